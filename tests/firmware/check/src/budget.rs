@@ -1,0 +1,148 @@
+//! The committed numbers that an image may not grow past.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+const HEADER: &str = "\
+# What the images cost, in bytes: flash (text and rodata) and the stack's high-water mark, each for the whole image with
+# its scenario, start-up code and link. `tests/firmware/run` fails when one of them grows; `run --update` writes the
+# numbers of today after a growth that was meant, or after a gain worth keeping.
+#
+# `targets` are what the project aims at; they are printed beside the numbers and do not fail the run.
+
+";
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    /// How far another version of the compiler than the recorded one may lie above the numbers.
+    pub other_compiler_percent: u32,
+    pub targets: BTreeMap<String, Cost>,
+    /// By the way the image was built: `stable-target` with the precompiled `core` of the Rust project, `build-std`
+    /// with one that is compiled along at the same level as the rest.
+    pub builds: BTreeMap<String, Build>,
+}
+
+#[derive(Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct Build {
+    pub compiler: String,
+    pub images: BTreeMap<String, Cost>,
+}
+
+#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Cost {
+    pub flash: u32,
+    pub stack: u32,
+}
+
+impl Budget {
+    pub fn read(path: &Path) -> Result<Self, Box<dyn Error>> {
+        Ok(toml::from_str(&fs::read_to_string(path)?)?)
+    }
+
+    pub fn write(&self, path: &Path) -> Result<(), Box<dyn Error>> {
+        Ok(fs::write(
+            path,
+            format!("{HEADER}{}", toml::to_string(self)?),
+        )?)
+    }
+
+    pub fn update(&mut self, build: &str, compiler: &str, images: BTreeMap<String, Cost>) {
+        self.builds.insert(
+            build.into(),
+            Build {
+                compiler: compiler.into(),
+                images,
+            },
+        );
+    }
+
+    /// What is wrong with the measured costs: one line for each number past its budget.
+    pub fn judge(
+        &self,
+        build: &str,
+        compiler: &str,
+        images: &BTreeMap<String, Cost>,
+    ) -> Vec<String> {
+        let Some(recorded) = self.builds.get(build) else {
+            return vec![format!("no budget for builds of the kind {build}")];
+        };
+        let percent = if recorded.compiler == compiler {
+            0
+        } else {
+            self.other_compiler_percent
+        };
+        let mut complaints = Vec::new();
+        for (name, cost) in images {
+            let Some(limit) = recorded.images.get(name) else {
+                complaints.push(format!("{name}: no budget"));
+                continue;
+            };
+            for (what, measured, limit) in [
+                ("flash", cost.flash, limit.flash),
+                ("stack", cost.stack, limit.stack),
+            ] {
+                let limit = limit + limit * percent / 100;
+                if measured > limit {
+                    complaints.push(format!(
+                        "{name}: {what} {measured}, {} more than its budget of {limit}",
+                        measured - limit
+                    ));
+                }
+            }
+        }
+        complaints
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn budget() -> Budget {
+        let images = BTreeMap::from([(
+            "server".to_owned(),
+            Cost {
+                flash: 1000,
+                stack: 200,
+            },
+        )]);
+        let builds = BTreeMap::from([(
+            "stable-target".to_owned(),
+            Build {
+                compiler: "1".into(),
+                images,
+            },
+        )]);
+        Budget {
+            other_compiler_percent: 5,
+            targets: BTreeMap::new(),
+            builds,
+        }
+    }
+
+    fn complaints(name: &str, compiler: &str, flash: u32, stack: u32) -> usize {
+        let measured = BTreeMap::from([(name.to_owned(), Cost { flash, stack })]);
+        budget().judge("stable-target", compiler, &measured).len()
+    }
+
+    #[test]
+    fn growth_is_refused_to_the_byte() {
+        assert_eq!(complaints("server", "1", 1000, 200), 0);
+        assert_eq!(complaints("server", "1", 1001, 200), 1);
+        assert_eq!(complaints("server", "1", 1001, 201), 2);
+        assert_eq!(complaints("other", "1", 1, 1), 1);
+    }
+
+    #[test]
+    fn another_compiler_has_some_room() {
+        assert_eq!(complaints("server", "2", 1050, 210), 0);
+        assert_eq!(complaints("server", "2", 1051, 211), 2);
+    }
+}
