@@ -1,0 +1,291 @@
+//! Timers for a connection: the handshake's limit, pings, silence and the closing handshake's limit.
+//!
+//! [`Keepalive`] stands beside the connection and never touches it: the caller tells it what happened and
+//! when, and asks what is due. Time is an argument: any number that grows, in a unit of the caller's choice
+//! (milliseconds, ticks of a hardware counter). There is no clock inside and none is asked.
+//!
+//! RFC 6455 leaves these times open. It names the uses: a Ping "may serve either as a keepalive or as a
+//! means to verify that the remote endpoint is still responsive" (section 5.5.2), and a client may give up
+//! on a server that does not end the TCP connection "in a reasonable time period" (section 7.1.1).
+//!
+//! # In a loop
+//! ```
+//! use sockless::keepalive::{Action, Keepalive, Timeout, Timers};
+//!
+//! let timers = Timers {
+//!     handshake_within: Some(10_000),
+//!     ping_after: Some(30_000),
+//!     pong_within: Some(10_000),
+//!     close_within: Some(5_000),
+//!     ..Timers::OFF
+//! };
+//! // The connection was accepted at 1 000 and upgraded at 1 020.
+//! let mut keepalive = Keepalive::new(timers, 1_000);
+//! assert_eq!(keepalive.deadline(), Some(11_000));
+//! keepalive.opened(1_020);
+//!
+//! // A loop waits for the socket, but not past the deadline (epoll's timeout, tokio's `sleep_until`).
+//! // Bytes came at 2 000, then nothing:
+//! keepalive.received(2_000);
+//! let now = keepalive.deadline().unwrap();
+//! assert_eq!(now, 32_000);
+//! while let Some(action) = keepalive.poll(now) {
+//!     match action {
+//!         Action::Ping => { /* send a Ping */ }
+//!         Action::TimedOut(_) => { /* end the connection */ }
+//!     }
+//! }
+//!
+//! // The Ping went out at 32 000. Nobody answers:
+//! assert_eq!(keepalive.deadline(), Some(42_000));
+//! assert_eq!(keepalive.poll(42_000), Some(Action::TimedOut(Timeout::Pong)));
+//! assert_eq!(keepalive.poll(42_000), None);
+//! assert_eq!(keepalive.deadline(), None);
+//! ```
+//!
+//! # States
+//! | state | entered by | left by | what can be due |
+//! |---|---|---|---|
+//! | handshake | [`new`](Keepalive::new) | [`opened`](Keepalive::opened), [`closing`](Keepalive::closing) | [`Timeout::Handshake`] |
+//! | open | `opened`, or bytes received while waiting | a Ping, `closing` | [`Action::Ping`], [`Timeout::Idle`] |
+//! | waiting for an answer | a Ping while open | bytes received, `closing` | [`Timeout::Pong`], [`Timeout::Idle`]; without `pong_within` the next Ping |
+//! | closing | `closing` | | [`Timeout::Close`] |
+//! | silent | [`Timeout::Pong`], [`Timeout::Idle`] | `closing` | nothing |
+//! | over | [`Timeout::Handshake`], [`Timeout::Close`] | | nothing |
+//!
+//! A call that does not fit the state changes nothing.
+//!
+//! # Clocks that misbehave
+//! No value of `now` panics. When `now` is smaller than before, whatever is running starts over from it: a
+//! clock that is set back, or a 32-bit counter that wraps, delays a timer by at most its own length. With
+//! such a counter, call [`poll`](Keepalive::poll) at each turn of the loop too, not at
+//! [`deadline`](Keepalive::deadline) alone, as the counter may wrap before it reaches it. When `now` leaps
+//! ahead, because the machine slept or the loop was late, the peer still gets its Ping and all of
+//! `pong_within` to answer it; only `idle_within` counts that time as silence. Read what has arrived before
+//! asking what is due.
+
+/// How long each thing may take, in the caller's unit of time. `None` turns a timer off; `Some(0)` counts
+/// as one tick, so that [`Keepalive::poll`] comes to rest at each point in time.
+///
+/// Which values are right depends on what lies between the two ends: proxies and address translators often
+/// drop a connection after a minute of silence, so a `ping_after` well below that keeps it alive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Timers {
+    /// From [`Keepalive::new`] to [`Keepalive::opened`]. Bytes that arrive do not extend it, so a peer that
+    /// sends its request one byte at a time gains nothing.
+    pub handshake_within: Option<u64>,
+    /// How long nothing may have arrived before a Ping is asked for.
+    pub ping_after: Option<u64>,
+    /// From a Ping to the next byte that arrives, be it the Pong or anything else. While this runs no other
+    /// Ping is asked for. Without it Pings go on at intervals of `ping_after`, answered or not.
+    pub pong_within: Option<u64>,
+    /// How long nothing may have arrived at all, whether Pings are sent or not. Meant for a server whose
+    /// clients are the ones to ping, or as a limit above `ping_after` and `pong_within`.
+    pub idle_within: Option<u64>,
+    /// From [`Keepalive::closing`] to the end of the connection. Bytes that arrive do not extend it.
+    pub close_within: Option<u64>,
+}
+
+impl Timers {
+    /// All timers off.
+    pub const OFF: Self = Self {
+        handshake_within: None,
+        ping_after: None,
+        pong_within: None,
+        idle_within: None,
+        close_within: None,
+    };
+}
+
+/// What is due, from [`Keepalive::poll`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Send a Ping. Its payload is free; any byte that comes back counts as an answer.
+    Ping,
+    /// A limit was passed: end the connection. Reported once.
+    ///
+    /// After [`Timeout::Pong`] and [`Timeout::Idle`] a Close may be sent first; [`Keepalive::closing`] then
+    /// bounds the wait for its answer.
+    TimedOut(Timeout),
+}
+
+/// Which limit was passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Timeout {
+    /// The opening handshake took longer than [`Timers::handshake_within`].
+    Handshake,
+    /// A Ping had no answer for [`Timers::pong_within`].
+    Pong,
+    /// Nothing arrived for [`Timers::idle_within`].
+    Idle,
+    /// The connection did not end for [`Timers::close_within`] after our Close.
+    Close,
+}
+
+/// The timers of one connection, 64 bytes. The [module](self) shows its use and its states.
+#[derive(Clone, Debug)]
+pub struct Keepalive {
+    handshake_within: Ticks,
+    ping_after: Ticks,
+    pong_within: Ticks,
+    idle_within: Ticks,
+    close_within: Ticks,
+    /// When the last byte arrived, or the connection opened.
+    received: u64,
+    /// When what `state` waits for began: the handshake, the last byte, the Ping, our Close.
+    since: u64,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Handshake,
+    Open,
+    Waiting,
+    Closing,
+    Silent,
+    Over,
+}
+
+impl Keepalive {
+    /// Starts the limit for the handshake. A connection that is open already calls
+    /// [`opened`](Self::opened) next.
+    #[must_use]
+    pub const fn new(timers: Timers, now: u64) -> Self {
+        Self {
+            handshake_within: Ticks::new(timers.handshake_within),
+            ping_after: Ticks::new(timers.ping_after),
+            pong_within: Ticks::new(timers.pong_within),
+            idle_within: Ticks::new(timers.idle_within),
+            close_within: Ticks::new(timers.close_within),
+            received: now,
+            since: now,
+            state: State::Handshake,
+        }
+    }
+
+    /// The handshake is done: from here on silence counts.
+    pub const fn opened(&mut self, now: u64) {
+        if matches!(self.state, State::Handshake) {
+            self.alive(now);
+        }
+    }
+
+    /// Bytes arrived, whichever they are. To be called for each read that is not empty.
+    pub const fn received(&mut self, now: u64) {
+        if matches!(self.state, State::Open | State::Waiting) {
+            self.alive(now);
+        }
+    }
+
+    /// Our last bytes are on their way, and the end of the connection is all that is waited for: our Close
+    /// was sent, as the first or as the answer, or a refusal of the handshake. Further calls do not extend
+    /// the limit.
+    pub const fn closing(&mut self, now: u64) {
+        if !matches!(self.state, State::Closing | State::Over) {
+            self.state = State::Closing;
+            self.since = now;
+        }
+    }
+
+    /// What is due at `now`, if anything. Taking an action settles it: asked again at the same time, the
+    /// answer is `None`.
+    ///
+    /// A limit on silence that has passed is reported rather than a Ping that is due as well.
+    pub const fn poll(&mut self, now: u64) -> Option<Action> {
+        if now < self.since {
+            self.since = now;
+        }
+        if now < self.received {
+            self.received = now;
+        }
+        let is_silent = self.silence_ends().is_due(now);
+        if !is_silent && !self.phase_ends().is_due(now) {
+            return None;
+        }
+        let timeout = match self.state {
+            State::Handshake => Timeout::Handshake,
+            State::Closing => Timeout::Close,
+            State::Open | State::Waiting if is_silent => Timeout::Idle,
+            State::Waiting if self.pong_within.is_on() => Timeout::Pong,
+            State::Open | State::Waiting => {
+                self.state = State::Waiting;
+                self.since = now;
+                return Some(Action::Ping);
+            }
+            // Nothing runs out in these.
+            State::Silent | State::Over => return None,
+        };
+        self.state = match timeout {
+            Timeout::Handshake | Timeout::Close => State::Over,
+            Timeout::Pong | Timeout::Idle => State::Silent,
+        };
+        Some(Action::TimedOut(timeout))
+    }
+
+    /// When [`poll`](Self::poll) has something to say next, if nothing happens before; `None` when nothing
+    /// is awaited. It may lie in the past: then something is due already. Each other call can change it.
+    #[must_use]
+    pub const fn deadline(&self) -> Option<u64> {
+        let (phase, silence) = (self.phase_ends(), self.silence_ends());
+        let first = if silence.0 < phase.0 { silence } else { phase };
+        if first.is_on() { Some(first.0) } else { None }
+    }
+
+    /// When the state runs out, or the next Ping is due in it.
+    const fn phase_ends(&self) -> Ticks {
+        let length = match self.state {
+            State::Handshake => self.handshake_within,
+            State::Waiting if self.pong_within.is_on() => self.pong_within,
+            State::Open | State::Waiting => self.ping_after,
+            State::Closing => self.close_within,
+            State::Silent | State::Over => Ticks::OFF,
+        };
+        length.after(self.since)
+    }
+
+    /// When the peer has been silent for too long.
+    const fn silence_ends(&self) -> Ticks {
+        match self.state {
+            State::Open | State::Waiting => self.idle_within.after(self.received),
+            _ => Ticks::OFF,
+        }
+    }
+
+    const fn alive(&mut self, now: u64) {
+        self.state = State::Open;
+        self.received = now;
+        self.since = now;
+    }
+}
+
+/// A timer's length, or the time at which it ends, in half the size of an `Option<u64>`: the largest number
+/// stands for "off" and for "never".
+#[derive(Clone, Copy, Debug)]
+struct Ticks(u64);
+
+impl Ticks {
+    const OFF: Self = Self(u64::MAX);
+
+    const fn new(ticks: Option<u64>) -> Self {
+        match ticks {
+            None => Self::OFF,
+            Some(0) => Self(1),
+            Some(ticks) => Self(ticks),
+        }
+    }
+
+    const fn is_on(self) -> bool {
+        self.0 != Self::OFF.0
+    }
+
+    /// When a timer of this length ends that began at `start`. An end past the last number is never reached.
+    const fn after(self, start: u64) -> Self {
+        Self(start.saturating_add(self.0))
+    }
+
+    /// Whether an end has come.
+    const fn is_due(self, now: u64) -> bool {
+        self.is_on() && self.0 <= now
+    }
+}
