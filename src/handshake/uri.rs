@@ -382,13 +382,14 @@ fn is_ipv6(text: &[u8]) -> bool {
     };
     // A second `::` shows as an empty group in the tail.
     match (groups(head, false), groups(tail, true)) {
-        // The gap stands for at least one group. Both counts are bounded by 8.
+        // The gap stands for at least one group.
         (Some(head), Some(tail)) => head.saturating_add(tail) <= 7,
         _ => false,
     }
 }
 
-/// Counts the 16-bit groups in a list separated by colons; `None` if one is malformed or they are too many.
+/// Counts the 16-bit groups in a list separated by colons; `None` if one is malformed or
+/// they are more than the count can hold.
 fn groups(list: &[u8], may_end_in_ipv4: bool) -> Option<u8> {
     if list.is_empty() {
         return Some(0);
@@ -402,7 +403,7 @@ fn groups(list: &[u8], may_end_in_ipv4: bool) -> Option<u8> {
             _ if may_end_in_ipv4 && is_last && is_ipv4(group) => 2,
             _ => return None,
         };
-        count = count.checked_add(size).filter(|&count| count <= 8)?;
+        count = count.checked_add(size)?;
     }
     Some(count)
 }
