@@ -5,6 +5,8 @@
 
 use core::fmt;
 
+use crate::Violation;
+
 /// The longest reason in bytes: a control frame carries 125, two of them are the code
 /// (RFC 6455, section 5.5).
 pub const MAX_REASON_LEN: usize = 123;
@@ -16,7 +18,7 @@ pub const MAX_REASON_LEN: usize = 123;
 /// Whether a code may stand in a frame is asked with [`is_sendable`](Self::is_sendable).
 ///
 /// ```
-/// use sockless::close::CloseCode;
+/// use sockless::CloseCode;
 ///
 /// assert_eq!(CloseCode::NORMAL.get(), 1000);
 /// assert_eq!(CloseCode::from(1001), CloseCode::GOING_AWAY);
@@ -82,7 +84,7 @@ impl CloseCode {
     /// 4000 to 4999 are for private use.
     ///
     /// ```
-    /// use sockless::close::CloseCode;
+    /// use sockless::CloseCode;
     ///
     /// assert!(CloseCode::NORMAL.is_sendable());
     /// assert!(CloseCode::new(4999).is_sendable());
@@ -133,35 +135,34 @@ impl<'b> Close<'b> {
     /// is a matter of its header and not checked again here.
     ///
     /// # Errors
-    /// [`CloseError`] when the payload breaks the protocol; its
-    /// [`close_code`](CloseError::close_code) is the answer that the peer gets.
+    /// [`Violation::CloseTooShort`], [`Violation::InvalidCloseCode`] or [`Violation::InvalidUtf8`].
     ///
     /// ```
-    /// use sockless::close::{Close, CloseCode, CloseError};
+    /// use sockless::{Close, CloseCode, Violation};
     ///
     /// let close = Close::parse(b"\x03\xe8bye")?;
     /// assert_eq!((close.code(), close.reason()), (CloseCode::NORMAL, "bye"));
     /// assert_eq!(Close::parse(b"")?.code(), CloseCode::NO_STATUS_RECEIVED);
-    /// assert_eq!(Close::parse(b"\x03"), Err(CloseError::Malformed));
-    /// # Ok::<(), CloseError>(())
+    /// assert_eq!(Close::parse(b"\x03"), Err(Violation::CloseTooShort));
+    /// # Ok::<(), Violation>(())
     /// ```
-    pub fn parse(payload: &'b [u8]) -> Result<Self, CloseError> {
+    pub fn parse(payload: &'b [u8]) -> Result<Self, Violation> {
         let Some((code, reason)) = payload.split_first_chunk::<2>() else {
             // RFC 6455, section 5.5.1: "If there is a body, the first two bytes of the body MUST be a
             // 2-byte unsigned integer".
             return if payload.is_empty() {
                 Ok(Self::new(CloseCode::NO_STATUS_RECEIVED, ""))
             } else {
-                Err(CloseError::Malformed)
+                Err(Violation::CloseTooShort)
             };
         };
         let code = CloseCode(u16::from_be_bytes(*code));
         if !code.is_sendable() {
-            return Err(CloseError::Malformed);
+            return Err(Violation::InvalidCloseCode);
         }
         match core::str::from_utf8(reason) {
             Ok(reason) => Ok(Self::new(code, reason)),
-            Err(_) => Err(CloseError::InvalidUtf8),
+            Err(_) => Err(Violation::InvalidUtf8),
         }
     }
 
@@ -178,43 +179,11 @@ impl<'b> Close<'b> {
     }
 }
 
-/// A Close frame that breaks the protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CloseError {
-    /// Half a code (a payload of one byte), or a code that must not be sent. Leads to 1002.
-    Malformed,
-    /// The reason is not UTF-8. Leads to 1007.
-    InvalidUtf8,
-}
-
-impl CloseError {
-    /// The code to answer with: [`PROTOCOL_ERROR`](CloseCode::PROTOCOL_ERROR) or
-    /// [`INVALID_PAYLOAD`](CloseCode::INVALID_PAYLOAD).
-    #[must_use]
-    pub const fn close_code(self) -> CloseCode {
-        match self {
-            Self::Malformed => CloseCode::PROTOCOL_ERROR,
-            Self::InvalidUtf8 => CloseCode::INVALID_PAYLOAD,
-        }
-    }
-}
-
-impl fmt::Display for CloseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Malformed => "the Close frame holds no valid close code",
-            Self::InvalidUtf8 => "the reason in the Close frame is not UTF-8",
-        })
-    }
-}
-
-impl core::error::Error for CloseError {}
-
 /// The longest start of `reason` that fits into a Close frame and ends between two characters
 /// (RFC 6455, section 5.5: a control frame carries at most 125 bytes).
 ///
 /// ```
-/// use sockless::close::{MAX_REASON_LEN, truncate_reason};
+/// use sockless::{MAX_REASON_LEN, truncate_reason};
 ///
 /// assert_eq!(truncate_reason("bye"), "bye");
 /// let long = "é".repeat(100);
@@ -227,8 +196,5 @@ pub fn truncate_reason(reason: &str) -> &str {
         return reason;
     }
     // A character is at most four bytes long, so one of these four ends is a boundary.
-    (MAX_REASON_LEN - 3..=MAX_REASON_LEN)
-        .rev()
-        .find_map(|end| reason.get(..end))
-        .unwrap_or("")
+    (MAX_REASON_LEN - 3..=MAX_REASON_LEN).rev().find_map(|end| reason.get(..end)).unwrap_or("")
 }

@@ -4,9 +4,8 @@ use sockless::close::{Close, CloseCode, CloseError, MAX_REASON_LEN, truncate_rea
 
 /// The registry as it stands, code by code: an oracle that shares nothing with the ranges in the crate.
 fn may_be_sent(code: u16) -> bool {
-    const DEFINED: [u16; 12] = [
-        1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014,
-    ];
+    const DEFINED: [u16; 12] =
+        [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014];
     DEFINED.contains(&code) || [3, 4].contains(&(code / 1000))
 }
 
@@ -76,10 +75,7 @@ fn names_of_section_7_4_1_and_of_the_iana_registry() {
 #[test]
 fn rule_31_one_byte_is_a_violation_and_rule_38_none_is_1005() {
     let close = Close::parse(b"").unwrap();
-    assert_eq!(
-        (close.code(), close.reason()),
-        (CloseCode::NO_STATUS_RECEIVED, "")
-    );
+    assert_eq!((close.code(), close.reason()), (CloseCode::NO_STATUS_RECEIVED, ""));
 
     for byte in 0..=u8::MAX {
         let error = Close::parse(&[byte]).unwrap_err();
@@ -112,16 +108,10 @@ fn rule_33_the_reason_is_utf8_at_every_place() {
     }
     // A surrogate, an overlong form, a code point past U+10FFFF.
     for reason in [&b"\xed\xa0\x80"[..], b"\xc0\xaf", b"\xf4\x90\x80\x80"] {
-        assert_eq!(
-            Close::parse(&body(3000, reason)),
-            Err(CloseError::InvalidUtf8)
-        );
+        assert_eq!(Close::parse(&body(3000, reason)), Err(CloseError::InvalidUtf8));
     }
     // The code is looked at first.
-    assert_eq!(
-        Close::parse(&body(999, b"\xff")),
-        Err(CloseError::Malformed)
-    );
+    assert_eq!(Close::parse(&body(999, b"\xff")), Err(CloseError::Malformed));
 }
 
 #[test]
@@ -129,14 +119,8 @@ fn errors_say_what_is_wrong() {
     fn text(error: impl std::error::Error) -> String {
         error.to_string()
     }
-    assert_eq!(
-        text(CloseError::Malformed),
-        "the Close frame holds no valid close code"
-    );
-    assert_eq!(
-        text(CloseError::InvalidUtf8),
-        "the reason in the Close frame is not UTF-8"
-    );
+    assert_eq!(text(CloseError::Malformed), "the Close frame holds no valid close code");
+    assert_eq!(text(CloseError::InvalidUtf8), "the reason in the Close frame is not UTF-8");
 }
 
 #[test]

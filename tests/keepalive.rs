@@ -75,13 +75,7 @@ fn a_late_loop_pings_before_it_gives_up() {
 
 #[test]
 fn without_a_limit_for_the_pong_pings_go_on_at_intervals() {
-    let mut keepalive = open(
-        Timers {
-            pong_within: None,
-            ..TIMERS
-        },
-        0,
-    );
+    let mut keepalive = open(Timers { pong_within: None, ..TIMERS }, 0);
     for now in [30, 60, 95, 125] {
         assert_eq!(keepalive.poll(now - 1), None, "{now}");
         assert_eq!(keepalive.poll(now), PING, "{now}");
@@ -94,13 +88,7 @@ fn without_a_limit_for_the_pong_pings_go_on_at_intervals() {
 
 #[test]
 fn with_a_long_limit_for_the_pong_one_ping_is_enough() {
-    let mut keepalive = open(
-        Timers {
-            pong_within: Some(100),
-            ..TIMERS
-        },
-        0,
-    );
+    let mut keepalive = open(Timers { pong_within: Some(100), ..TIMERS }, 0);
     assert_eq!(keepalive.poll(30), PING);
     for now in 31..130 {
         assert_eq!(keepalive.poll(now), None, "{now}");
@@ -110,13 +98,7 @@ fn with_a_long_limit_for_the_pong_one_ping_is_enough() {
 
 #[test]
 fn an_idle_limit_works_alone_and_beside_pings() {
-    let mut alone = open(
-        Timers {
-            idle_within: Some(50),
-            ..Timers::OFF
-        },
-        0,
-    );
+    let mut alone = open(Timers { idle_within: Some(50), ..Timers::OFF }, 0);
     alone.received(20);
     assert_eq!(alone.deadline(), Some(70));
     assert_eq!(alone.poll(69), None);
@@ -124,26 +106,13 @@ fn an_idle_limit_works_alone_and_beside_pings() {
     assert_eq!(alone.poll(70), None);
 
     // A Ping does not count as life, so silence goes on since the last byte.
-    let mut beside = open(
-        Timers {
-            idle_within: Some(35),
-            pong_within: Some(20),
-            ..TIMERS
-        },
-        0,
-    );
+    let mut beside = open(Timers { idle_within: Some(35), pong_within: Some(20), ..TIMERS }, 0);
     assert_eq!(beside.poll(30), PING);
     assert_eq!(beside.deadline(), Some(35));
     assert_eq!(beside.poll(35), IDLE);
 
     // When both are due, there is nothing to be asked of the peer any more.
-    let mut late = open(
-        Timers {
-            idle_within: Some(35),
-            ..TIMERS
-        },
-        0,
-    );
+    let mut late = open(Timers { idle_within: Some(35), ..TIMERS }, 0);
     assert_eq!(late.poll(40), IDLE);
     assert_eq!(late.poll(40), None);
 }
@@ -175,13 +144,7 @@ fn a_refused_handshake_closes_too() {
 
 #[test]
 fn a_silent_peer_may_be_sent_a_close_with_a_limit_of_its_own() {
-    let mut keepalive = open(
-        Timers {
-            idle_within: Some(9),
-            ..TIMERS
-        },
-        0,
-    );
+    let mut keepalive = open(Timers { idle_within: Some(9), ..TIMERS }, 0);
     assert_eq!(keepalive.poll(9), IDLE);
     keepalive.received(9);
     keepalive.opened(9);
@@ -195,20 +158,11 @@ fn a_silent_peer_may_be_sent_a_close_with_a_limit_of_its_own() {
 fn nothing_is_due_when_all_is_off() {
     for timers in [Timers::OFF, Timers::default()] {
         let mut keepalive = Keepalive::new(timers, 0);
-        assert_eq!(
-            (keepalive.deadline(), keepalive.poll(u64::MAX)),
-            (None, None)
-        );
+        assert_eq!((keepalive.deadline(), keepalive.poll(u64::MAX)), (None, None));
         keepalive.opened(0);
-        assert_eq!(
-            (keepalive.deadline(), keepalive.poll(u64::MAX)),
-            (None, None)
-        );
+        assert_eq!((keepalive.deadline(), keepalive.poll(u64::MAX)), (None, None));
         keepalive.closing(0);
-        assert_eq!(
-            (keepalive.deadline(), keepalive.poll(u64::MAX)),
-            (None, None)
-        );
+        assert_eq!((keepalive.deadline(), keepalive.poll(u64::MAX)), (None, None));
     }
 }
 
@@ -231,25 +185,9 @@ fn a_timer_of_zero_is_one_tick_and_never_spins() {
     keepalive.closing(20);
     assert_eq!((keepalive.poll(20), keepalive.poll(21)), (None, CLOSE));
 
-    let mut keepalive = open(
-        Timers {
-            pong_within: Some(0),
-            idle_within: None,
-            ..zero
-        },
-        0,
-    );
-    assert_eq!(
-        (keepalive.poll(1), keepalive.poll(1), keepalive.poll(2)),
-        (PING, None, PONG)
-    );
-    let mut keepalive = open(
-        Timers {
-            idle_within: Some(0),
-            ..Timers::OFF
-        },
-        0,
-    );
+    let mut keepalive = open(Timers { pong_within: Some(0), idle_within: None, ..zero }, 0);
+    assert_eq!((keepalive.poll(1), keepalive.poll(1), keepalive.poll(2)), (PING, None, PONG));
+    let mut keepalive = open(Timers { idle_within: Some(0), ..Timers::OFF }, 0);
     assert_eq!((keepalive.poll(0), keepalive.poll(1)), (None, IDLE));
 }
 
@@ -300,16 +238,10 @@ fn oracle(timers: &Timers, history: &[(u64, Entry)], now: u64) -> Option<Action>
         return None;
     }
     // Bytes before the end of the handshake are older than it and change nothing.
-    let heard = history
-        .iter()
-        .rev()
-        .find(|(_, e)| *e == Entry::Told(Told::Received));
+    let heard = history.iter().rev().find(|(_, e)| *e == Entry::Told(Told::Received));
     let heard = heard.map_or(opened, |(time, _)| opened.max(*time));
     // A Ping is asked for after the caller has told its news, so one of the same tick is newer.
-    let pinged = history
-        .iter()
-        .rev()
-        .find(|(t, e)| *e == Entry::Did(Action::Ping) && *t >= heard);
+    let pinged = history.iter().rev().find(|(t, e)| *e == Entry::Did(Action::Ping) && *t >= heard);
     if passed(heard, timers.idle_within) {
         return IDLE;
     }
@@ -345,44 +277,21 @@ fn walk(
 
         let expected = oracle(timers, history, now);
         let is_due = keepalive.deadline().is_some_and(|deadline| deadline <= now);
-        assert_eq!(
-            is_due,
-            expected.is_some(),
-            "{timers:?} {history:?} at {now}"
-        );
-        assert_eq!(
-            keepalive.poll(now),
-            expected,
-            "{timers:?} {history:?} at {now}"
-        );
+        assert_eq!(is_due, expected.is_some(), "{timers:?} {history:?} at {now}");
+        assert_eq!(keepalive.poll(now), expected, "{timers:?} {history:?} at {now}");
         if let Some(action) = expected {
             history.push((now, Entry::Did(action)));
         }
-        assert_eq!(
-            keepalive.poll(now),
-            None,
-            "asked twice: {timers:?} {history:?} at {now}"
-        );
+        assert_eq!(keepalive.poll(now), None, "asked twice: {timers:?} {history:?} at {now}");
 
         // The deadline is exact: nothing before it, something at it, nothing ever if there is none.
         match keepalive.deadline() {
             Some(deadline) => {
                 assert!(deadline > now, "{timers:?} {history:?}");
-                assert_eq!(
-                    keepalive.clone().poll(deadline - 1),
-                    None,
-                    "{timers:?} {history:?}"
-                );
-                assert!(
-                    keepalive.clone().poll(deadline).is_some(),
-                    "{timers:?} {history:?}"
-                );
+                assert_eq!(keepalive.clone().poll(deadline - 1), None, "{timers:?} {history:?}");
+                assert!(keepalive.clone().poll(deadline).is_some(), "{timers:?} {history:?}");
             }
-            None => assert_eq!(
-                keepalive.clone().poll(u64::MAX),
-                None,
-                "{timers:?} {history:?}"
-            ),
+            None => assert_eq!(keepalive.clone().poll(u64::MAX), None, "{timers:?} {history:?}"),
         }
         histories += walk(timers, &keepalive, history, now + 1, last);
         history.truncate(before);
@@ -420,11 +329,7 @@ fn short_timer() -> impl Strategy<Value = Option<u64>> {
 }
 
 fn any_timer() -> impl Strategy<Value = Option<u64>> {
-    prop_oneof![
-        short_timer(),
-        any::<u64>().prop_map(Some),
-        Just(Some(u64::MAX))
-    ]
+    prop_oneof![short_timer(), any::<u64>().prop_map(Some), Just(Some(u64::MAX))]
 }
 
 fn timers(timer: impl Fn() -> BoxedStrategy<Option<u64>>) -> impl Strategy<Value = Timers> {

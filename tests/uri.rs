@@ -63,11 +63,7 @@ fn addresses_and_their_parts() {
         assert_eq!(uri.resource_name().to_string(), resource, "{text}");
         assert_eq!(uri.resource_name().parts().concat(), resource, "{text}");
         let scheme = if secure { "wss" } else { "ws" };
-        assert_eq!(
-            uri.to_string(),
-            format!("{scheme}://{header}{resource}"),
-            "{text}"
-        );
+        assert_eq!(uri.to_string(), format!("{scheme}://{header}{resource}"), "{text}");
         assert_eq!(Uri::try_from(text), Ok(uri));
     }
 }
@@ -119,23 +115,10 @@ fn what_is_refused_and_why() {
     }
     assert_eq!(error(""), Some(UriError::Scheme));
     // Spaces, controls and characters outside ASCII, a byte order mark among them.
-    for text in [
-        " ws://h",
-        "ws://h ",
-        "ws://h/a b",
-        "ws://h/\t",
-        "ws://h\n",
-        "w\ns://h",
-    ] {
+    for text in [" ws://h", "ws://h ", "ws://h/a b", "ws://h/\t", "ws://h\n", "w\ns://h"] {
         assert_eq!(error(text), Some(UriError::Character), "{text:?}");
     }
-    for text in [
-        "\u{feff}ws://h",
-        "ws://bücher",
-        "ws://h/ü",
-        "ws://h?€",
-        "ws://h/\u{7f}",
-    ] {
+    for text in ["\u{feff}ws://h", "ws://bücher", "ws://h/ü", "ws://h?€", "ws://h/\u{7f}"] {
         assert_eq!(error(text), Some(UriError::Character), "{text:?}");
     }
     for text in ["ws://h/\0", "ws://h/\u{85}", "ws://h/𐍈"] {
@@ -169,21 +152,9 @@ fn every_character_up_to_u_00ff_in_every_part() {
     for character in (0..=0xff_u8).map(char::from) {
         let plain = UNRESERVED_AND_SUB_DELIMS.contains(character);
         let parts = [
-            (
-                "host",
-                format!("ws://a{character}b/"),
-                plain || "/?:".contains(character),
-            ),
-            (
-                "path",
-                format!("ws://a/b{character}c"),
-                plain || ":@/?".contains(character),
-            ),
-            (
-                "query",
-                format!("ws://a?b{character}c"),
-                plain || ":@/?".contains(character),
-            ),
+            ("host", format!("ws://a{character}b/"), plain || "/?:".contains(character)),
+            ("path", format!("ws://a/b{character}c"), plain || ":@/?".contains(character)),
+            ("query", format!("ws://a?b{character}c"), plain || ":@/?".contains(character)),
             (
                 "IPv6",
                 format!("ws://[::{character}]"),
@@ -223,11 +194,7 @@ fn every_port_number() {
         match Uri::parse(&text) {
             Ok(uri) => {
                 assert_eq!(u32::from(uri.port()), port);
-                let header = if port == 80 {
-                    "h".to_owned()
-                } else {
-                    format!("h:{port}")
-                };
+                let header = if port == 80 { "h".to_owned() } else { format!("h:{port}") };
                 assert_eq!(uri.host_header().to_string(), header);
             }
             Err(error) => {
@@ -267,9 +234,8 @@ fn ipv6_literals_agree_with_the_standard_library() {
     for count in 0..=10 {
         for gap in 0..=count + 1 {
             for ipv4 in 0..=count {
-                let groups: Vec<&str> = (0..count)
-                    .map(|at| if at == ipv4 { "1.2.3.4" } else { "a" })
-                    .collect();
+                let groups: Vec<&str> =
+                    (0..count).map(|at| if at == ipv4 { "1.2.3.4" } else { "a" }).collect();
                 check(&match groups.split_at_checked(gap) {
                     Some((head, tail)) => format!("{}::{}", head.join(":"), tail.join(":")),
                     None => groups.join(":"),
@@ -285,25 +251,15 @@ fn hosts_of_digits_and_dots_agree_with_the_standard_library() {
     let mut accepted = 0;
     let mut check = |host: &str| {
         let expected = host.parse::<Ipv4Addr>().is_ok();
-        assert_eq!(
-            Uri::parse(&format!("ws://{host}:1")).is_ok(),
-            expected,
-            "{host}"
-        );
+        assert_eq!(Uri::parse(&format!("ws://{host}:1")).is_ok(), expected, "{host}");
         accepted += usize::from(expected);
     };
     sequences(&["0", "7", "25", ".", "1.2.", "256"], 6, &mut check);
     for number in 0..=1000 {
-        for digits in [
-            format!("{number}"),
-            format!("{number:02}"),
-            format!("{number:04}"),
-        ] {
-            for host in [
-                format!("{digits}.0.0.1"),
-                format!("1.{digits}.9.1"),
-                format!("1.9.9.{digits}"),
-            ] {
+        for digits in [format!("{number}"), format!("{number:02}"), format!("{number:04}")] {
+            for host in
+                [format!("{digits}.0.0.1"), format!("1.{digits}.9.1"), format!("1.9.9.{digits}")]
+            {
                 check(&host);
             }
         }

@@ -13,7 +13,7 @@ use core::fmt;
 /// Equality compares the text likewise.
 ///
 /// ```
-/// use sockless::handshake::uri::Uri;
+/// use sockless::handshake::Uri;
 ///
 /// let uri = Uri::parse("wss://Example.com:8443/chat?room=7")?;
 /// assert!(uri.is_secure());
@@ -26,7 +26,7 @@ use core::fmt;
 /// assert_eq!((uri.host(), uri.port()), ("::1", 80));
 /// assert_eq!(uri.host_header().to_string(), "[::1]");
 /// assert_eq!(uri.resource_name().to_string(), "/");
-/// # Ok::<(), sockless::handshake::uri::UriError>(())
+/// # Ok::<(), sockless::handshake::UriError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Uri<'a> {
@@ -99,10 +99,7 @@ impl<'a> Uri<'a> {
     /// The host as a resolver or a TLS library wants it: an IPv6 address without its brackets.
     #[must_use]
     pub fn host(&self) -> &'a str {
-        self.host
-            .strip_prefix('[')
-            .and_then(|host| host.strip_suffix(']'))
-            .unwrap_or(self.host)
+        self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(self.host)
     }
 
     /// The port, 80 for `ws` and 443 for `wss` when none is given.
@@ -128,9 +125,7 @@ impl<'a> Uri<'a> {
     #[must_use]
     pub const fn host_header(&self) -> HostHeader<'a> {
         let colon = if self.other_port.is_empty() { "" } else { ":" };
-        HostHeader {
-            parts: [self.host, colon, self.other_port],
-        }
+        HostHeader { parts: [self.host, colon, self.other_port] }
     }
 
     /// What is asked for in the request line (RFC 6455, section 3): the path, `/` if it is empty, and the
@@ -252,12 +247,10 @@ fn split_before(text: &str, stop: impl Fn(u8) -> bool) -> (&str, &str) {
 }
 
 fn scheme(uri: &str) -> Option<(bool, &str)> {
-    [("ws://", false), ("wss://", true)]
-        .iter()
-        .find_map(|&(scheme, secure)| {
-            let (start, rest) = uri.split_at_checked(scheme.len())?;
-            start.eq_ignore_ascii_case(scheme).then_some((secure, rest))
-        })
+    [("ws://", false), ("wss://", true)].iter().find_map(|&(scheme, secure)| {
+        let (start, rest) = uri.split_at_checked(scheme.len())?;
+        start.eq_ignore_ascii_case(scheme).then_some((secure, rest))
+    })
 }
 
 /// Splits an authority without user information into its host, checked, and what follows.
@@ -330,9 +323,7 @@ fn is_made_of(text: &str, allowed: impl Fn(u8) -> bool) -> bool {
 /// RFC 3986, sections 3.3 (`path-abempty`) and 3.4 (`query`). A `?` in the path is where the query begins,
 /// so one set serves both.
 fn is_encoded(resource: &str) -> bool {
-    is_made_of(resource, |byte| {
-        is_plain(byte) || matches!(byte, b':' | b'@' | b'/' | b'?')
-    })
+    is_made_of(resource, |byte| is_plain(byte) || matches!(byte, b':' | b'@' | b'/' | b'?'))
 }
 
 /// RFC 3986, section 3.2.2 (`reg-name`, `IPv4address`), narrowed as [`Uri::parse`] says.
@@ -360,9 +351,9 @@ fn is_name_or_ipv4(host: &str) -> bool {
 /// Four decimal numbers below 256 without leading zeros (RFC 3986, section 3.2.2).
 fn is_ipv4(text: &[u8]) -> bool {
     let is_octet = |digits: &[u8]| {
-        let number = digits.iter().try_fold(0_u8, |number, &byte| {
-            number.checked_mul(10)?.checked_add(decimal(byte)?)
-        });
+        let number = digits
+            .iter()
+            .try_fold(0_u8, |number, &byte| number.checked_mul(10)?.checked_add(decimal(byte)?));
         number.is_some() && matches!(digits, [_] | [b'1'..=b'9', ..])
     };
     let mut octets = text.split(|&byte| byte == b'.');

@@ -1,0 +1,223 @@
+//! Errors by blame: the peer's ([`Violation`] of the protocol), the caller's ([`Misuse`]), and what is
+//! nobody's (a buffer too small, entropy that cannot be had). "Need more input" is not among them.
+
+use core::fmt;
+
+use crate::CloseCode;
+#[cfg(feature = "handshake")]
+use crate::handshake::HandshakeError;
+
+/// How the peer broke the protocol of an open connection. Final: the connection fails with
+/// [`close_code`](Violation::close_code) (RFC 6455 section 7.1.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[non_exhaustive]
+pub enum Violation {
+    /// A reserved bit that no agreed extension defines is set (section 5.2).
+    ReservedBit,
+    /// An opcode of 3-7 or 11-15 (section 5.2).
+    ReservedOpCode,
+    /// A control frame without the FIN bit (section 5.5).
+    FragmentedControl,
+    /// A control frame of more than 125 bytes (section 5.5).
+    ControlTooLong,
+    /// A payload length that is not in its shortest form (section 5.2).
+    LengthNotMinimal,
+    /// A payload length of 2^63 or more (section 5.2).
+    LengthTopBit,
+    /// A frame of a client that is not masked (section 5.1).
+    NotMasked,
+    /// A frame of a server that is masked (section 5.1).
+    Masked,
+    /// A continuation frame with no message to continue (section 5.4).
+    UnexpectedContinuation,
+    /// A text or binary frame before the message begun earlier has ended (section 5.4).
+    ExpectedContinuation,
+    /// Text, or the reason of a Close, that is not UTF-8 (section 8.1).
+    InvalidUtf8,
+    /// A Close payload of one byte (section 5.5.1).
+    CloseTooShort,
+    /// A close code that may not be on the wire (section 7.4).
+    InvalidCloseCode,
+    /// A frame over the configured size, or over what the caller's buffer can ever hold.
+    FrameTooBig,
+    /// A message over the configured size, or over what the caller's buffer can ever hold.
+    MessageTooBig,
+    /// A message in more fragments than configured.
+    TooManyFragments,
+}
+
+impl Violation {
+    /// The code of the Close frame that answers this (RFC 6455 section 7.4.1).
+    #[must_use]
+    pub const fn close_code(self) -> CloseCode {
+        match self {
+            Violation::InvalidUtf8 => CloseCode::INVALID_PAYLOAD,
+            Violation::FrameTooBig | Violation::MessageTooBig => CloseCode::MESSAGE_TOO_BIG,
+            Violation::TooManyFragments => CloseCode::POLICY_VIOLATION,
+            _ => CloseCode::PROTOCOL_ERROR,
+        }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Violation::ReservedBit => "a reserved bit is set",
+            Violation::ReservedOpCode => "reserved opcode",
+            Violation::FragmentedControl => "fragmented control frame",
+            Violation::ControlTooLong => "control frame of more than 125 bytes",
+            Violation::LengthNotMinimal => "payload length not in its shortest form",
+            Violation::LengthTopBit => "payload length of 2^63 or more",
+            Violation::NotMasked => "unmasked frame from a client",
+            Violation::Masked => "masked frame from a server",
+            Violation::UnexpectedContinuation => "continuation frame without a message",
+            Violation::ExpectedContinuation => "new message inside an unfinished one",
+            Violation::InvalidUtf8 => "invalid UTF-8",
+            Violation::CloseTooShort => "close payload of one byte",
+            Violation::InvalidCloseCode => "invalid close code",
+            Violation::FrameTooBig => "frame too big",
+            Violation::MessageTooBig => "message too big",
+            Violation::TooManyFragments => "too many fragments",
+        })
+    }
+}
+
+impl core::error::Error for Violation {}
+
+/// A call that its caller should not have made. It changed nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Misuse {
+    /// The connection is not open yet.
+    NotOpen,
+    /// A Close was sent, or the connection has failed or ended: nothing may follow (RFC 6455 section
+    /// 5.5.1).
+    Closed,
+    /// A message begun in fragments is not finished.
+    MessageUnfinished,
+    /// The fragment's kind is not that of the message begun.
+    WrongKind,
+    /// Text that is not UTF-8 (RFC 6455 section 5.6).
+    InvalidText,
+    /// A ping or pong payload over 125 bytes, or a close reason over 123 (RFC 6455 section 5.5).
+    ControlTooLong,
+    /// A close code that may not be sent (RFC 6455 section 7.4).
+    InvalidCloseCode,
+    /// The payload of an earlier vectored send has not left yet.
+    PayloadPending,
+    /// No handshake waits for this call.
+    NoHandshake,
+    /// A header name or value, a host, a path or a subprotocol that would break the HTTP head.
+    InvalidHeader,
+    /// A subprotocol that the client did not offer (RFC 6455 section 4.2.2).
+    SubprotocolNotOffered,
+    /// A status that cannot end a handshake: not 200-599.
+    InvalidStatus,
+}
+
+impl fmt::Display for Misuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Misuse::NotOpen => "the connection is not open yet",
+            Misuse::Closed => "the connection is closed for sending",
+            Misuse::MessageUnfinished => "a fragmented message is not finished",
+            Misuse::WrongKind => "the fragment is not of the message's kind",
+            Misuse::InvalidText => "text that is not UTF-8",
+            Misuse::ControlTooLong => "control frame payload too long",
+            Misuse::InvalidCloseCode => "close code that may not be sent",
+            Misuse::PayloadPending => "the payload of an earlier vectored send is still pending",
+            Misuse::NoHandshake => "no handshake waits for this call",
+            Misuse::InvalidHeader => "invalid header, host, path or subprotocol",
+            Misuse::SubprotocolNotOffered => "subprotocol that the client did not offer",
+            Misuse::InvalidStatus => "status that cannot end a handshake",
+        })
+    }
+}
+
+impl core::error::Error for Misuse {}
+
+/// The source of entropy failed. No key was made up in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EntropyError;
+
+impl fmt::Display for EntropyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no entropy for a masking key or handshake key")
+    }
+}
+
+impl core::error::Error for EntropyError {}
+
+/// Why a call was not carried out. It changed nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {
+    /// The call was wrong.
+    Misuse(Misuse),
+    /// The output does not fit. A [`WriteBuffer`](crate::WriteBuffer) of `needed` bytes would take it
+    /// when empty: if yours has them, send what is in it and call again; if not, it never will.
+    BufferTooSmall {
+        /// Capacity in bytes.
+        needed: usize,
+    },
+    /// No entropy.
+    Entropy(EntropyError),
+}
+
+impl From<Misuse> for Error {
+    fn from(misuse: Misuse) -> Error {
+        Error::Misuse(misuse)
+    }
+}
+
+impl From<EntropyError> for Error {
+    fn from(error: EntropyError) -> Error {
+        Error::Entropy(error)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Misuse(misuse) => misuse.fmt(f),
+            Error::BufferTooSmall { needed } => write!(f, "buffer too small, needs {needed} bytes"),
+            Error::Entropy(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+/// Why a connection failed. The answer that is due, a Close frame or an HTTP refusal, is in the
+/// output already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The peer broke the protocol of the open connection.
+    Protocol(Violation),
+    /// The peer's opening handshake was no good.
+    #[cfg(feature = "handshake")]
+    Handshake(HandshakeError),
+    /// Our own side could not go on: a buffer below its minimum, or no entropy for a reply.
+    Local(Error),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Protocol(violation) => violation.fmt(f),
+            #[cfg(feature = "handshake")]
+            Failure::Handshake(error) => error.fmt(f),
+            Failure::Local(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for Failure {}
+
+impl From<Violation> for Failure {
+    fn from(violation: Violation) -> Failure {
+        Failure::Protocol(violation)
+    }
+}

@@ -1,0 +1,427 @@
+//! Lists of extensions, as the `Sec-WebSocket-Extensions` header holds them (RFC 6455 section 9.1).
+//!
+//! This is the syntax alone: what an extension means is for its own module to say. Nothing is copied or allocated;
+//! names and values are slices of the header. A list may span several header lines (RFC 6455 section 9.1, erratum
+//! 3433), so the parser takes an iterator of lines.
+//!
+//! ```
+//! use sockless::extensions;
+//!
+//! let lines: [&[u8]; 2] = [b"foo, permessage-deflate; client_max_window_bits", b"bar; x=\"10\""];
+//! for extension in extensions::parse(lines) {
+//!     let extension = extension.expect("well-formed");
+//!     for parameter in extension.parameters() {
+//!         println!("{}: {} = {:?}", extension.name(), parameter.name(), parameter.value());
+//!     }
+//! }
+//! ```
+//!
+//! The grammar is the one of the section, with what HTTP asks a recipient to tolerate: whitespace (space and tab)
+//! around separators and empty elements between commas. A quoted value is read as the token that it stands for, and a
+//! quoted value that is no token after its escapes are resolved is an error, as the section demands.
+
+use core::fmt;
+
+/// Reads a list of extensions from the values of one or several header lines, in order.
+///
+/// The iterator gives an error once, at the element that breaks the grammar, and ends there: whoever receives it must
+/// fail the handshake (RFC 6455 section 9.1). The work is linear in the length of the lines.
+pub fn parse<'a, L>(lines: L) -> Extensions<'a, L::IntoIter>
+where
+    L: IntoIterator<Item = &'a [u8]>,
+{
+    Extensions { lines: lines.into_iter(), rest: &[], failed: false }
+}
+
+/// The elements of a list of extensions; made by [`parse`].
+#[derive(Clone, Debug)]
+pub struct Extensions<'a, L> {
+    lines: L,
+    rest: &'a [u8],
+    failed: bool,
+}
+
+impl<'a, L> Iterator for Extensions<'a, L>
+where
+    L: Iterator<Item = &'a [u8]>,
+{
+    type Item = Result<Extension<'a>, ExtensionSyntaxError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        loop {
+            self.rest = trim_start(self.rest, |byte| is_space(byte) || byte == b',');
+            if !self.rest.is_empty() {
+                break;
+            }
+            self.rest = self.lines.next()?;
+        }
+        let Some((extension, rest)) = element(self.rest) else {
+            self.failed = true;
+            return Some(Err(ExtensionSyntaxError));
+        };
+        self.rest = rest;
+        Some(Ok(extension))
+    }
+}
+
+/// One element of the list: a name and its parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extension<'a> {
+    name: &'a str,
+    /// From behind the name to the end of the element; known to be well-formed.
+    parameters: &'a [u8],
+}
+
+impl<'a> Extension<'a> {
+    /// The name, exactly as written.
+    #[must_use]
+    pub const fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// The parameters in order, repeated ones included.
+    #[must_use]
+    pub const fn parameters(&self) -> Parameters<'a> {
+        Parameters { rest: self.parameters }
+    }
+}
+
+/// The parameters of one extension; made by [`Extension::parameters`].
+#[derive(Clone, Debug)]
+pub struct Parameters<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Parameters<'a> {
+    type Item = Parameter<'a>;
+
+    fn next(&mut self) -> Option<Parameter<'a>> {
+        let (parameter, rest) = parameter(self.rest)?;
+        self.rest = rest;
+        Some(parameter)
+    }
+}
+
+/// One parameter: a name, and a value if it has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameter<'a> {
+    name: &'a str,
+    value: Option<Value<'a>>,
+}
+
+impl<'a> Parameter<'a> {
+    /// The name, exactly as written.
+    #[must_use]
+    pub const fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// The value, or `None` where the name stands alone.
+    #[must_use]
+    pub const fn value(&self) -> Option<Value<'a>> {
+        self.value
+    }
+}
+
+/// The value of a parameter: a token, never empty.
+///
+/// Two values are equal when they stand for the same token, quoted or not: `10`, `"10"` and `"1\0"`.
+#[derive(Clone, Copy)]
+pub struct Value<'a> {
+    /// Without the quotes, with the backslashes. No token holds a backslash, so what is one is known.
+    raw: &'a str,
+}
+
+impl<'a> Value<'a> {
+    /// The characters of the token, escapes resolved. All of them are ASCII.
+    pub fn chars(&self) -> impl Iterator<Item = char> + Clone + use<'a> {
+        // An escape stands for the character behind it, and a token holds no backslash: leaving every backslash out is
+        // the whole of it.
+        self.raw.chars().filter(|&character| character != '\\')
+    }
+
+    /// The token as a slice of the header, if it was written without escapes.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&'a str> {
+        if self.raw.as_bytes().contains(&b'\\') { None } else { Some(self.raw) }
+    }
+}
+
+impl PartialEq for Value<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.chars().eq(other.chars())
+    }
+}
+
+impl Eq for Value<'_> {}
+
+impl PartialEq<str> for Value<'_> {
+    fn eq(&self, other: &str) -> bool {
+        self.chars().eq(other.chars())
+    }
+}
+
+impl PartialEq<&str> for Value<'_> {
+    fn eq(&self, other: &&str) -> bool {
+        *self == **other
+    }
+}
+
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.chars().try_for_each(|character| fmt::Write::write_char(formatter, character))
+    }
+}
+
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "\"{self}\"")
+    }
+}
+
+/// A list of extensions that breaks the grammar of RFC 6455 section 9.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExtensionSyntaxError;
+
+impl fmt::Display for ExtensionSyntaxError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("malformed list of extensions (RFC 6455 section 9.1)")
+    }
+}
+
+impl core::error::Error for ExtensionSyntaxError {}
+
+/// `extension = token *( ";" parameter )`, and what follows its comma or the end of the line.
+fn element(input: &[u8]) -> Option<(Extension<'_>, &[u8])> {
+    let (name, parameters) = token(input)?;
+    let mut rest = parameters;
+    loop {
+        rest = trim_start(rest, is_space);
+        match rest.first() {
+            None | Some(b',') => break,
+            Some(_) => (_, rest) = parameter(rest)?,
+        }
+    }
+    let length = parameters.len().checked_sub(rest.len())?;
+    let parameters = parameters.get(..length)?;
+    Some((Extension { name, parameters }, rest))
+}
+
+/// `";" token [ "=" ( token | quoted-string ) ]`, and what follows it.
+fn parameter(input: &[u8]) -> Option<(Parameter<'_>, &[u8])> {
+    let rest = trim_start(input, is_space).strip_prefix(b";")?;
+    let (name, rest) = token(trim_start(rest, is_space))?;
+    let Some(value) = trim_start(rest, is_space).strip_prefix(b"=") else {
+        return Some((Parameter { name, value: None }, rest));
+    };
+    let value = trim_start(value, is_space);
+    let (raw, rest) = match value.strip_prefix(b"\"") {
+        Some(quoted) => quoted_token(quoted)?,
+        None => token(value)?,
+    };
+    let value = Some(Value { raw });
+    Some((Parameter { name, value }, rest))
+}
+
+/// One or more token characters (RFC 9110 section 5.6.2), and what follows them.
+fn token(input: &[u8]) -> Option<(&str, &[u8])> {
+    let rest = trim_start(input, is_token);
+    let length = input.len().checked_sub(rest.len())?;
+    let token = input.get(..length).filter(|token| !token.is_empty())?;
+    Some((core::str::from_utf8(token).ok()?, rest))
+}
+
+/// What follows the opening quote of a quoted string, up to the closing one and from behind it on; only if it stands
+/// for a token.
+fn quoted_token(input: &[u8]) -> Option<(&str, &[u8])> {
+    let mut escaped = false;
+    let mut empty = true;
+    for (index, &byte) in input.iter().enumerate() {
+        match byte {
+            b'\\' if !escaped => escaped = true,
+            b'"' if !escaped => {
+                let raw = input.get(..index).filter(|_| !empty)?;
+                return Some((core::str::from_utf8(raw).ok()?, input.get(index + 1..)?));
+            }
+            _ if is_token(byte) => {
+                escaped = false;
+                empty = false;
+            }
+            _ => return None,
+        }
+    }
+    None
+}
+
+fn trim_start(input: &[u8], skip: impl Fn(u8) -> bool) -> &[u8] {
+    let length = input.iter().take_while(|&&byte| skip(byte)).count();
+    input.get(length..).unwrap_or_default()
+}
+
+const fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+const fn is_token(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'!' | b'#'
+            | b'$'
+            | b'%'
+            | b'&'
+            | b'\''
+            | b'*'
+            | b'+'
+            | b'-'
+            | b'.'
+            | b'^'
+            | b'_'
+            | b'`'
+            | b'|'
+            | b'~'
+    ) || byte.is_ascii_alphanumeric()
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::string::String;
+    use std::vec::Vec;
+
+    use super::*;
+
+    /// The list written back in one fixed form, or `None` for an error anywhere.
+    fn normal(lines: &[&str]) -> Option<String> {
+        let mut text = Vec::new();
+        for extension in parse(lines.iter().map(|line| line.as_bytes())) {
+            let extension = extension.ok()?;
+            let mut element = String::from(extension.name());
+            for parameter in extension.parameters() {
+                element.push(';');
+                element.push_str(parameter.name());
+                if let Some(value) = parameter.value() {
+                    element.push('=');
+                    element.extend(value.chars());
+                }
+            }
+            text.push(element);
+        }
+        Some(text.join(","))
+    }
+
+    #[test]
+    fn section_9_1_examples() {
+        for (line, expected) in [
+            ("foo", "foo"),
+            ("bar; baz=2", "bar;baz=2"),
+            ("deflate-stream", "deflate-stream"),
+            (
+                "mux; max-channels=4; flow-control, deflate-stream",
+                "mux;max-channels=4;flow-control,deflate-stream",
+            ),
+            ("private-extension", "private-extension"),
+        ] {
+            assert_eq!(normal(&[line]).as_deref(), Some(expected));
+        }
+        // One list may be split into several lines and combined again.
+        assert_eq!(normal(&["foo", "bar; baz=2"]), normal(&["foo, bar; baz=2"]));
+    }
+
+    #[test]
+    fn whitespace_and_empty_elements() {
+        for (line, expected) in [
+            ("", ""),
+            (" \t ", ""),
+            (",, ,", ""),
+            (",a,,\t,b ;c , ", "a,b;c"),
+            ("a ; b\t=\t1;c", "a;b=1;c"),
+            ("a;b;b=1", "a;b;b=1"),
+        ] {
+            assert_eq!(normal(&[line]).as_deref(), Some(expected), "{line:?}");
+        }
+        assert_eq!(normal(&[]).as_deref(), Some(""));
+        assert_eq!(normal(&["", "a", ",", "b"]).as_deref(), Some("a,b"));
+    }
+
+    #[test]
+    fn quoted_values_stand_for_tokens() {
+        for line in ["a;b=10", "a;b=\"10\"", "a;b=\"1\\0\"", "a; b = \"\\1\\0\" "] {
+            assert_eq!(normal(&[line]).as_deref(), Some("a;b=10"), "{line:?}");
+            let extension = parse([line.as_bytes()]).next().unwrap().unwrap();
+            let value = extension.parameters().next().unwrap().value().unwrap();
+            assert_eq!(value, "10");
+            assert_ne!(value, "1");
+            assert_eq!(value.as_str().is_none(), line.contains('\\'));
+        }
+    }
+
+    #[test]
+    fn errors() {
+        for line in [
+            ";",
+            "=",
+            "a;",
+            "a; ;b",
+            "a;,",
+            "a b",
+            "a;b c",
+            "a;b=",
+            "a;b=,c",
+            "a;b==c",
+            "a;=c",
+            "\"a\"",
+            "a;\"b\"=c",
+            "a;b=\"\"",
+            "a;b=\"\\\"",
+            "a;b=\"c",
+            "a;b=\"c d\"",
+            "a;b=\"c,d\"",
+            "a;b=\"c;d\"",
+            "a;b=\"c\"d",
+            "a;b=\"\\\\\"",
+            "a;b=\"\\\"\"",
+            "a/b",
+            "a;b=c/d",
+            "a\0",
+            "a\r\n",
+            "\u{e9}",
+            "a;b=\"\u{e9}\"",
+            "a;b=\\c",
+            "(a)",
+        ] {
+            assert_eq!(normal(&[line]), None, "{line:?}");
+            assert_eq!(normal(&["first", line, "last"]), None, "{line:?}");
+        }
+        let mut list = parse([&b"a, b c, d"[..], b"e"]);
+        assert_eq!(list.next().unwrap().unwrap().name(), "a");
+        assert_eq!(list.next(), Some(Err(ExtensionSyntaxError)));
+        assert_eq!(list.next(), None, "an error ends the list");
+    }
+
+    /// Every line of up to six characters of a small alphabet: what is accepted, written back and read again, is the
+    /// same list.
+    #[test]
+    fn every_short_line_reads_back() {
+        const ALPHABET: &[u8] = b"a;=,\" \\/";
+        let mut accepted = 0;
+        for length in 0..=6_u32 {
+            for number in 0..ALPHABET.len().pow(length) {
+                let line: String = (0..length)
+                    .map(|place| {
+                        ALPHABET[number / ALPHABET.len().pow(place) % ALPHABET.len()] as char
+                    })
+                    .collect();
+                let Some(list) = normal(&[&line]) else {
+                    continue;
+                };
+                accepted += 1;
+                assert_eq!(normal(&[&list]), Some(list), "{line:?}");
+            }
+        }
+        assert!(accepted > 1000);
+    }
+}

@@ -1,0 +1,233 @@
+//! The frame header of RFC 6455 section 5.2: parsing and encoding as pure functions.
+//!
+//! Proxies and inspectors that want frames rather than messages work with [`FrameHeader`] and
+//! [`mask`](crate::mask) alone.
+
+use crate::Violation;
+
+/// What a frame carries (RFC 6455 section 5.2). Reserved opcodes have no value here: they fail in
+/// [`FrameHeader::parse`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[repr(u8)]
+pub enum OpCode {
+    /// A further fragment of the message that a text or binary frame began.
+    Continuation = 0x0,
+    /// A text message, or its first fragment.
+    Text = 0x1,
+    /// A binary message, or its first fragment.
+    Binary = 0x2,
+    /// The Close control frame.
+    Close = 0x8,
+    /// The Ping control frame.
+    Ping = 0x9,
+    /// The Pong control frame.
+    Pong = 0xA,
+}
+
+impl OpCode {
+    /// The opcode of the low four bits of `bits`, or `None` for a reserved one (3-7, 11-15).
+    #[must_use]
+    pub const fn from_bits(bits: u8) -> Option<OpCode> {
+        Some(match bits & 0x0F {
+            0x0 => OpCode::Continuation,
+            0x1 => OpCode::Text,
+            0x2 => OpCode::Binary,
+            0x8 => OpCode::Close,
+            0x9 => OpCode::Ping,
+            0xA => OpCode::Pong,
+            _ => return None,
+        })
+    }
+
+    /// Whether this is a control frame (RFC 6455 section 5.5).
+    #[must_use]
+    pub const fn is_control(self) -> bool {
+        self as u8 & 0x8 != 0
+    }
+}
+
+/// The two kinds of message (RFC 6455 section 5.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub enum MessageKind {
+    /// UTF-8 text.
+    Text,
+    /// Arbitrary bytes.
+    Binary,
+}
+
+impl MessageKind {
+    pub(crate) const fn opcode(self) -> OpCode {
+        match self {
+            MessageKind::Text => OpCode::Text,
+            MessageKind::Binary => OpCode::Binary,
+        }
+    }
+}
+
+/// Everything of a frame but its payload (RFC 6455 section 5.2).
+///
+/// ```
+/// use sockless::{FrameHeader, OpCode};
+///
+/// // "Hello" in a masked frame, from RFC 6455 section 5.7.
+/// let frame = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
+/// let (header, len) = FrameHeader::parse(&frame)?.expect("the header is whole");
+/// assert_eq!(header, FrameHeader {
+///     fin: true,
+///     rsv: 0,
+///     opcode: OpCode::Text,
+///     mask: Some([0x37, 0xfa, 0x21, 0x3d]),
+///     payload_len: 5,
+/// });
+/// assert_eq!(len, 6);
+/// assert_eq!(header.encode().as_bytes(), &frame[..6]);
+/// # Ok::<(), sockless::Violation>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub struct FrameHeader {
+    /// Whether the frame ends its message. Always set on control frames.
+    pub fin: bool,
+    /// The reserved bits as a number: RSV1 is 4, RSV2 is 2, RSV3 is 1.
+    pub rsv: u8,
+    /// What the frame carries.
+    pub opcode: OpCode,
+    /// The masking key, if the payload is masked.
+    pub mask: Option<[u8; 4]>,
+    /// Payload length in bytes; less than 2^63.
+    pub payload_len: u64,
+}
+
+impl FrameHeader {
+    /// The longest header in bytes: 2, a length of 8, a masking key of 4.
+    pub const MAX_LEN: usize = 14;
+
+    /// RSV1 as a value of [`rsv`](Self::rsv): the bit that permessage-deflate defines.
+    pub const RSV1: u8 = 4;
+
+    /// Reads a header from the beginning of `bytes`: the header and its length in bytes, or `None`
+    /// while it is incomplete. The payload need not be there.
+    ///
+    /// Rules that depend on the role, on extensions or on earlier frames are the
+    /// [`Receiver`](crate::Receiver)'s to check.
+    ///
+    /// # Errors
+    /// A header that no endpoint may send: a reserved opcode, a control frame that is fragmented or
+    /// over 125 bytes, a length that is not in its shortest form or of 2^63 and more. Each is told as
+    /// soon as the byte that breaks the rule is there.
+    #[inline]
+    pub fn parse(bytes: &[u8]) -> Result<Option<(FrameHeader, usize)>, Violation> {
+        let Some(&first) = bytes.first() else { return Ok(None) };
+        // RFC 6455 5.2: "If an unknown opcode is received, the receiving endpoint MUST _Fail the
+        // WebSocket Connection_."
+        let Some(opcode) = OpCode::from_bits(first) else { return Err(Violation::ReservedOpCode) };
+        let fin = first & 0x80 != 0;
+        if opcode.is_control() && !fin {
+            // RFC 6455 5.5: control frames "MUST NOT be fragmented".
+            return Err(Violation::FragmentedControl);
+        }
+        let Some(&second) = bytes.get(1) else { return Ok(None) };
+        let short = second & 0x7F;
+        if opcode.is_control() && short > 125 {
+            // RFC 6455 5.5: "All control frames MUST have a payload length of 125 bytes or less".
+            return Err(Violation::ControlTooLong);
+        }
+        let (payload_len, at) = match short {
+            126 => {
+                let Some(&len) = bytes.get(2..).and_then(<[u8]>::first_chunk::<2>) else {
+                    return Ok(None);
+                };
+                (u64::from(u16::from_be_bytes(len)), 4)
+            }
+            127 => {
+                let Some(&len) = bytes.get(2..).and_then(<[u8]>::first_chunk::<8>) else {
+                    return Ok(None);
+                };
+                (u64::from_be_bytes(len), 10)
+            }
+            len => (u64::from(len), 2),
+        };
+        // RFC 6455 5.2: "the minimal number of bytes MUST be used to encode the length", and of the
+        // 64-bit form "the most significant bit MUST be 0".
+        if (short == 126 && payload_len < 126) || (short == 127 && payload_len <= 0xFFFF) {
+            return Err(Violation::LengthNotMinimal);
+        }
+        if payload_len >> 63 != 0 {
+            return Err(Violation::LengthTopBit);
+        }
+        let (mask, len) = if second & 0x80 != 0 {
+            let Some(&key) = bytes.get(at..).and_then(<[u8]>::first_chunk::<4>) else {
+                return Ok(None);
+            };
+            (Some(key), at + 4)
+        } else {
+            (None, at)
+        };
+        let rsv = first >> 4 & 0x7;
+        Ok(Some((FrameHeader { fin, rsv, opcode, mask, payload_len }, len)))
+    }
+
+    /// The header as it goes on the wire, its length in the shortest form.
+    ///
+    /// Encodes what it is told: of `rsv` the low three bits, of `payload_len` all, rule or no rule.
+    #[inline]
+    #[must_use]
+    pub fn encode(&self) -> EncodedHeader {
+        let first = u8::from(self.fin) << 7 | (self.rsv & 0x7) << 4 | self.opcode as u8;
+        let masked = u8::from(self.mask.is_some()) << 7;
+        let key = self.mask.unwrap_or_default();
+        let mut bytes = [0; Self::MAX_LEN];
+        let [b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13] = &mut bytes;
+        *b0 = first;
+        let key_at = match self.payload_len {
+            len @ 0..=125 => {
+                *b1 = masked | len as u8;
+                [*b2, *b3, *b4, *b5] = key;
+                2
+            }
+            len @ 126..=0xFFFF => {
+                *b1 = masked | 126;
+                [*b2, *b3] = (len as u16).to_be_bytes();
+                [*b4, *b5, *b6, *b7] = key;
+                4
+            }
+            len => {
+                *b1 = masked | 127;
+                [*b2, *b3, *b4, *b5, *b6, *b7, *b8, *b9] = len.to_be_bytes();
+                [*b10, *b11, *b12, *b13] = key;
+                10
+            }
+        };
+        EncodedHeader { bytes, len: key_at + (masked >> 5) }
+    }
+
+    /// Length in bytes of the header of a frame with such a payload.
+    #[inline]
+    #[must_use]
+    pub const fn len_for(payload_len: u64, masked: bool) -> usize {
+        let base = match payload_len {
+            0..=125 => 2,
+            126..=0xFFFF => 4,
+            _ => 10,
+        };
+        if masked { base + 4 } else { base }
+    }
+}
+
+/// A frame header in wire form, at most [`FrameHeader::MAX_LEN`] bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EncodedHeader {
+    bytes: [u8; FrameHeader::MAX_LEN],
+    len: u8,
+}
+
+impl EncodedHeader {
+    /// The bytes to send in front of the payload.
+    #[inline]
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or(&self.bytes)
+    }
+}

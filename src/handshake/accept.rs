@@ -1,0 +1,301 @@
+//! The rules of both heads over any source of headers, and the key that one answers the other with.
+
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+use super::HandshakeError;
+use crate::extensions;
+
+/// RFC 6455 section 1.3.
+const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// How many subprotocols a request may offer: they are compared with each other.
+const MAX_SUBPROTOCOLS: usize = 100;
+
+/// Keys with set bits behind the last byte are let through: RFC 6455 itself gives such a sample (erratum
+/// 3150). Their padding has to be there.
+const KEY_BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
+);
+
+/// The `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key`: the base64 of the SHA-1 of the key as it was
+/// sent, without the white space around it, and a fixed GUID (RFC 6455 section 4.2.2, 5.4).
+///
+/// ```
+/// let accept = sockless::handshake::accept_key(b"dGhlIHNhbXBsZSBub25jZQ==");
+/// assert_eq!(&accept, b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+/// ```
+#[must_use]
+pub fn accept_key(key: &[u8]) -> [u8; 28] {
+    let mut sha1 = sha1_smol::Sha1::new();
+    sha1.update(key);
+    sha1.update(GUID);
+    let mut accept = [0; 28];
+    // 20 bytes always make 28 characters.
+    let _ = KEY_BASE64.encode_slice(sha1.digest().bytes(), &mut accept);
+    accept
+}
+
+/// The base64 of a nonce: the `Sec-WebSocket-Key` of a request.
+pub(super) fn encode_nonce(nonce: &[u8; 16]) -> [u8; 24] {
+    let mut key = [0; 24];
+    // 16 bytes always make 24 characters.
+    let _ = KEY_BASE64.encode_slice(nonce, &mut key);
+    key
+}
+
+fn is_key(value: &[u8]) -> bool {
+    let mut nonce = [0; 18];
+    value.len() == 24 && KEY_BASE64.decode_slice(value, &mut nonce) == Ok(16)
+}
+
+/// A request to open a WebSocket that keeps the rules of RFC 6455 section 4.2.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Upgrade<'a> {
+    key: &'a [u8],
+}
+
+impl<'a> Upgrade<'a> {
+    /// Judges the headers of a request that was made by `method`, in one pass over them; `None` is a request
+    /// for something else. Names in any case, values with or without white space around them. The version
+    /// of HTTP is the caller's to check.
+    ///
+    /// # Errors
+    /// The first rule that is broken, in the order of [`HandshakeError`]'s list, and within what an upgrade is
+    /// asked for.
+    pub fn of_request<I>(method: &str, headers: I) -> Result<Option<Upgrade<'a>>, HandshakeError>
+    where
+        I: IntoIterator<Item = (&'a [u8], &'a [u8])>,
+        I::IntoIter: Clone,
+    {
+        let headers = headers.into_iter();
+        let (mut hosts, mut upgrade, mut connection) = (0usize, false, false);
+        let (mut key, mut version) = (Once::Missing, Once::Missing);
+        let (mut protocols, mut offers_extensions) = (false, false);
+        for (name, value) in headers.clone() {
+            match Field::of(name) {
+                Field::Host => hosts = hosts.saturating_add(1),
+                Field::Upgrade => upgrade |= has_token(value, b"websocket"),
+                Field::Connection => connection |= has_token(value, b"upgrade"),
+                Field::Key => key = key.and(trim(value)),
+                Field::Version => version = version.and(trim(value)),
+                Field::Protocol => protocols = true,
+                Field::Extensions => offers_extensions = true,
+                Field::Accept | Field::Other => {}
+            }
+        }
+        if hosts != 1 {
+            return Err(HandshakeError::Host);
+        }
+        if !upgrade {
+            return Ok(None);
+        }
+        if method != "GET" {
+            return Err(HandshakeError::Method);
+        }
+        if !connection {
+            return Err(HandshakeError::Connection);
+        }
+        if !matches!(version, Once::Value(b"13")) {
+            return Err(HandshakeError::Version);
+        }
+        let Once::Value(key) = key else { return Err(HandshakeError::Key) };
+        if !is_key(key) {
+            return Err(HandshakeError::Key);
+        }
+        if protocols {
+            check_offered(headers.clone())?;
+        }
+        if offers_extensions {
+            check_extensions(headers)?;
+        }
+        Ok(Some(Upgrade { key }))
+    }
+
+    /// The value of `Sec-WebSocket-Accept` that accepts it.
+    #[must_use]
+    pub fn accept(&self) -> [u8; 28] {
+        accept_key(self.key)
+    }
+}
+
+/// Judges the headers of a 101 that answers a request with this `key` (RFC 6455 section 4.1). `offered` are the
+/// subprotocols of the request; the one that was chosen, if any, is returned.
+///
+/// # Errors
+/// The rule that is broken; an extension that was not offered among them, and none is offered by this crate
+/// on its own.
+pub fn check_response<'a, I>(
+    key: &[u8],
+    headers: I,
+    offered: &[&str],
+) -> Result<Option<&'a str>, HandshakeError>
+where
+    I: IntoIterator<Item = (&'a [u8], &'a [u8])>,
+    I::IntoIter: Clone,
+{
+    let headers = headers.into_iter();
+    let chosen = check_answer(&accept_key(key), headers)?;
+    match chosen {
+        Some(chosen) if !offered.contains(&chosen) => Err(HandshakeError::Subprotocol),
+        chosen => Ok(chosen),
+    }
+}
+
+/// The rules of a 101 that need no knowledge of what was offered: the subprotocol it chose, if any.
+pub(super) fn check_answer<'a>(
+    expected: &[u8; 28],
+    headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+) -> Result<Option<&'a str>, HandshakeError> {
+    let (mut upgrade, mut connection) = (false, false);
+    let (mut accept, mut protocol) = (Once::Missing, Once::Missing);
+    for (name, value) in headers {
+        match Field::of(name) {
+            Field::Upgrade => upgrade |= has_token(value, b"websocket"),
+            Field::Connection => connection |= has_token(value, b"upgrade"),
+            Field::Accept => accept = accept.and(trim(value)),
+            Field::Protocol => protocol = protocol.and(trim(value)),
+            // RFC 6455 4.1: an extension "that was not present in the client's handshake" fails; an
+            // empty list names none.
+            Field::Extensions if !trim(value).is_empty() => return Err(HandshakeError::Extension),
+            _ => {}
+        }
+    }
+    if !upgrade {
+        return Err(HandshakeError::Upgrade);
+    }
+    if !connection {
+        return Err(HandshakeError::Connection);
+    }
+    if !matches!(accept, Once::Value(value) if value == expected) {
+        return Err(HandshakeError::Accept);
+    }
+    match protocol {
+        Once::Missing => Ok(None),
+        Once::Value(value) => Ok(Some(token(value).ok_or(HandshakeError::Subprotocol)?)),
+        Once::Repeated => Err(HandshakeError::Subprotocol),
+    }
+}
+
+/// The subprotocols that a request offers, in the order of the client's preference, over any number of
+/// `Sec-WebSocket-Protocol` lines (RFC 6455 section 11.3.4). Elements that are not tokens are left out.
+pub fn subprotocols<'a, I>(headers: I) -> impl Iterator<Item = &'a str> + Clone
+where
+    I: IntoIterator<Item = (&'a [u8], &'a [u8])>,
+    I::IntoIter: Clone,
+{
+    offered(headers.into_iter()).filter_map(token)
+}
+
+fn offered<'a>(
+    headers: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
+) -> impl Iterator<Item = &'a [u8]> + Clone {
+    let lines = headers.filter(|&(name, _)| Field::of(name) == Field::Protocol);
+    lines.flat_map(|(_, value)| list(value))
+}
+
+fn check_offered<'a>(
+    headers: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
+) -> Result<(), HandshakeError> {
+    for (i, name) in offered(headers.clone()).enumerate() {
+        // RFC 6455 4.1: the elements are tokens "and MUST all be unique strings".
+        if i == MAX_SUBPROTOCOLS
+            || token(name).is_none()
+            || offered(headers.clone()).take(i).any(|earlier| earlier == name)
+        {
+            return Err(HandshakeError::Subprotocol);
+        }
+    }
+    Ok(())
+}
+
+fn check_extensions<'a>(
+    headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+) -> Result<(), HandshakeError> {
+    let lines = headers.filter(|&(name, _)| Field::of(name) == Field::Extensions);
+    // RFC 6455 9.1: whoever receives a value that does not conform "MUST immediately _Fail the WebSocket
+    // Connection_".
+    match extensions::parse(lines.map(|(_, value)| value)).find_map(Result::err) {
+        Some(_) => Err(HandshakeError::Extension),
+        None => Ok(()),
+    }
+}
+
+/// A header that has to be there once.
+#[derive(Clone, Copy)]
+enum Once<'a> {
+    Missing,
+    Value(&'a [u8]),
+    Repeated,
+}
+
+impl<'a> Once<'a> {
+    fn and(self, value: &'a [u8]) -> Once<'a> {
+        match self {
+            Once::Missing => Once::Value(value),
+            _ => Once::Repeated,
+        }
+    }
+}
+
+/// The headers that mean something to a handshake.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Field {
+    Host,
+    Upgrade,
+    Connection,
+    Key,
+    Version,
+    Protocol,
+    Extensions,
+    Accept,
+    Other,
+}
+
+impl Field {
+    pub(super) fn of(name: &[u8]) -> Field {
+        const FIELDS: [(&[u8], Field); 8] = [
+            (b"host", Field::Host),
+            (b"upgrade", Field::Upgrade),
+            (b"connection", Field::Connection),
+            (b"sec-websocket-key", Field::Key),
+            (b"sec-websocket-version", Field::Version),
+            (b"sec-websocket-protocol", Field::Protocol),
+            (b"sec-websocket-extensions", Field::Extensions),
+            (b"sec-websocket-accept", Field::Accept),
+        ];
+        let known = FIELDS.iter().find(|(field, _)| name.eq_ignore_ascii_case(field));
+        known.map_or(Field::Other, |&(_, field)| field)
+    }
+}
+
+/// The elements of a comma-separated list (RFC 9110 section 5.6.1); empty ones are left out.
+pub(super) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
+    value.split(|&byte| byte == b',').map(trim).filter(|element| !element.is_empty())
+}
+
+fn has_token(value: &[u8], token: &[u8]) -> bool {
+    list(value).any(|element| element.eq_ignore_ascii_case(token))
+}
+
+/// Without the optional white space around it (RFC 9110 section 5.6.3).
+pub(super) fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+/// `value`, if it is a token (RFC 9110 section 5.6.2).
+pub(super) fn token(value: &[u8]) -> Option<&str> {
+    let tchar = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    if value.is_empty() || !value.iter().all(tchar) {
+        None
+    } else {
+        core::str::from_utf8(value).ok()
+    }
+}

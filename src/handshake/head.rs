@@ -1,0 +1,309 @@
+//! The peer's HTTP head: where it ends, what it says, and a view of it where it lies.
+
+use core::mem::MaybeUninit;
+
+use super::accept::{token, trim};
+use super::{HandshakeError, subprotocols};
+use crate::buffer::{ReadBuffer, Storage};
+use crate::websocket::HeadLimits;
+
+/// A request that was received. Borrows the read buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestHead<'b> {
+    pub(super) method: &'b str,
+    pub(super) target: &'b str,
+    pub(super) headers: Headers<'b>,
+    /// Answers the key, if this is a request to open a WebSocket.
+    pub(super) upgrade: Option<super::Upgrade<'b>>,
+}
+
+impl<'b> RequestHead<'b> {
+    /// The method; of an upgrade always `GET`.
+    #[must_use]
+    pub const fn method(&self) -> &'b str {
+        self.method
+    }
+
+    /// The request target as it was sent: path and query, for a usual request.
+    #[must_use]
+    pub const fn target(&self) -> &'b str {
+        self.target
+    }
+
+    /// The header lines in order.
+    #[must_use]
+    pub const fn headers(&self) -> Headers<'b> {
+        self.headers
+    }
+
+    /// The first header of this name, in any case, without the white space around its value.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&'b [u8]> {
+        self.headers.first(name)
+    }
+
+    /// The `Origin`, which a browser sends and a page's script cannot change. A server that identifies users by
+    /// cookies must compare it, or any page that a user visits can connect in the user's name (RFC 6455 section
+    /// 10.2).
+    #[must_use]
+    pub fn origin(&self) -> Option<&'b [u8]> {
+        self.header("Origin")
+    }
+
+    /// The subprotocols offered, in the order of the client's preference (RFC 6455 section 1.9).
+    pub fn subprotocols(&self) -> impl Iterator<Item = &'b str> + Clone + use<'b> {
+        subprotocols(self.headers)
+    }
+}
+
+/// An answer that was received. Borrows the read buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResponseHead<'b> {
+    pub(super) status: u16,
+    pub(super) headers: Headers<'b>,
+    pub(super) subprotocol: Option<&'b str>,
+}
+
+impl<'b> ResponseHead<'b> {
+    /// The status: 101, unless the handshake was refused.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The header lines in order.
+    #[must_use]
+    pub const fn headers(&self) -> Headers<'b> {
+        self.headers
+    }
+
+    /// The first header of this name, in any case, without the white space around its value.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&'b [u8]> {
+        self.headers.first(name)
+    }
+
+    /// The subprotocol that the server chose.
+    #[must_use]
+    pub const fn subprotocol(&self) -> Option<&'b str> {
+        self.subprotocol
+    }
+}
+
+/// The header lines of a head: pairs of name and value, the value without the white space around it. Values are
+/// bytes: they need not be UTF-8.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Headers<'b> {
+    /// The lines that are left, with the empty one at the end.
+    lines: &'b [u8],
+}
+
+impl<'b> Headers<'b> {
+    fn first(mut self, name: &str) -> Option<&'b [u8]> {
+        self.find(|(given, _)| given.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+    }
+}
+
+impl<'b> Iterator for Headers<'b> {
+    type Item = (&'b [u8], &'b [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (line, rest) = split_line(self.lines)?;
+        let mut parts = line.splitn(2, |&byte| byte == b':');
+        let (name, value) = (parts.next()?, parts.next()?);
+        self.lines = rest;
+        Some((name, trim(value)))
+    }
+}
+
+impl core::fmt::Debug for Headers<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_map()
+            .entries(self.map(|(name, value)| (name.escape_ascii(), value.escape_ascii())))
+            .finish()
+    }
+}
+
+/// The first line of `bytes` without its line end, and what follows.
+fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = bytes.iter().position(|&byte| byte == b'\n')?;
+    let (line, rest) = bytes.split_at_checked(end)?;
+    Some((line.strip_suffix(b"\r").unwrap_or(line), rest.get(1..)?))
+}
+
+/// Finds the end of the head in the unread input: its length in bytes, or `None` until more is there. Each byte is
+/// searched once, however the input is cut; `searched` remembers how far.
+pub(super) fn find_end<S: Storage>(
+    rx: &ReadBuffer<S>,
+    limits: HeadLimits,
+    searched: &mut u32,
+) -> Result<Option<usize>, HandshakeError> {
+    let max = rx.capacity().min(limits.size as usize);
+    let bytes = rx.unread();
+    let bytes = bytes.get(..max).unwrap_or(bytes);
+    let mut at = *searched as usize;
+    while let Some(line) =
+        bytes.get(at..).and_then(|rest| rest.iter().position(|&byte| byte == b'\n'))
+    {
+        // Ends at an empty line; whether its line end is a proper one is judged with the others.
+        let next = at + line + 1;
+        match bytes.get(next..).unwrap_or_default() {
+            [b'\n', ..] => return Ok(Some(next + 1)),
+            [b'\r', b'\n', ..] => return Ok(Some(next + 2)),
+            [] | [b'\r'] => {
+                *searched = (next - 1) as u32;
+                return if bytes.len() >= max {
+                    Err(HandshakeError::HeadTooLarge)
+                } else {
+                    Ok(None)
+                };
+            }
+            _ => at = next,
+        }
+    }
+    *searched = bytes.len() as u32;
+    if bytes.len() >= max { Err(HandshakeError::HeadTooLarge) } else { Ok(None) }
+}
+
+/// Parses a whole request head. An HTTP/1.x later than 1.1 is let through (RFC 9110 section 2.5).
+pub(super) fn parse_request(
+    head: &[u8],
+    max_headers: u16,
+) -> Result<(&str, &str, Headers<'_>), HandshakeError> {
+    check_line_ends(head)?;
+    let parse = match max_headers {
+        0..=16 => request_with::<16>,
+        17..=32 => request_with::<32>,
+        33..=64 => request_with::<64>,
+        _ => request_with::<128>,
+    };
+    let (method, target, count) = parse(head)?;
+    let headers = headers_of(head);
+    if count > usize::from(max_headers) {
+        return Err(HandshakeError::TooManyHeaders);
+    }
+    Ok((method, target, headers))
+}
+
+#[inline(never)]
+fn request_with<const N: usize>(head: &[u8]) -> Result<(&str, &str, usize), HandshakeError> {
+    let mut lines = [const { MaybeUninit::uninit() }; N];
+    let mut request = httparse::Request::new(&mut []);
+    let whole = request.parse_with_uninit_headers(head, &mut lines);
+    match (whole, request.method, request.path, request.version) {
+        (Ok(httparse::Status::Complete(len)), Some(method), Some(target), Some(1))
+            if len == head.len() =>
+        {
+            Ok((method, target, request.headers.len()))
+        }
+        (Ok(httparse::Status::Complete(_)), _, _, Some(0)) => Err(HandshakeError::HttpVersion),
+        (Err(httparse::Error::Version), _, _, _) => later_version::<N>(head),
+        (Err(httparse::Error::TooManyHeaders), ..) => Err(HandshakeError::TooManyHeaders),
+        _ => Err(HandshakeError::Malformed),
+    }
+}
+
+/// A request line whose version httparse does not know: its other parts are good.
+#[cold]
+fn later_version<const N: usize>(head: &[u8]) -> Result<(&str, &str, usize), HandshakeError> {
+    let (line, rest) = split_line(head).ok_or(HandshakeError::Malformed)?;
+    let line = core::str::from_utf8(line).map_err(|_| HandshakeError::Malformed)?;
+    let mut parts = line.split(' ');
+    let (Some(method), Some(target), Some(version), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(HandshakeError::Malformed);
+    };
+    match version.as_bytes() {
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9'] => {}
+        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => {
+            return Err(HandshakeError::HttpVersion);
+        }
+        _ => return Err(HandshakeError::Malformed),
+    }
+    let mut lines = [httparse::EMPTY_HEADER; N];
+    match httparse::parse_headers(rest, &mut lines) {
+        Ok(httparse::Status::Complete((len, lines))) if len == rest.len() => {
+            Ok((method, target, lines.len()))
+        }
+        Err(httparse::Error::TooManyHeaders) => Err(HandshakeError::TooManyHeaders),
+        _ => Err(HandshakeError::Malformed),
+    }
+}
+
+/// Parses a whole response head: its status and headers.
+pub(super) fn parse_response(
+    head: &[u8],
+    max_headers: u16,
+) -> Result<(u16, Headers<'_>), HandshakeError> {
+    check_line_ends(head)?;
+    let parse = match max_headers {
+        0..=16 => response_with::<16>,
+        17..=32 => response_with::<32>,
+        33..=64 => response_with::<64>,
+        _ => response_with::<128>,
+    };
+    let (status, count) = parse(head)?;
+    if count > usize::from(max_headers) {
+        return Err(HandshakeError::TooManyHeaders);
+    }
+    Ok((status, headers_of(head)))
+}
+
+#[inline(never)]
+fn response_with<const N: usize>(head: &[u8]) -> Result<(u16, usize), HandshakeError> {
+    let mut lines = [const { MaybeUninit::uninit() }; N];
+    let mut response = httparse::Response::new(&mut []);
+    let whole = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+        &mut response,
+        head,
+        &mut lines,
+    );
+    match (whole, response.code, response.version) {
+        (Ok(httparse::Status::Complete(len)), Some(status), Some(version)) if len == head.len() => {
+            // RFC 6455 4.1 asks for 101 of HTTP/1.1 or later; any other answer may be of HTTP/1.0.
+            if status == 101 && version == 0 {
+                return Err(HandshakeError::HttpVersion);
+            }
+            Ok((status, response.headers.len()))
+        }
+        (Err(httparse::Error::Version), ..) => Err(HandshakeError::HttpVersion),
+        (Err(httparse::Error::TooManyHeaders), ..) => Err(HandshakeError::TooManyHeaders),
+        _ => Err(HandshakeError::Malformed),
+    }
+}
+
+fn headers_of(head: &[u8]) -> Headers<'_> {
+    // An empty line may stand before the first one (RFC 9112 section 2.2).
+    let mut rest = head;
+    while let Some((line, lines)) = split_line(rest) {
+        rest = lines;
+        if !line.is_empty() {
+            break;
+        }
+    }
+    Headers { lines: rest }
+}
+
+/// A line ends in CR LF and nothing else: what one reader takes for a line end and another does not is how requests
+/// are smuggled (RFC 9112 section 2.2).
+fn check_line_ends(head: &[u8]) -> Result<(), HandshakeError> {
+    let mut before = 0;
+    for &byte in head {
+        if byte == b'\n' && before != b'\r' {
+            return Err(HandshakeError::Malformed);
+        }
+        before = byte;
+    }
+    Ok(())
+}
+
+/// Whether `text` can be a header's name.
+pub(super) fn is_header_name(text: &str) -> bool {
+    token(text.as_bytes()).is_some()
+}
+
+/// Whether `text` can be a header's value: no control characters, so that it cannot end its line.
+pub(super) fn is_header_value(text: &str) -> bool {
+    text.bytes().all(|byte| byte == b'\t' || (byte >= b' ' && byte != 0x7F))
+}

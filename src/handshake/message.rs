@@ -1,0 +1,310 @@
+//! The heads that we send.
+
+use super::HandshakeError;
+use super::accept::Field;
+use super::head::{is_header_name, is_header_value};
+use super::uri::Uri;
+use crate::buffer::{Storage, WriteBuffer};
+use crate::{Error, Misuse};
+
+/// What a client asks for: given to [`WebSocket::connect`](crate::WebSocket::connect).
+///
+/// ```
+/// use sockless::handshake::{Request, Uri};
+///
+/// let uri = Uri::parse("ws://example.com/chat?room=1")?;
+/// let request = Request::new(&uri)
+///     .subprotocols(&["chat.v2", "chat.v1"])
+///     .origin("https://example.com")
+///     .headers(&[("Authorization", "Bearer 1234")]);
+/// # Ok::<(), sockless::handshake::UriError>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    pub(super) host: [&'a str; 3],
+    pub(super) resource: [&'a str; 3],
+    pub(super) origin: Option<&'a str>,
+    pub(super) subprotocols: &'a [&'a str],
+    pub(super) headers: &'a [(&'a str, &'a str)],
+}
+
+impl<'a> Request<'a> {
+    /// A request for what the URI names: its host goes into `Host`, its path and query are the target.
+    #[must_use]
+    pub fn new(uri: &Uri<'a>) -> Request<'a> {
+        Request {
+            host: uri.host_header().parts(),
+            resource: uri.resource_name().parts(),
+            origin: None,
+            subprotocols: &[],
+            headers: &[],
+        }
+    }
+
+    /// Offers subprotocols, the best liked first.
+    #[must_use]
+    pub const fn subprotocols(mut self, names: &'a [&'a str]) -> Request<'a> {
+        self.subprotocols = names;
+        self
+    }
+
+    /// Says on whose behalf it is made (RFC 6454). Only browsers have to.
+    #[must_use]
+    pub const fn origin(mut self, origin: &'a str) -> Request<'a> {
+        self.origin = Some(origin);
+        self
+    }
+
+    /// Further headers, such as for authentication.
+    #[must_use]
+    pub const fn headers(mut self, headers: &'a [(&'a str, &'a str)]) -> Request<'a> {
+        self.headers = headers;
+        self
+    }
+
+    pub(super) fn check(&self) -> Result<(), Misuse> {
+        check_headers(self.headers)?;
+        let origin = self.origin.is_none_or(is_header_value);
+        let unique = |(i, name): (usize, &&str)| {
+            is_header_name(name) && !self.subprotocols.iter().take(i).any(|earlier| earlier == name)
+        };
+        if origin && self.subprotocols.iter().enumerate().all(unique) {
+            Ok(())
+        } else {
+            Err(Misuse::InvalidHeader)
+        }
+    }
+}
+
+/// What a server accepts with: given to [`WebSocket::accept`](crate::WebSocket::accept).
+///
+/// ```
+/// let response = sockless::handshake::Response::new()
+///     .subprotocol("chat.v2")
+///     .headers(&[("Set-Cookie", "id=1; HttpOnly")]);
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Response<'a> {
+    pub(super) subprotocol: Option<&'a str>,
+    pub(super) headers: &'a [(&'a str, &'a str)],
+}
+
+impl<'a> Response<'a> {
+    /// A plain 101: no subprotocol, no further headers.
+    #[must_use]
+    pub const fn new() -> Response<'a> {
+        Response { subprotocol: None, headers: &[] }
+    }
+
+    /// Chooses a subprotocol, which has to be one of those offered. Most browsers end the connection when they
+    /// offered some and none is chosen.
+    #[must_use]
+    pub const fn subprotocol(mut self, name: &'a str) -> Response<'a> {
+        self.subprotocol = Some(name);
+        self
+    }
+
+    /// Further headers.
+    #[must_use]
+    pub const fn headers(mut self, headers: &'a [(&'a str, &'a str)]) -> Response<'a> {
+        self.headers = headers;
+        self
+    }
+
+    pub(super) fn check(&self) -> Result<(), Misuse> {
+        check_headers(self.headers)
+    }
+}
+
+/// An answer of HTTP instead of a WebSocket: a page, a redirect, a refusal. Given to
+/// [`WebSocket::answer`](crate::WebSocket::answer). `Connection: close` and `Content-Length` are added.
+///
+/// ```
+/// let answer = sockless::handshake::Answer::new(401)
+///     .headers(&[("WWW-Authenticate", "Basic"), ("Content-Type", "text/plain")])
+///     .body(b"who are you?");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Answer<'a> {
+    status: u16,
+    headers: &'a [(&'a str, &'a str)],
+    body: &'a [u8],
+    /// Whether the body is sent, and not only measured.
+    send_body: bool,
+}
+
+impl<'a> Answer<'a> {
+    /// An answer with this status, 200-599, and nothing in it.
+    #[must_use]
+    pub const fn new(status: u16) -> Answer<'a> {
+        Answer { status, headers: &[], body: b"", send_body: true }
+    }
+
+    /// Headers.
+    #[must_use]
+    pub const fn headers(mut self, headers: &'a [(&'a str, &'a str)]) -> Answer<'a> {
+        self.headers = headers;
+        self
+    }
+
+    /// The body.
+    #[must_use]
+    pub const fn body(mut self, body: &'a [u8]) -> Answer<'a> {
+        self.body = body;
+        self
+    }
+
+    /// Leaves the body out and keeps its `Content-Length`: the answer to a HEAD.
+    #[must_use]
+    pub const fn head_only(mut self) -> Answer<'a> {
+        self.send_body = false;
+        self
+    }
+
+    pub(super) fn check(&self) -> Result<(), Misuse> {
+        if !(200..600).contains(&self.status) {
+            return Err(Misuse::InvalidStatus);
+        }
+        check_headers(self.headers)
+    }
+
+    pub(super) fn write(&self, out: &mut Out<'_>) {
+        out.put("HTTP/1.1 ");
+        out.number(usize::from(self.status));
+        out.put(" ");
+        out.put(reason_phrase(self.status));
+        out.put("\r\nConnection: close\r\nContent-Length: ");
+        out.number(self.body.len());
+        out.put("\r\n");
+        for (name, value) in self.headers {
+            out.header(name, value);
+        }
+        out.put("\r\n");
+        if self.send_body {
+            out.bytes(self.body);
+        }
+    }
+}
+
+impl Answer<'static> {
+    /// The refusal of a handshake, with the headers that its status calls for.
+    pub(super) fn refusal(error: HandshakeError) -> Answer<'static> {
+        let headers: &[(&str, &str)] = match error {
+            // RFC 6455 4.4, and RFC 9110 15.5.22: 426 names the protocol that is asked for.
+            HandshakeError::Version => &UPGRADE_REQUIRED,
+            HandshakeError::Method => &[PLAIN, ("Allow", "GET")],
+            _ => &[PLAIN],
+        };
+        Answer::new(error.status()).headers(headers).body(error.text().as_bytes())
+    }
+
+    /// What a request that is none for a WebSocket gets when the caller has no answer for it.
+    pub(super) fn upgrade_required() -> Answer<'static> {
+        Answer::new(426).headers(&UPGRADE_REQUIRED).body(b"this is a WebSocket server")
+    }
+
+    /// What a request for a WebSocket gets when the caller has no answer for it.
+    pub(super) fn forbidden() -> Answer<'static> {
+        Answer::new(403)
+    }
+}
+
+const PLAIN: (&str, &str) = ("Content-Type", "text/plain");
+const UPGRADE_REQUIRED: [(&str, &str); 3] =
+    [PLAIN, ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")];
+
+/// A caller's headers must not end their line early, nor say again what the handshake says.
+fn check_headers(headers: &[(&str, &str)]) -> Result<(), Misuse> {
+    let good = |&(name, value): &(&str, &str)| {
+        is_header_name(name)
+            && is_header_value(value)
+            && (Field::of(name.as_bytes()) == Field::Other
+                || Field::of(name.as_bytes()) == Field::Version
+                || Field::of(name.as_bytes()) == Field::Upgrade)
+            && !name.eq_ignore_ascii_case("Content-Length")
+            && !name.eq_ignore_ascii_case("Transfer-Encoding")
+    };
+    if headers.iter().all(good) { Ok(()) } else { Err(Misuse::InvalidHeader) }
+}
+
+/// The text of a status (RFC 9110 section 15). It means nothing to a peer, and may be empty.
+const fn reason_phrase(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        204 => "No Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        503 => "Service Unavailable",
+        505 => "HTTP Version Not Supported",
+        _ => "",
+    }
+}
+
+/// Writes a head into memory that may be too short, and counts what it would need.
+pub(super) struct Out<'a> {
+    out: &'a mut [u8],
+    len: usize,
+}
+
+impl Out<'_> {
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+        let end = self.len.saturating_add(bytes.len());
+        if let Some(out) = self.out.get_mut(self.len..end) {
+            for (to, from) in out.iter_mut().zip(bytes) {
+                *to = *from;
+            }
+        }
+        self.len = end;
+    }
+
+    pub(super) fn put(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    pub(super) fn header(&mut self, name: &str, value: &str) {
+        self.put(name);
+        self.put(": ");
+        self.put(value);
+        self.put("\r\n");
+    }
+
+    fn number(&mut self, number: usize) {
+        let mut digits = [0; 20];
+        let mut rest = number;
+        let mut first = digits.len();
+        for (i, digit) in digits.iter_mut().enumerate().rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            first = i;
+            if rest == 0 {
+                break;
+            }
+        }
+        self.bytes(digits.get(first..).unwrap_or_default());
+    }
+}
+
+/// Puts a head: measured first, then written, or refused with what it needs.
+pub(super) fn put<T: Storage>(
+    tx: &mut WriteBuffer<T>,
+    write: impl Fn(&mut Out<'_>),
+) -> Result<(), Error> {
+    let mut measure = Out { out: &mut [], len: 0 };
+    write(&mut measure);
+    let len = measure.len;
+    write(&mut Out { out: tx.room(len)?, len: 0 });
+    tx.commit(len);
+    Ok(())
+}

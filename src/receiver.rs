@@ -1,0 +1,499 @@
+//! Bytes in: frames are parsed, unmasked and checked where they lie, and handed out as validated chunks
+//! and whole control frames.
+
+use crate::close::Close;
+use crate::frame::{FrameHeader, MessageKind, OpCode};
+use crate::mask::mask;
+use crate::utf8::{Utf8, from_utf8};
+use crate::{Config, Violation};
+
+/// The receiving half of an open connection.
+///
+/// It takes bytes where the caller has them and needs no memory for any of them. [`WebSocket`] is built
+/// on it; use it alone when one task reads and another writes, and answer what [`Incoming`] says: a ping
+/// with [`Sender::pong`], a Close with [`Sender::close`], an error with its
+/// [`close_code`](Violation::close_code).
+///
+/// ```
+/// use sockless::{Config, Incoming, Receiver};
+///
+/// let mut receiver = Receiver::server(Config::default());
+/// // "Hello" as in RFC 6455 section 5.7, and the first byte of another frame.
+/// let mut bytes = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58, 0x81];
+/// let mut input = &mut bytes[..];
+/// let Some(Incoming::Data(chunk)) = receiver.receive(&mut input)? else { panic!() };
+/// assert_eq!(chunk.text(), Some("Hello"));
+/// assert!(receiver.receive(&mut input)?.is_none());
+/// assert_eq!(input, [0x81]); // to be given again, with more behind it
+/// # Ok::<(), sockless::Violation>(())
+/// ```
+///
+/// [`WebSocket`]: crate::WebSocket
+/// [`Sender::pong`]: crate::Sender::pong
+/// [`Sender::close`]: crate::Sender::close
+#[derive(Clone, Debug)]
+pub struct Receiver {
+    /// Payload bytes of the current data frame that have not been consumed.
+    remaining: u64,
+    /// Payload bytes of the current message, by the headers so far.
+    message_len: u64,
+    max_frame: u64,
+    max_message: u64,
+    fragments: u32,
+    max_fragments: u32,
+    /// The key for the next payload byte.
+    key: [u8; 4],
+    utf8: Utf8,
+    state: State,
+    kind: MessageKind,
+    /// Whether the peer must mask: it is a client.
+    masked: bool,
+    /// Whether RSV1 may mark a compressed message.
+    rsv1: bool,
+    /// Whether the current frame ends its message.
+    fin: bool,
+    /// Whether no byte of the current message was handed out.
+    fresh: bool,
+    /// Whether the current message is compressed.
+    compressed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Between messages.
+    Idle,
+    /// Inside a message, in a frame or between two.
+    Message,
+    /// The peer's Close was received.
+    Closed,
+    Failed(Violation),
+}
+
+/// What a [`Receiver`] found in its input. Borrows the input, never the receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Incoming<'b> {
+    /// A part of a message, or all of it.
+    Data(Chunk<'b>),
+    /// A ping and its payload of at most 125 bytes, to be answered by a pong with the same (RFC 6455
+    /// section 5.5.2).
+    Ping(&'b [u8]),
+    /// A pong, asked for or not (RFC 6455 section 5.5.3).
+    Pong(&'b [u8]),
+    /// The peer's Close, to be answered by one with the same code unless one was sent (RFC 6455 section
+    /// 5.5.1).
+    Close(Close<'b>),
+}
+
+/// A piece of a message, as large as what had arrived of it, checked as far as it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chunk<'b> {
+    bytes: &'b [u8],
+    /// The same bytes, where they are all of a text message.
+    text: Option<&'b str>,
+    kind: MessageKind,
+    first: bool,
+    last: bool,
+    compressed: bool,
+}
+
+impl<'b> Chunk<'b> {
+    /// The kind of the message.
+    #[must_use]
+    pub const fn kind(&self) -> MessageKind {
+        self.kind
+    }
+
+    /// The bytes. Those of a text message are the next piece of valid UTF-8; a character may be cut at
+    /// either end of the piece, and what the chunks make together is valid.
+    #[must_use]
+    pub const fn bytes(&self) -> &'b [u8] {
+        self.bytes
+    }
+
+    /// The text, where this chunk is all of a text message that arrived in one piece.
+    #[must_use]
+    pub const fn text(&self) -> Option<&'b str> {
+        self.text
+    }
+
+    /// Whether the message begins here.
+    #[must_use]
+    pub const fn is_first(&self) -> bool {
+        self.first
+    }
+
+    /// Whether the message ends here. The last chunk may be empty.
+    #[must_use]
+    pub const fn is_last(&self) -> bool {
+        self.last
+    }
+
+    /// Whether the bytes are still compressed, and unchecked for that (RFC 7692 section 6.2). Only where
+    /// [`Receiver::allow_rsv1`] was called.
+    #[must_use]
+    pub const fn is_compressed(&self) -> bool {
+        self.compressed
+    }
+}
+
+/// Positions of what [`Receiver::step`] found. The bytes before `skip + len` are consumed, those of
+/// `skip..skip + len` are the payload, unmasked.
+#[derive(Clone, Copy)]
+pub(crate) struct Found {
+    pub(crate) skip: usize,
+    pub(crate) len: usize,
+    pub(crate) what: What,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum What {
+    /// Nothing, until more bytes arrive.
+    More,
+    /// A message in one piece. Text is not validated: whoever makes the `&str` does it.
+    Whole(MessageKind),
+    /// A piece of a message, validated.
+    Chunk {
+        last: bool,
+    },
+    Ping,
+    Pong,
+    Close,
+}
+
+impl Receiver {
+    /// Receives as a server: the peer's frames must be masked.
+    #[must_use]
+    pub const fn server(config: Config) -> Receiver {
+        Receiver::new(config, true)
+    }
+
+    /// Receives as a client: the peer's frames must not be masked.
+    #[must_use]
+    pub const fn client(config: Config) -> Receiver {
+        Receiver::new(config, false)
+    }
+
+    pub(crate) const fn new(config: Config, masked: bool) -> Receiver {
+        let (max_frame, max_message) = (config.max_frame_size, config.max_message_size);
+        Receiver {
+            remaining: 0,
+            message_len: 0,
+            max_frame: if max_frame < max_message { max_frame } else { max_message },
+            max_message,
+            fragments: 0,
+            // A message has at least one frame.
+            max_fragments: if config.max_fragments == 0 { 1 } else { config.max_fragments },
+            key: [0; 4],
+            utf8: Utf8::new(),
+            state: State::Idle,
+            kind: MessageKind::Binary,
+            masked,
+            rsv1: false,
+            fin: false,
+            fresh: true,
+            compressed: false,
+        }
+    }
+
+    /// Lets RSV1 mark compressed messages, as permessage-deflate was agreed (RFC 7692 section 6).
+    /// Their chunks come as they are on the wire, limited by the frame size alone.
+    pub const fn allow_rsv1(&mut self) {
+        self.rsv1 = true;
+    }
+
+    /// The kind of the message that is being received, from its first frame's header on.
+    #[must_use]
+    pub fn message(&self) -> Option<MessageKind> {
+        (self.state == State::Message).then_some(self.kind)
+    }
+
+    /// Whether a Close was received: what follows it is ignored, and the input stays as it is.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.state == State::Closed
+    }
+
+    /// How many payload bytes of the current frame are still to come: a hint how much to read. A claim
+    /// of the peer within the limits, not a fact.
+    #[must_use]
+    pub const fn remaining(&self) -> u64 {
+        self.remaining
+    }
+
+    /// Takes the next item off the front of `input`, which is moved on past it. `None` asks for more
+    /// bytes behind those that are left. A control frame is taken only when it is whole, so 139 bytes
+    /// of buffer are enough for any input.
+    ///
+    /// # Errors
+    /// The peer broke the protocol; send a Close with [`Violation::close_code`]. Final: from then on
+    /// every call says the same.
+    pub fn receive<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+    ) -> Result<Option<Incoming<'b>>, Violation> {
+        let found = self.step(input, u64::MAX)?;
+        let bytes = core::mem::take(input);
+        let Some((item, rest)) = bytes.split_at_mut_checked(found.skip + found.len) else {
+            return Ok(None);
+        };
+        *input = rest;
+        self.item(item.get(found.skip..).unwrap_or_default(), found.what)
+    }
+
+    /// What was found, around its payload. The checks of a payload as a whole are here.
+    #[inline]
+    pub(crate) fn item<'b>(
+        &mut self,
+        bytes: &'b [u8],
+        what: What,
+    ) -> Result<Option<Incoming<'b>>, Violation> {
+        let chunk = match what {
+            What::More => return Ok(None),
+            What::Whole(kind) => {
+                let text = match kind {
+                    MessageKind::Binary => None,
+                    MessageKind::Text => match from_utf8(bytes) {
+                        Some(text) => Some(text),
+                        None => return self.broken_text(bytes),
+                    },
+                };
+                Chunk { bytes, text, kind, first: true, last: true, compressed: false }
+            }
+            What::Chunk { last } => {
+                let first = core::mem::replace(&mut self.fresh, false);
+                Chunk {
+                    bytes,
+                    text: None,
+                    kind: self.kind,
+                    first,
+                    last,
+                    compressed: self.compressed,
+                }
+            }
+            What::Ping => return Ok(Some(Incoming::Ping(bytes))),
+            What::Pong => return Ok(Some(Incoming::Pong(bytes))),
+            What::Close => return self.close(bytes),
+        };
+        Ok(Some(Incoming::Data(chunk)))
+    }
+
+    /// A whole text message that is not UTF-8: its good part is a chunk like any other, so that every
+    /// cut of the input gives the same bytes before the failure.
+    #[cold]
+    fn broken_text<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<Incoming<'b>>, Violation> {
+        self.state = State::Failed(Violation::InvalidUtf8);
+        let good = Utf8::new().check(bytes).err().unwrap_or(bytes.len());
+        let bytes = bytes.get(..good).unwrap_or_default();
+        if bytes.is_empty() {
+            return Err(Violation::InvalidUtf8);
+        }
+        let kind = MessageKind::Text;
+        let (text, compressed) = (None, false);
+        Ok(Some(Incoming::Data(Chunk { bytes, text, kind, first: true, last: false, compressed })))
+    }
+
+    fn close<'b>(&mut self, payload: &'b [u8]) -> Result<Option<Incoming<'b>>, Violation> {
+        match Close::parse(payload) {
+            Ok(close) => {
+                self.state = State::Closed;
+                Ok(Some(Incoming::Close(close)))
+            }
+            Err(violation) => self.fail(violation),
+        }
+    }
+
+    pub(crate) const fn kind(&self) -> MessageKind {
+        self.kind
+    }
+
+    /// Whether a part of the current message was handed out as a chunk.
+    pub(crate) fn is_streaming(&self) -> bool {
+        self.state == State::Message && !self.fresh
+    }
+
+    fn fail<T>(&mut self, violation: Violation) -> Result<T, Violation> {
+        self.state = State::Failed(violation);
+        Err(violation)
+    }
+
+    /// Finds the next item in `input` and unmasks it there. `room` is how many bytes of one message the
+    /// caller can hold, if it has to hold a message whole.
+    #[inline]
+    pub(crate) fn step(&mut self, input: &mut [u8], room: u64) -> Result<Found, Violation> {
+        // Most frames are a whole small message. Whatever does not look like one takes the long way,
+        // which gives the same for these.
+        if let (State::Idle, Some(&[first, second])) = (self.state, input.first_chunk::<2>()) {
+            let kind = match first {
+                0x81 => Some(MessageKind::Text),
+                0x82 => Some(MessageKind::Binary),
+                _ => None,
+            };
+            let len = usize::from(second & 0x7F);
+            if let (Some(kind), true) = (kind, (second & 0x80 != 0) == self.masked) {
+                if len < 126 && len as u64 <= self.max_frame {
+                    if !self.masked {
+                        if input.len() >= 2 + len {
+                            return Ok(Found { skip: 2, len, what: What::Whole(kind) });
+                        }
+                    } else if let Some((key, payload)) =
+                        input.get_mut(2..).and_then(<[u8]>::split_first_chunk_mut::<4>)
+                    {
+                        if let Some(payload) = payload.get_mut(..len) {
+                            mask(payload, *key);
+                            return Ok(Found { skip: 6, len, what: What::Whole(kind) });
+                        }
+                    }
+                }
+            }
+        }
+        self.step_any(input, room)
+    }
+
+    #[inline(never)]
+    fn step_any(&mut self, input: &mut [u8], room: u64) -> Result<Found, Violation> {
+        match self.state {
+            State::Failed(violation) => return Err(violation),
+            State::Closed => return Ok(Found { skip: 0, len: 0, what: What::More }),
+            State::Idle | State::Message => {}
+        }
+        let mut skip = 0;
+        loop {
+            let mut whole = false;
+            if self.remaining == 0 {
+                let rest = input.get_mut(skip..).unwrap_or_default();
+                let (header, header_len) = match FrameHeader::parse(rest) {
+                    Ok(Some(header)) => header,
+                    Ok(None) => return Ok(Found { skip, len: 0, what: What::More }),
+                    Err(violation) => return self.fail(violation),
+                };
+                if let Err(violation) = self.judge(&header, room) {
+                    return self.fail(violation);
+                }
+                let payload = rest.get_mut(header_len..).unwrap_or_default();
+                if header.opcode.is_control() {
+                    let Some(payload) = payload.get_mut(..header.payload_len as usize) else {
+                        return Ok(Found { skip, len: 0, what: What::More });
+                    };
+                    if let Some(key) = header.mask {
+                        mask(payload, key);
+                    }
+                    let what = match header.opcode {
+                        OpCode::Ping => What::Ping,
+                        OpCode::Pong => What::Pong,
+                        _ => What::Close,
+                    };
+                    return Ok(Found { skip: skip + header_len, len: payload.len(), what });
+                }
+                whole = header.fin
+                    && self.state == State::Idle
+                    && header.rsv == 0
+                    && payload.len() as u64 >= header.payload_len;
+                self.begin(&header);
+                skip += header_len;
+                if header.payload_len == 0 && !header.fin {
+                    continue;
+                }
+            }
+            let rest = input.get_mut(skip..).unwrap_or_default();
+            let len = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(rest.len());
+            if len == 0 && self.remaining > 0 {
+                return Ok(Found { skip, len: 0, what: What::More });
+            }
+            let payload = rest.get_mut(..len).unwrap_or_default();
+            if self.masked {
+                self.key = mask(payload, self.key);
+            }
+            self.remaining -= len as u64;
+            let last = self.fin && self.remaining == 0;
+            if last {
+                self.state = State::Idle;
+            }
+            if whole {
+                return Ok(Found { skip, len, what: What::Whole(self.kind) });
+            }
+            let found = Found { skip, len, what: What::Chunk { last } };
+            if self.kind == MessageKind::Binary || self.compressed {
+                return Ok(found);
+            }
+            let good = match self.utf8.check(payload) {
+                Err(good) => good,
+                // RFC 6455 8.1: a message that ends inside a character is not UTF-8 either.
+                Ok(()) if last && !self.utf8.is_complete() => len,
+                Ok(()) => return Ok(found),
+            };
+            self.state = State::Failed(Violation::InvalidUtf8);
+            if good == 0 {
+                return Err(Violation::InvalidUtf8);
+            }
+            // The good part first: whoever gets the input in smaller pieces got it, too.
+            return Ok(Found { skip, len: good, what: What::Chunk { last: false } });
+        }
+    }
+
+    /// The rules of a header that depend on the role, the extensions, the limits and what came before.
+    fn judge(&self, header: &FrameHeader, room: u64) -> Result<(), Violation> {
+        let starts = matches!(header.opcode, OpCode::Text | OpCode::Binary);
+        // RFC 6455 5.2: a reserved bit "MUST be 0 unless an extension is negotiated"; RFC 7692 6.1
+        // defines RSV1, for the first frame of a message alone.
+        let rsv = if self.rsv1 && starts { header.rsv & !FrameHeader::RSV1 } else { header.rsv };
+        if rsv != 0 {
+            return Err(Violation::ReservedBit);
+        }
+        // RFC 6455 5.1: "The server MUST close the connection upon receiving a frame that is not
+        // masked", "A client MUST close a connection if it detects a masked frame".
+        match (self.masked, header.mask.is_some()) {
+            (true, false) => return Err(Violation::NotMasked),
+            (false, true) => return Err(Violation::Masked),
+            _ => {}
+        }
+        if header.opcode.is_control() {
+            return Ok(());
+        }
+        // RFC 6455 5.4: the fragments of one message "MUST NOT be interleaved" with another's.
+        match (starts, self.state) {
+            (false, State::Idle) => return Err(Violation::UnexpectedContinuation),
+            (true, State::Message) => return Err(Violation::ExpectedContinuation),
+            _ => {}
+        }
+        let (before, fragments) = if starts { (0, 0) } else { (self.message_len, self.fragments) };
+        if fragments >= self.max_fragments {
+            return Err(Violation::TooManyFragments);
+        }
+        if header.payload_len > self.max_frame {
+            return Err(Violation::FrameTooBig);
+        }
+        let compressed = if starts { header.rsv != 0 } else { self.compressed };
+        if !compressed {
+            let message_len = before.saturating_add(header.payload_len);
+            // Whoever holds an unfinished message needs room behind it for the control frames that
+            // may come before its next fragment.
+            let behind = if header.fin { 0 } else { crate::buffer::READ_BUFFER_MIN as u64 };
+            if message_len > self.max_message || message_len.saturating_add(behind) > room {
+                return Err(Violation::MessageTooBig);
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, header: &FrameHeader) {
+        if header.opcode != OpCode::Continuation {
+            self.kind = match header.opcode {
+                OpCode::Text => MessageKind::Text,
+                _ => MessageKind::Binary,
+            };
+            self.state = State::Message;
+            self.compressed = header.rsv != 0;
+            self.message_len = 0;
+            self.fragments = 0;
+            self.utf8 = Utf8::new();
+            self.fresh = true;
+        }
+        // Neither can overflow: `judge` compared both with their limits.
+        self.fragments = self.fragments.saturating_add(1);
+        self.message_len = self.message_len.saturating_add(header.payload_len);
+        self.remaining = header.payload_len;
+        self.fin = header.fin;
+        self.key = header.mask.unwrap_or_default();
+    }
+}

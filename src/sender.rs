@@ -1,0 +1,338 @@
+//! Bytes out: headers, masking, and the order in which frames may follow each other.
+
+use crate::buffer::{Storage, WriteBuffer};
+use crate::close::{CloseCode, MAX_REASON_LEN};
+use crate::frame::{EncodedHeader, FrameHeader, MessageKind, OpCode};
+use crate::mask::mask;
+use crate::role::{Client, Entropy, Role, Server};
+use crate::utf8::Utf8;
+use crate::{Error, Misuse};
+
+/// The largest payload of a control frame in bytes (RFC 6455 section 5.5).
+const MAX_CONTROL: usize = 125;
+
+/// The sending half of an open connection.
+///
+/// Every call puts whole frames into a [`WriteBuffer`], or nothing: what does not fit is refused with
+/// the capacity that it needs. [`WebSocket`](crate::WebSocket) is built on it; use it alone when one task reads and
+/// another writes.
+///
+/// ```
+/// use sockless::{MessageKind, Sender, WriteBuffer};
+///
+/// let mut tx = WriteBuffer::new([0; 512]);
+/// let mut sender = Sender::server();
+/// sender.fragment(MessageKind::Text, b"Hel", false, &mut tx)?;
+/// sender.ping(b"", &mut tx)?; // control frames may come between fragments
+/// sender.fragment(MessageKind::Text, b"lo", true, &mut tx)?;
+/// assert_eq!(tx.bytes(), b"\x01\x03Hel\x89\x00\x80\x02lo");
+/// # Ok::<(), sockless::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Sender<R> {
+    role: R,
+    /// The kind of the message that was begun in fragments.
+    fragmented: Option<MessageKind>,
+    utf8: Utf8,
+    closed: bool,
+}
+
+impl Sender<Server> {
+    /// Sends as a server: frames are not masked.
+    #[must_use]
+    pub const fn server() -> Sender<Server> {
+        Sender::new(Server)
+    }
+}
+
+impl<E: Entropy> Sender<Client<E>> {
+    /// Sends as a client: each frame is masked with a fresh key from `entropy`.
+    #[must_use]
+    pub const fn client(entropy: E) -> Sender<Client<E>> {
+        Sender::new(Client::new(entropy))
+    }
+}
+
+impl<R: Role> Sender<R> {
+    pub(crate) const fn new(role: R) -> Sender<R> {
+        Sender { role, fragmented: None, utf8: Utf8::new(), closed: false }
+    }
+
+    #[cfg(feature = "handshake")]
+    pub(crate) const fn role(&mut self) -> &mut R {
+        &mut self.role
+    }
+
+    /// Whether a Close was sent: nothing can follow it.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Sends nothing more, not even a Close.
+    pub(crate) const fn shut(&mut self) {
+        self.closed = true;
+    }
+
+    /// Puts a text message in one frame.
+    ///
+    /// # Errors
+    /// [`Misuse::Closed`]; [`Misuse::MessageUnfinished`]; [`Error::BufferTooSmall`], or
+    /// [`Error::Entropy`] as a client. Nothing was put then.
+    #[inline]
+    pub fn text<S: Storage>(&mut self, text: &str, tx: &mut WriteBuffer<S>) -> Result<(), Error> {
+        self.message(MessageKind::Text, text.as_bytes(), tx)
+    }
+
+    /// Puts a binary message in one frame.
+    ///
+    /// # Errors
+    /// As for [`text`](Self::text).
+    #[inline]
+    pub fn binary<S: Storage>(
+        &mut self,
+        bytes: &[u8],
+        tx: &mut WriteBuffer<S>,
+    ) -> Result<(), Error> {
+        self.message(MessageKind::Binary, bytes, tx)
+    }
+
+    #[inline]
+    fn message<S: Storage>(
+        &mut self,
+        kind: MessageKind,
+        payload: &[u8],
+        tx: &mut WriteBuffer<S>,
+    ) -> Result<(), Error> {
+        self.may_begin()?;
+        self.frame(kind.opcode(), true, payload, tx)
+    }
+
+    /// Puts the header of a message in one frame, whose `payload` stays where it is: write
+    /// [`WriteBuffer::slices`] with it. A client's payload has to be masked and is put, too; the calls
+    /// are the same.
+    ///
+    /// # Errors
+    /// As for [`text`](Self::text); [`Misuse::InvalidText`]; [`Misuse::PayloadPending`] until an earlier
+    /// payload has been sent.
+    ///
+    /// ```
+    /// use sockless::{MessageKind, Sender, WriteBuffer};
+    ///
+    /// let mut tx = WriteBuffer::new([0; 512]);
+    /// let payload = vec![7; 1 << 20];
+    /// let mut sender = Sender::server();
+    /// sender.vectored(MessageKind::Binary, &payload, &mut tx)?;
+    /// while !tx.is_empty() {
+    ///     let [head, payload, tail] = tx.slices(&payload);
+    ///     let n = head.len() + payload.len() + tail.len(); // let n = socket.write_vectored(...)?;
+    ///     tx.consume(n);
+    /// }
+    /// # Ok::<(), sockless::Error>(())
+    /// ```
+    pub fn vectored<S: Storage>(
+        &mut self,
+        kind: MessageKind,
+        payload: &[u8],
+        tx: &mut WriteBuffer<S>,
+    ) -> Result<(), Error> {
+        self.may_begin()?;
+        if tx.has_payload() {
+            return Err(Misuse::PayloadPending.into());
+        }
+        if kind == MessageKind::Text && crate::utf8::from_utf8(payload).is_none() {
+            return Err(Misuse::InvalidText.into());
+        }
+        if R::MASKS {
+            return self.frame(kind.opcode(), true, payload, tx);
+        }
+        let header = encode(kind.opcode(), true, payload.len(), None);
+        put(header.as_bytes(), tx.room(header.as_bytes().len())?);
+        tx.commit(header.as_bytes().len());
+        tx.commit_payload(payload.len());
+        Ok(())
+    }
+
+    /// Puts the next fragment of a message, and with `fin` its end. `kind` is the message's, the same
+    /// for each of its fragments. Text may be cut anywhere, also inside a character.
+    ///
+    /// # Errors
+    /// As for [`text`](Self::text), except that an unfinished message is what this goes on with;
+    /// [`Misuse::WrongKind`]; [`Misuse::InvalidText`] where the text so far cannot become UTF-8.
+    pub fn fragment<S: Storage>(
+        &mut self,
+        kind: MessageKind,
+        bytes: &[u8],
+        fin: bool,
+        tx: &mut WriteBuffer<S>,
+    ) -> Result<(), Error> {
+        self.may_send()?;
+        let opcode = match self.fragmented {
+            None => kind.opcode(),
+            Some(begun) if begun == kind => OpCode::Continuation,
+            Some(_) => return Err(Misuse::WrongKind.into()),
+        };
+        let mut utf8 = if self.fragmented.is_some() { self.utf8 } else { Utf8::new() };
+        // RFC 6455 5.6: the text of the whole message has to be UTF-8, that of a frame need not.
+        if kind == MessageKind::Text && (utf8.check(bytes).is_err() || fin && !utf8.is_complete()) {
+            return Err(Misuse::InvalidText.into());
+        }
+        self.frame(opcode, fin, bytes, tx)?;
+        self.utf8 = utf8;
+        self.fragmented = if fin { None } else { Some(kind) };
+        Ok(())
+    }
+
+    /// Puts a ping with a payload of at most 125 bytes.
+    ///
+    /// # Errors
+    /// [`Misuse::Closed`]; [`Misuse::ControlTooLong`]; [`Error::BufferTooSmall`], or [`Error::Entropy`]
+    /// as a client.
+    pub fn ping<S: Storage>(
+        &mut self,
+        payload: &[u8],
+        tx: &mut WriteBuffer<S>,
+    ) -> Result<(), Error> {
+        self.control(OpCode::Ping, payload, tx)
+    }
+
+    /// Puts a pong, asked for or not, with a payload of at most 125 bytes (RFC 6455 section 5.5.3).
+    ///
+    /// # Errors
+    /// As for [`ping`](Self::ping).
+    pub fn pong<S: Storage>(
+        &mut self,
+        payload: &[u8],
+        tx: &mut WriteBuffer<S>,
+    ) -> Result<(), Error> {
+        self.control(OpCode::Pong, payload, tx)
+    }
+
+    /// Puts the Close. With [`CloseCode::NO_STATUS_RECEIVED`] it carries no code, which is how a Close
+    /// without a code is answered. One without a `reason` always fits.
+    ///
+    /// # Errors
+    /// [`Misuse::Closed`] if one was sent; [`Misuse::InvalidCloseCode`] for one that may not be on the
+    /// wire; [`Misuse::ControlTooLong`] if the reason has more than 123 bytes (see
+    /// [`truncate_reason`](crate::truncate_reason)), or any without a code; [`Error::BufferTooSmall`],
+    /// or [`Error::Entropy`] as a client.
+    pub fn close<S: Storage>(
+        &mut self,
+        code: CloseCode,
+        reason: &str,
+        tx: &mut WriteBuffer<S>,
+    ) -> Result<(), Error> {
+        self.may_send()?;
+        let mut payload = [0; 2 + MAX_REASON_LEN];
+        let len = if code == CloseCode::NO_STATUS_RECEIVED {
+            if reason.is_empty() { 0 } else { return Err(Misuse::ControlTooLong.into()) }
+        } else if code.is_sendable() {
+            let (number, text) = payload.split_at_mut(2);
+            put(&code.get().to_be_bytes(), number);
+            if reason.len() > text.len() {
+                return Err(Misuse::ControlTooLong.into());
+            }
+            put(reason.as_bytes(), text);
+            2 + reason.len()
+        } else {
+            return Err(Misuse::InvalidCloseCode.into());
+        };
+        let payload = payload.get(..len).unwrap_or_default();
+        if reason.is_empty() {
+            self.fill(OpCode::Close, true, payload, tx, WriteBuffer::close_room)?;
+        } else {
+            self.frame(OpCode::Close, true, payload, tx)?;
+        }
+        self.closed = true;
+        Ok(())
+    }
+
+    /// Puts the answer to a ping. Unlike [`pong`](Self::pong) it always fits: the latest takes the place
+    /// of an earlier one that had to wait for room.
+    pub(crate) fn answer<S: Storage>(
+        &mut self,
+        payload: &[u8],
+        tx: &mut WriteBuffer<S>,
+    ) -> Result<(), Error> {
+        self.fill(OpCode::Pong, true, payload, tx, WriteBuffer::pong_room)
+    }
+
+    #[inline]
+    fn may_send(&self) -> Result<(), Misuse> {
+        // RFC 6455 5.5.1: "The application MUST NOT send any more data frames after sending a Close
+        // frame."
+        if self.closed { Err(Misuse::Closed) } else { Ok(()) }
+    }
+
+    #[inline]
+    fn may_begin(&self) -> Result<(), Misuse> {
+        self.may_send()?;
+        if self.fragmented.is_some() { Err(Misuse::MessageUnfinished) } else { Ok(()) }
+    }
+
+    fn control<S: Storage>(
+        &mut self,
+        opcode: OpCode,
+        payload: &[u8],
+        tx: &mut WriteBuffer<S>,
+    ) -> Result<(), Error> {
+        self.may_send()?;
+        if payload.len() > MAX_CONTROL {
+            return Err(Misuse::ControlTooLong.into());
+        }
+        self.frame(opcode, true, payload, tx)
+    }
+
+    #[inline]
+    fn frame<S: Storage>(
+        &mut self,
+        opcode: OpCode,
+        fin: bool,
+        payload: &[u8],
+        tx: &mut WriteBuffer<S>,
+    ) -> Result<(), Error> {
+        self.fill(opcode, fin, payload, tx, WriteBuffer::room)
+    }
+
+    /// Puts one frame where `room` says. The room is asked for first, so that no key is drawn for a
+    /// frame that does not fit.
+    #[inline]
+    fn fill<S: Storage>(
+        &mut self,
+        opcode: OpCode,
+        fin: bool,
+        payload: &[u8],
+        tx: &mut WriteBuffer<S>,
+        room: impl FnOnce(&mut WriteBuffer<S>, usize) -> Result<&mut [u8], Error>,
+    ) -> Result<(), Error> {
+        let header_len = FrameHeader::len_for(payload.len() as u64, R::MASKS);
+        let len = header_len.saturating_add(payload.len());
+        let out = room(tx, len)?;
+        let key = self.role.key()?;
+        let header = encode(opcode, fin, payload.len(), key);
+        if let Some((head, body)) = out.split_at_mut_checked(header_len) {
+            put(header.as_bytes(), head);
+            put(payload, body);
+            if let Some(key) = key {
+                mask(body, key);
+            }
+        }
+        tx.commit(len);
+        Ok(())
+    }
+}
+
+#[inline]
+fn encode(opcode: OpCode, fin: bool, len: usize, mask: Option<[u8; 4]>) -> EncodedHeader {
+    FrameHeader { fin, rsv: 0, opcode, mask, payload_len: len as u64 }.encode()
+}
+
+/// Copies as much as there is of both. The lengths are equal, or the source is the shorter one; unlike
+/// `copy_from_slice` this needs no panic to say so.
+#[inline]
+fn put(from: &[u8], to: &mut [u8]) {
+    let len = from.len().min(to.len());
+    if let (Some(from), Some(to)) = (from.get(..len), to.get_mut(..len)) {
+        to.copy_from_slice(from);
+    }
+}

@@ -1,0 +1,109 @@
+//! UTF-8 validation of text that arrives in pieces (RFC 6455 section 8.1, RFC 3629).
+
+/// Validates UTF-8 piece by piece and finds the first byte that cannot belong to any valid text, as
+/// soon as it is there: surrogates, overlong forms and code points above U+10FFFF are found at the
+/// byte that gives them away, not at the end of the sequence.
+///
+/// ```
+/// use sockless::Utf8;
+///
+/// let mut utf8 = Utf8::new();
+/// assert_eq!(utf8.check(b"gr\xc3"), Ok(()));
+/// assert!(!utf8.is_complete());
+/// assert_eq!(utf8.check(b"\xbcn"), Ok(()));
+/// assert!(utf8.is_complete());
+/// assert_eq!(utf8.check(b"ok \xed\xa0\x80"), Err(4)); // a surrogate
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Utf8 {
+    /// Continuation bytes that the sequence begun last still needs.
+    needed: u8,
+    /// The range that the next of them must be in.
+    low: u8,
+    high: u8,
+}
+
+impl Utf8 {
+    /// The state before the first byte of a text.
+    #[must_use]
+    pub const fn new() -> Utf8 {
+        Utf8 { needed: 0, low: 0x80, high: 0xBF }
+    }
+
+    /// Whether the text may end here: no sequence is open.
+    #[inline]
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        self.needed == 0
+    }
+
+    /// Takes the next piece of the text.
+    ///
+    /// # Errors
+    /// The index in `bytes` of the first bad byte. The state is of no use then.
+    pub fn check(&mut self, bytes: &[u8]) -> Result<(), usize> {
+        let mut rest = bytes;
+        while self.needed > 0 {
+            let Some((&byte, tail)) = rest.split_first() else { return Ok(()) };
+            self.step(byte).map_err(|()| bytes.len() - rest.len())?;
+            rest = tail;
+        }
+        // What is not whole characters at the end is either a character that the next piece
+        // continues or an error; the bytewise step tells which, and where.
+        let tail = rest.get(valid_up_to(rest)..).unwrap_or_default();
+        for (i, &byte) in tail.iter().enumerate() {
+            self.step(byte).map_err(|()| bytes.len() - tail.len() + i)?;
+        }
+        Ok(())
+    }
+
+    /// Table 3-7 of the Unicode standard, a byte at a time.
+    fn step(&mut self, byte: u8) -> Result<(), ()> {
+        if self.needed > 0 {
+            if byte < self.low || byte > self.high {
+                return Err(());
+            }
+            *self = Utf8 { needed: self.needed - 1, ..Utf8::new() };
+            return Ok(());
+        }
+        let (needed, low, high) = match byte {
+            0x00..=0x7F => return Ok(()),
+            0xC2..=0xDF => (1, 0x80, 0xBF),
+            0xE0 => (2, 0xA0, 0xBF),
+            0xED => (2, 0x80, 0x9F),
+            0xE1..=0xEF => (2, 0x80, 0xBF),
+            0xF0 => (3, 0x90, 0xBF),
+            0xF1..=0xF3 => (3, 0x80, 0xBF),
+            0xF4 => (3, 0x80, 0x8F),
+            _ => return Err(()),
+        };
+        *self = Utf8 { needed, low, high };
+        Ok(())
+    }
+}
+
+impl Default for Utf8 {
+    fn default() -> Utf8 {
+        Utf8::new()
+    }
+}
+
+/// `bytes` as text, if all of it is UTF-8.
+#[inline]
+pub(crate) fn from_utf8(bytes: &[u8]) -> Option<&str> {
+    #[cfg(feature = "simdutf8")]
+    return simdutf8::basic::from_utf8(bytes).ok();
+    #[cfg(not(feature = "simdutf8"))]
+    return core::str::from_utf8(bytes).ok();
+}
+
+fn valid_up_to(bytes: &[u8]) -> usize {
+    #[cfg(feature = "simdutf8")]
+    let result = simdutf8::compat::from_utf8(bytes).map_err(|error| error.valid_up_to());
+    #[cfg(not(feature = "simdutf8"))]
+    let result = core::str::from_utf8(bytes).map_err(|error| error.valid_up_to());
+    match result {
+        Ok(_) => bytes.len(),
+        Err(valid) => valid,
+    }
+}

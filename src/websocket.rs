@@ -1,0 +1,522 @@
+//! The whole life of a connection: the opening handshake, the open connection on its two halves, the
+//! closing handshake. The one place where what is received causes something to be sent.
+
+use crate::buffer::{READ_BUFFER_MIN, ReadBuffer, Storage, WRITE_BUFFER_MIN, WriteBuffer};
+use crate::close::{Close, CloseCode};
+use crate::frame::MessageKind;
+#[cfg(feature = "handshake")]
+use crate::handshake::{RequestHead, ResponseHead};
+use crate::receiver::{Chunk, Incoming, Receiver, What};
+use crate::role::Role;
+use crate::sender::Sender;
+use crate::{Config, Error, Failure, Misuse};
+
+/// A WebSocket connection as a state machine. It is driven by three kinds of calls, in any order:
+///
+/// 1. Bytes from the peer go into a [`ReadBuffer`]; [`receive`](Self::receive) (or
+///    [`receive_chunks`](Self::receive_chunks)) is called until it says `None`.
+/// 2. The `send_*` methods, [`close`](Self::close), and in the handshake `accept`, `answer`, `connect` and
+///    `establish`, put bytes into a [`WriteBuffer`]. Replies that the protocol asks for are put there by `receive`.
+/// 3. What is in the [`WriteBuffer`] is written to the peer, and taken out of it.
+///
+/// When [`is_done`](Self::is_done), what is left in the [`WriteBuffer`] is written and the transport is
+/// closed.
+///
+/// A failure is final and needs no care: the Close frame or HTTP refusal that is due is in the output, the
+/// reason comes as [`Event::Failed`], and whatever follows is ignored.
+///
+/// ```
+/// use sockless::{Config, Event, ReadBuffer, Server, WebSocket, WriteBuffer};
+///
+/// // A connection that something else has upgraded; see `WebSocket::server` for the whole life.
+/// let mut ws = WebSocket::established(Server, Config::default());
+/// let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 1024]));
+/// rx.extend(b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"); // "Hello", masked
+/// while let Some(event) = ws.receive(&mut rx, &mut tx) {
+///     if let Event::Text(text) = event {
+///         ws.send_text(text, &mut tx)?; // the event borrows the buffer, not the machine
+///     }
+/// }
+/// assert_eq!(tx.bytes(), b"\x81\x05Hello");
+/// # Ok::<(), sockless::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct WebSocket<R> {
+    pub(crate) receiver: Receiver,
+    pub(crate) sender: Sender<R>,
+    pub(crate) phase: Phase,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// As a client, before `connect`.
+    #[cfg(feature = "handshake")]
+    Idle(HeadLimits),
+    /// The peer's HTTP head is being received; so many bytes of it were searched for its end.
+    #[cfg(feature = "handshake")]
+    Head {
+        limits: HeadLimits,
+        searched: u32,
+    },
+    /// The peer's HTTP head was handed out, and the caller has not said what to do about it.
+    #[cfg(feature = "handshake")]
+    Answer(crate::handshake::Pending),
+    /// As a client, in the body of an answer that refused the handshake.
+    #[cfg(feature = "handshake")]
+    Body {
+        remaining: u64,
+    },
+    /// Open, or closing.
+    Open,
+    /// As a client, after the closing handshake: the server is to close first.
+    Closed,
+    Done,
+}
+
+#[cfg(feature = "handshake")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HeadLimits {
+    pub(crate) size: u32,
+    pub(crate) headers: u16,
+}
+
+/// Where in its life a connection is, in the terms of RFC 6455 and of the browsers' `readyState`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// The opening handshake is not finished.
+    Connecting,
+    /// Messages can be sent and received.
+    Open,
+    /// A Close was sent or received, and not yet both.
+    Closing,
+    /// Nothing more will be sent or received.
+    Closed,
+}
+
+/// What the peer did. Borrows the [`ReadBuffer`], never the machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event<'b> {
+    /// As a server: a request to open a WebSocket, checked in full. Answer it by
+    /// [`accept`](WebSocket::accept) or [`answer`](WebSocket::answer) before the next `receive`, which would refuse it
+    /// with 403.
+    #[cfg(feature = "handshake")]
+    Request(RequestHead<'b>),
+    /// As a server: a request for something else, such as a page. Answer it by
+    /// [`answer`](WebSocket::answer) before the next `receive`, which would answer 426, or 405 unless it is a GET.
+    #[cfg(feature = "handshake")]
+    Http(RequestHead<'b>),
+    /// As a client: the server's 101, checked in full but for the subprotocol. If any was offered, call
+    /// [`establish`](WebSocket::establish) before the next `receive`.
+    #[cfg(feature = "handshake")]
+    Response(ResponseHead<'b>),
+    /// As a client: an answer other than 101 (RFC 6455 section 4.1). Its body follows as
+    /// [`Body`](Event::Body).
+    #[cfg(feature = "handshake")]
+    Refused(ResponseHead<'b>),
+    /// As a client: bytes of the body of the answer that refused, as they are on the wire.
+    #[cfg(feature = "handshake")]
+    Body(&'b [u8]),
+    /// A whole text message.
+    Text(&'b str),
+    /// A whole binary message.
+    Binary(&'b [u8]),
+    /// A piece of a message; from [`receive_chunks`](WebSocket::receive_chunks).
+    Chunk(Chunk<'b>),
+    /// A ping. The pong is in the output already.
+    Ping(&'b [u8]),
+    /// A pong.
+    Pong(&'b [u8]),
+    /// The peer's Close, answered already; with 1005 if it carried no code. Or, with 1006, the end of the stream
+    /// before any Close.
+    Close(Close<'b>),
+    /// The connection has failed. The answer that is due is in the output already.
+    Failed(Failure),
+}
+
+/// Whether messages are collected or handed out as they come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Delivery {
+    Messages,
+    Chunks,
+}
+
+impl<R: Role> WebSocket<R> {
+    /// A connection that was opened elsewhere: by an HTTP/1.1 library's upgrade, by an extended CONNECT of
+    /// HTTP/2 (RFC 8441) or HTTP/3 (RFC 9220), or by agreement. What was received behind the upgrade goes
+    /// into the read buffer by [`ReadBuffer::extend`].
+    ///
+    /// ```
+    /// use sockless::{Client, Config, Server, WebSocket};
+    ///
+    /// let server = WebSocket::established(Server, Config::default());
+    /// let keys = |key: &mut [u8]| Ok(key.fill(7)); // the caller's entropy
+    /// let client = WebSocket::established(Client::new(keys), Config::default());
+    /// ```
+    #[must_use]
+    pub const fn established(role: R, config: Config) -> WebSocket<R> {
+        WebSocket::new(role, config, Phase::Open)
+    }
+
+    pub(crate) const fn new(role: R, config: Config, phase: Phase) -> WebSocket<R> {
+        WebSocket { receiver: Receiver::new(config, !R::MASKS), sender: Sender::new(role), phase }
+    }
+
+    /// The next event, or `None` until more bytes are received. Messages are handed out whole, from the
+    /// buffer where they lie; those that cannot fit there fail with 1009 as soon as a header says so.
+    ///
+    /// Replies go into `tx`. Call it until it says `None`, then send what is in `tx`.
+    #[inline]
+    pub fn receive<'b, S: Storage, T: Storage>(
+        &mut self,
+        rx: &'b mut ReadBuffer<S>,
+        tx: &mut WriteBuffer<T>,
+    ) -> Option<Event<'b>> {
+        self.next(rx, tx, Delivery::Messages)
+    }
+
+    /// The next event, as [`receive`](Self::receive) does it, except that messages are handed out as
+    /// [`Event::Chunk`] as soon as any of their bytes are there: a message of any size through a buffer of
+    /// 139 bytes.
+    ///
+    /// Both may be called on the same connection. A message stays what it was begun as.
+    #[inline]
+    pub fn receive_chunks<'b, S: Storage, T: Storage>(
+        &mut self,
+        rx: &'b mut ReadBuffer<S>,
+        tx: &mut WriteBuffer<T>,
+    ) -> Option<Event<'b>> {
+        self.next(rx, tx, Delivery::Chunks)
+    }
+
+    #[inline]
+    fn next<'b, S: Storage, T: Storage>(
+        &mut self,
+        rx: &'b mut ReadBuffer<S>,
+        tx: &mut WriteBuffer<T>,
+        delivery: Delivery,
+    ) -> Option<Event<'b>> {
+        if self.phase != Phase::Open || !fits(rx, tx) {
+            if let Some(failure) = self.settle(rx, tx) {
+                return Some(Event::Failed(failure));
+            }
+            if self.phase != Phase::Open {
+                return self.outside(rx, tx);
+            }
+        }
+        self.open(rx, tx, delivery)
+    }
+
+    /// What has to happen before any input is looked at: buffers that cannot work are refused, and a handshake that
+    /// the caller left unanswered is answered.
+    #[inline(never)]
+    fn settle<S: Storage, T: Storage>(
+        &mut self,
+        rx: &ReadBuffer<S>,
+        tx: &mut WriteBuffer<T>,
+    ) -> Option<Failure> {
+        if self.phase != Phase::Done && !fits(rx, tx) {
+            let needed =
+                if rx.capacity() < READ_BUFFER_MIN { READ_BUFFER_MIN } else { WRITE_BUFFER_MIN };
+            return Some(self.fail(Failure::Local(Error::BufferTooSmall { needed }), tx));
+        }
+        #[cfg(feature = "handshake")]
+        if let Phase::Answer(_) = self.phase {
+            return R::settle(self, tx);
+        }
+        None
+    }
+
+    /// The phases before and after the open connection.
+    #[inline(never)]
+    fn outside<'b, S: Storage, T: Storage>(
+        &mut self,
+        rx: &'b mut ReadBuffer<S>,
+        tx: &mut WriteBuffer<T>,
+    ) -> Option<Event<'b>> {
+        match self.phase {
+            Phase::Closed | Phase::Done => {
+                if rx.at_end() {
+                    self.phase = Phase::Done;
+                }
+                rx.discard();
+                None
+            }
+            #[cfg(feature = "handshake")]
+            _ => R::shake_hands(self, rx, tx),
+            #[cfg(not(feature = "handshake"))]
+            Phase::Open => {
+                let _ = tx;
+                None
+            }
+        }
+    }
+
+    #[inline]
+    fn open<'b, S: Storage, T: Storage>(
+        &mut self,
+        rx: &'b mut ReadBuffer<S>,
+        tx: &mut WriteBuffer<T>,
+        delivery: Delivery,
+    ) -> Option<Event<'b>> {
+        let chunks = delivery == Delivery::Chunks || self.receiver.is_streaming();
+        let room = if chunks { u64::MAX } else { rx.capacity() as u64 };
+        let (place, what) = loop {
+            if chunks && rx.held() > 0 {
+                break (rx.release_held(), What::Chunk { last: false });
+            }
+            let found = match self.receiver.step(rx.unread_mut(), room) {
+                Ok(found) => found,
+                Err(violation) => return Some(Event::Failed(self.fail(violation.into(), tx))),
+            };
+            match found.what {
+                What::More => {
+                    rx.take(found.skip, 0);
+                    return self.more(rx, tx);
+                }
+                What::Chunk { last } if !chunks => {
+                    rx.hold(found.skip, found.len);
+                    if last {
+                        break (rx.release_held(), What::Whole(self.receiver.kind()));
+                    }
+                }
+                what => break (rx.take(found.skip, found.len), what),
+            }
+        };
+        match self.receiver.item(rx.slice(place), what) {
+            Ok(Some(Incoming::Data(chunk))) if chunks => Some(Event::Chunk(chunk)),
+            Ok(Some(Incoming::Data(chunk))) => match (chunk.text(), chunk.kind()) {
+                (Some(text), _) => Some(Event::Text(text)),
+                (None, MessageKind::Binary) => Some(Event::Binary(chunk.bytes())),
+                // Of text that is not UTF-8 there is no whole message to hand out.
+                (None, MessageKind::Text) => {
+                    Some(Event::Failed(self.fail(crate::Violation::InvalidUtf8.into(), tx)))
+                }
+            },
+            Ok(Some(Incoming::Ping(payload))) => Some(self.ping(payload, tx)),
+            Ok(Some(Incoming::Pong(payload))) => Some(Event::Pong(payload)),
+            Ok(Some(Incoming::Close(close))) => Some(self.closed_by_peer(close, tx)),
+            Ok(None) => None,
+            Err(violation) => Some(Event::Failed(self.fail(violation.into(), tx))),
+        }
+    }
+
+    #[cold]
+    fn ping<'b, T: Storage>(&mut self, payload: &'b [u8], tx: &mut WriteBuffer<T>) -> Event<'b> {
+        // RFC 6455 5.5.2: a ping is answered "unless it already received a Close frame"; 5.5.1: but
+        // nothing is sent behind our own Close.
+        if !self.sender.is_closed() {
+            if let Err(error) = self.sender.answer(payload, tx) {
+                return Event::Failed(self.fail(Failure::Local(error), tx));
+            }
+        }
+        Event::Ping(payload)
+    }
+
+    #[cold]
+    fn closed_by_peer<'b, T: Storage>(
+        &mut self,
+        close: Close<'b>,
+        tx: &mut WriteBuffer<T>,
+    ) -> Event<'b> {
+        // RFC 6455 5.5.1: an endpoint that "did not previously send a Close frame ... MUST send a Close
+        // frame in response", with the status code that it received.
+        if !self.sender.is_closed() {
+            if let Err(error) = self.sender.close(close.code(), "", tx) {
+                return Event::Failed(self.fail(Failure::Local(error), tx));
+            }
+        }
+        // RFC 6455 7.1.1: the server closes the transport first, the client waits for it.
+        self.phase = if R::MASKS { Phase::Closed } else { Phase::Done };
+        Event::Close(close)
+    }
+
+    /// All input is consumed: more is asked for, unless the stream has ended.
+    #[inline(never)]
+    fn more<'b, S: Storage, T: Storage>(
+        &mut self,
+        rx: &mut ReadBuffer<S>,
+        tx: &mut WriteBuffer<T>,
+    ) -> Option<Event<'b>> {
+        let _ = tx;
+        if !rx.at_end() {
+            return None;
+        }
+        self.lost()
+    }
+
+    /// The stream has ended before the closing handshake did (RFC 6455 section 7.1.5).
+    pub(crate) fn lost<'b>(&mut self) -> Option<Event<'b>> {
+        self.phase = Phase::Done;
+        self.sender.shut();
+        Some(Event::Close(Close::new(CloseCode::ABNORMAL, "")))
+    }
+
+    /// Fails the connection (RFC 6455 section 7.1.7): the Close frame first, if there is still one to send.
+    #[cold]
+    pub(crate) fn fail<T: Storage>(
+        &mut self,
+        failure: Failure,
+        tx: &mut WriteBuffer<T>,
+    ) -> Failure {
+        let code = match failure {
+            Failure::Protocol(violation) => violation.close_code(),
+            _ => CloseCode::INTERNAL_ERROR,
+        };
+        if self.phase == Phase::Open {
+            // Without a key, or a buffer, there is no Close. Its error is the failure's own.
+            let _ = self.sender.close(code, "", tx);
+        }
+        self.sender.shut();
+        self.phase = Phase::Done;
+        failure
+    }
+
+    /// Whether all is over: no more input is wanted, nothing more will be put into the output. Write what is left in
+    /// it, and close the transport.
+    #[inline]
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.phase == Phase::Done
+    }
+
+    /// Where in its life the connection is.
+    #[must_use]
+    pub fn state(&self) -> State {
+        match self.phase {
+            Phase::Open if self.sender.is_closed() => State::Closing,
+            Phase::Open => State::Open,
+            Phase::Closed | Phase::Done => State::Closed,
+            #[cfg(feature = "handshake")]
+            _ => State::Connecting,
+        }
+    }
+
+    /// How many payload bytes of the current frame are still to come; see
+    /// [`Receiver::remaining`].
+    #[must_use]
+    pub const fn remaining(&self) -> u64 {
+        self.receiver.remaining()
+    }
+
+    /// The kind of the message that is being received, known from its first frame's header on.
+    #[must_use]
+    pub fn receiving(&self) -> Option<MessageKind> {
+        self.receiver.message()
+    }
+
+    /// Takes an open connection apart, for a task that receives and another that sends. Messages that are
+    /// unfinished in the read buffer go on with the receiver as chunks.
+    ///
+    /// # Errors
+    /// The connection itself, unless its state is [`State::Open`].
+    pub fn into_halves(self) -> Result<(Receiver, Sender<R>), WebSocket<R>> {
+        if self.state() == State::Open { Ok((self.receiver, self.sender)) } else { Err(self) }
+    }
+
+    /// Puts a text message in one frame.
+    ///
+    /// # Errors
+    /// [`Misuse::NotOpen`] before the handshake is finished; otherwise as for [`Sender::text`].
+    #[inline]
+    pub fn send_text<T: Storage>(
+        &mut self,
+        text: &str,
+        tx: &mut WriteBuffer<T>,
+    ) -> Result<(), Error> {
+        self.sending()?.text(text, tx)
+    }
+
+    /// Puts a binary message in one frame.
+    ///
+    /// # Errors
+    /// [`Misuse::NotOpen`] before the handshake is finished; otherwise as for [`Sender::text`].
+    #[inline]
+    pub fn send_binary<T: Storage>(
+        &mut self,
+        bytes: &[u8],
+        tx: &mut WriteBuffer<T>,
+    ) -> Result<(), Error> {
+        self.sending()?.binary(bytes, tx)
+    }
+
+    /// Puts a message whose payload is written from where it lies; see [`Sender::vectored`].
+    ///
+    /// # Errors
+    /// [`Misuse::NotOpen`] before the handshake is finished; otherwise as for [`Sender::vectored`].
+    pub fn send_vectored<T: Storage>(
+        &mut self,
+        kind: MessageKind,
+        payload: &[u8],
+        tx: &mut WriteBuffer<T>,
+    ) -> Result<(), Error> {
+        self.sending()?.vectored(kind, payload, tx)
+    }
+
+    /// Puts the next fragment of a message, and with `fin` its end; see [`Sender::fragment`].
+    ///
+    /// # Errors
+    /// [`Misuse::NotOpen`] before the handshake is finished; otherwise as for [`Sender::fragment`].
+    pub fn send_fragment<T: Storage>(
+        &mut self,
+        kind: MessageKind,
+        bytes: &[u8],
+        fin: bool,
+        tx: &mut WriteBuffer<T>,
+    ) -> Result<(), Error> {
+        self.sending()?.fragment(kind, bytes, fin, tx)
+    }
+
+    /// Puts a ping with a payload of at most 125 bytes.
+    ///
+    /// # Errors
+    /// [`Misuse::NotOpen`] before the handshake is finished; otherwise as for [`Sender::ping`].
+    pub fn send_ping<T: Storage>(
+        &mut self,
+        payload: &[u8],
+        tx: &mut WriteBuffer<T>,
+    ) -> Result<(), Error> {
+        self.sending()?.ping(payload, tx)
+    }
+
+    /// Puts a pong that nobody asked for, with a payload of at most 125 bytes. Pings are answered without
+    /// this.
+    ///
+    /// # Errors
+    /// [`Misuse::NotOpen`] before the handshake is finished; otherwise as for [`Sender::ping`].
+    pub fn send_pong<T: Storage>(
+        &mut self,
+        payload: &[u8],
+        tx: &mut WriteBuffer<T>,
+    ) -> Result<(), Error> {
+        self.sending()?.pong(payload, tx)
+    }
+
+    /// Puts our Close: the connection is closing until the peer's Close arrives. Messages may arrive before
+    /// it.
+    ///
+    /// # Errors
+    /// [`Misuse::NotOpen`] before the handshake is finished; otherwise as for [`Sender::close`].
+    pub fn close<T: Storage>(
+        &mut self,
+        code: CloseCode,
+        reason: &str,
+        tx: &mut WriteBuffer<T>,
+    ) -> Result<(), Error> {
+        self.sending()?.close(code, reason, tx)
+    }
+
+    #[inline]
+    fn sending(&mut self) -> Result<&mut Sender<R>, Misuse> {
+        match self.phase {
+            Phase::Open | Phase::Closed | Phase::Done => Ok(&mut self.sender),
+            #[cfg(feature = "handshake")]
+            _ => Err(Misuse::NotOpen),
+        }
+    }
+}
+
+#[inline]
+fn fits<S: Storage, T: Storage>(rx: &ReadBuffer<S>, tx: &WriteBuffer<T>) -> bool {
+    rx.capacity() >= READ_BUFFER_MIN && tx.capacity() >= WRITE_BUFFER_MIN
+}

@@ -1,0 +1,284 @@
+//! Running a machine over a transcript, and the bytes to make transcripts of.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use sockless::handshake::Response;
+use sockless::{
+    Client, Config, EntropyError, Event, FrameHeader, MessageKind, OpCode, ReadBuffer, Role,
+    Server, State, WebSocket, WriteBuffer,
+};
+
+/// A masking key for what the tests send as a client.
+pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+/// Entropy that is none: sevens.
+pub type Sevens = fn(&mut [u8]) -> Result<(), EntropyError>;
+
+pub fn sevens(bytes: &mut [u8]) -> Result<(), EntropyError> {
+    bytes.fill(7);
+    Ok(())
+}
+
+/// The handshake request of RFC 6455 section 1.2, without its subprotocols.
+pub const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://example.com\r\n\
+    Sec-WebSocket-Version: 13\r\n\r\n";
+
+/// Its answer.
+pub const ACCEPTED: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+/// A frame as a client (masked) or a server sends it.
+pub fn frame(first: u8, payload: &[u8], masked: bool) -> Vec<u8> {
+    let mut bytes = vec![first];
+    let bit = if masked { 0x80 } else { 0 };
+    match payload.len() {
+        len @ 0..=125 => bytes.push(bit | len as u8),
+        len @ 126..=0xFFFF => {
+            bytes.push(bit | 126);
+            bytes.extend((len as u16).to_be_bytes());
+        }
+        len => {
+            bytes.push(bit | 127);
+            bytes.extend((len as u64).to_be_bytes());
+        }
+    }
+    if masked {
+        bytes.extend(KEY);
+        bytes.extend(payload.iter().zip(KEY.iter().cycle()).map(|(byte, key)| byte ^ key));
+    } else {
+        bytes.extend(payload);
+    }
+    bytes
+}
+
+/// A masked frame.
+pub fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+    frame(first, payload, true)
+}
+
+/// An unmasked frame.
+pub fn plain(first: u8, payload: &[u8]) -> Vec<u8> {
+    frame(first, payload, false)
+}
+
+/// A masked Close frame.
+pub fn close(code: u16, reason: &str) -> Vec<u8> {
+    masked(0x88, &[&code.to_be_bytes(), reason.as_bytes()].concat())
+}
+
+/// What a connection made of its input: events in words, all output, the state at the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    pub events: Vec<String>,
+    pub output: Vec<u8>,
+    pub state: State,
+    pub done: bool,
+}
+
+impl Run {
+    /// The last event.
+    pub fn last(&self) -> &str {
+        self.events.last().map_or("", String::as_str)
+    }
+
+    /// The code of the Close frame that ends the output of a server, if one does.
+    pub fn close_sent(&self) -> Option<u16> {
+        frames(&self.output).last().filter(|(header, _)| header.opcode == OpCode::Close).map(
+            |(_, payload)| match payload[..] {
+                [a, b, ..] => u16::from_be_bytes([a, b]),
+                _ => 1005,
+            },
+        )
+    }
+}
+
+/// The frames in `bytes`, unmasked; an HTTP head before them is skipped.
+pub fn frames(bytes: &[u8]) -> Vec<(FrameHeader, Vec<u8>)> {
+    let mut rest = match bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+        Some(end) if bytes.starts_with(b"HTTP/") || bytes.starts_with(b"GET ") => &bytes[end + 4..],
+        _ => bytes,
+    };
+    let mut frames = Vec::new();
+    while !rest.is_empty() {
+        let (header, len) = FrameHeader::parse(rest).unwrap().unwrap();
+        let (payload, tail) = rest[len..].split_at(header.payload_len as usize);
+        let mut payload = payload.to_vec();
+        if let Some(key) = header.mask {
+            sockless::mask(&mut payload, key);
+        }
+        frames.push((header, payload));
+        rest = tail;
+    }
+    frames
+}
+
+/// How a run takes messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Take {
+    Messages,
+    Chunks,
+}
+
+/// Words for an event; of what is long, its length and a sum.
+pub fn words(event: &Event<'_>) -> String {
+    fn short(bytes: &[u8]) -> String {
+        if bytes.len() <= 200 {
+            format!("\"{}\"", bytes.escape_ascii())
+        } else {
+            let sum = bytes.iter().fold(0u64, |sum, &byte| sum.wrapping_mul(31) + u64::from(byte));
+            format!("{} bytes, {sum:x}", bytes.len())
+        }
+    }
+    match event {
+        Event::Request(head) => format!("request {} {}", head.target(), head.headers().count()),
+        Event::Http(head) => format!("http {} {}", head.method(), head.target()),
+        Event::Response(head) => format!("response {:?}", head.subprotocol()),
+        Event::Refused(head) => format!("refused {}", head.status()),
+        Event::Body(bytes) => format!("body {}", short(bytes)),
+        Event::Text(text) => format!("text {}", short(text.as_bytes())),
+        Event::Binary(bytes) => format!("binary {}", short(bytes)),
+        Event::Ping(bytes) => format!("ping {}", short(bytes)),
+        Event::Pong(bytes) => format!("pong {}", short(bytes)),
+        Event::Close(close) => format!("close {} {:?}", close.code(), close.reason()),
+        Event::Failed(failure) => format!("failed {failure:?}"),
+        other => format!("{other:?}"),
+    }
+}
+
+/// Feeds `input` in pieces that end at `cuts`, then the end of the stream if `eof`, and drains the output after each
+/// piece. Accepts every request. Chunks of one message are joined.
+pub fn run_ws<R: Role>(
+    mut ws: WebSocket<R>,
+    input: &[u8],
+    cuts: &[usize],
+    buffer: usize,
+    take: Take,
+    eof: bool,
+    mut answer: impl FnMut(&mut WebSocket<R>, &Event<'_>, &mut WriteBuffer<&mut [u8]>),
+) -> Run {
+    let (mut rx_bytes, mut tx_bytes) = (vec![0; buffer], vec![0; buffer.max(4096)]);
+    let mut rx = ReadBuffer::new(&mut rx_bytes[..]);
+    let mut tx = WriteBuffer::new(&mut tx_bytes[..]);
+    let (mut events, mut output) = (Vec::<String>::new(), Vec::new());
+    let mut joined: Option<(MessageKind, Vec<u8>)> = None;
+    let ends = cuts.iter().copied().chain([input.len()]);
+    let mut at = 0;
+    for end in ends {
+        let mut piece = &input[at.min(end)..end];
+        at = end;
+        loop {
+            let space = rx.space();
+            let n = space.len().min(piece.len());
+            assert!(n > 0 || piece.is_empty(), "no space for more input");
+            space[..n].copy_from_slice(&piece[..n]);
+            if n > 0 {
+                rx.filled(n);
+            }
+            piece = &piece[n..];
+            if piece.is_empty() && at == input.len() && eof {
+                rx.end_of_stream();
+            }
+            loop {
+                let event = match take {
+                    Take::Messages => ws.receive(&mut rx, &mut tx),
+                    Take::Chunks => ws.receive_chunks(&mut rx, &mut tx),
+                };
+                let Some(event) = event else { break };
+                if let Event::Chunk(chunk) = event {
+                    assert_eq!(chunk.is_first(), joined.is_none());
+                    let (kind, bytes) = joined.get_or_insert((chunk.kind(), Vec::new()));
+                    assert_eq!(*kind, chunk.kind());
+                    bytes.extend(chunk.bytes());
+                    if chunk.is_last() {
+                        let (kind, bytes) = joined.take().unwrap();
+                        events.push(match kind {
+                            MessageKind::Text => {
+                                words(&Event::Text(std::str::from_utf8(&bytes).unwrap()))
+                            }
+                            MessageKind::Binary => words(&Event::Binary(&bytes)),
+                        });
+                    }
+                } else {
+                    events.push(words(&event));
+                    answer(&mut ws, &event, &mut tx);
+                }
+            }
+            output.extend(tx.bytes());
+            tx.clear();
+            if piece.is_empty() {
+                break;
+            }
+        }
+    }
+    if let Some((kind, bytes)) = joined {
+        events.push(format!("unfinished {kind:?} \"{}\"", bytes.escape_ascii()));
+    }
+    Run { events, output, state: ws.state(), done: ws.is_done() }
+}
+
+/// Accepts a request, takes an answer.
+pub fn accept(ws: &mut WebSocket<Server>, event: &Event<'_>, tx: &mut WriteBuffer<&mut [u8]>) {
+    if let Event::Request(request) = event {
+        ws.accept(request, Response::new(), tx).unwrap();
+    }
+}
+
+/// The cuts of the contract: none, one at every place, and all of them. Long inputs get fewer single cuts.
+pub fn cuts(len: usize) -> Vec<Vec<usize>> {
+    let step = (len / 400).max(1);
+    let mut cuts = vec![vec![], (1..len).collect()];
+    cuts.extend((1..len).step_by(step).map(|at| vec![at]));
+    cuts
+}
+
+/// Runs `run` whole, byte by byte and at every cut; all must be the same, and is returned.
+pub fn at_every_cut(input: &[u8], run: impl Fn(&[u8], &[usize]) -> Run) -> Run {
+    let whole = run(input, &[]);
+    for cuts in cuts(input.len()) {
+        let cut = run(input, &cuts);
+        let places = if cuts.len() > 1 { "everywhere".to_string() } else { format!("{cuts:?}") };
+        assert_eq!(whole, cut, "cut {places}");
+    }
+    whole
+}
+
+/// A server whose connection is open, in both ways of taking messages, at every cut.
+pub fn server_with(config: Config, input: &[u8]) -> Run {
+    let by = |take| {
+        at_every_cut(input, |input, cuts| {
+            let ws = WebSocket::established(Server, config);
+            run_ws(ws, input, cuts, 1024, take, true, |_, _, _| {})
+        })
+    };
+    let (messages, chunks) = (by(Take::Messages), by(Take::Chunks));
+    // Of a message that never ended, whole messages show nothing.
+    let ended: Vec<_> =
+        chunks.events.iter().filter(|event| !event.starts_with("unfinished")).cloned().collect();
+    assert_eq!(messages, Run { events: ended, ..chunks });
+    messages
+}
+
+/// As [`server_with`], by default limits.
+pub fn server(input: &[u8]) -> Run {
+    server_with(Config::default(), input)
+}
+
+/// A client whose connection is open, likewise.
+pub fn client(input: &[u8]) -> Run {
+    at_every_cut(input, |input, cuts| {
+        let ws = WebSocket::established(Client::new(sevens as Sevens), Config::default());
+        run_ws(ws, input, cuts, 1024, Take::Messages, true, |_, _, _| {})
+    })
+}
+
+/// A server from its first byte on, accepting what it is asked for, at every cut.
+pub fn handshake_with(config: Config, input: &[u8]) -> Run {
+    at_every_cut(input, |input, cuts| {
+        run_ws(WebSocket::server(config), input, cuts, 1 << 16, Take::Messages, true, accept)
+    })
+}
+
+/// As [`handshake_with`], by default limits.
+pub fn handshake(input: &[u8]) -> Run {
+    handshake_with(Config::default(), input)
+}
