@@ -1,0 +1,502 @@
+//! What the two ends agree on (RFC 7692 sections 5 and 7.1).
+//!
+//! Pure functions between a configuration and the elements of an extension list, for both roles and for any transport
+//! that carries header values. The configuration speaks of what *we* send and receive; the wire speaks of server and
+//! client. A server's [`DeflateConfig::answer`] and a client's [`DeflateConfig::conclude`] are where the two meet.
+
+use core::fmt;
+
+use crate::extensions::{Extension, ExtensionSyntaxError, Value};
+
+/// The name under which the extension is registered.
+pub const NAME: &str = "permessage-deflate";
+
+const SERVER_NO_CONTEXT_TAKEOVER: &str = "server_no_context_takeover";
+const CLIENT_NO_CONTEXT_TAKEOVER: &str = "client_no_context_takeover";
+const SERVER_MAX_WINDOW_BITS: &str = "server_max_window_bits";
+const CLIENT_MAX_WINDOW_BITS: &str = "client_max_window_bits";
+
+/// The base-2 logarithm of the size of an LZ77 window, 8 to 15 (RFC 7692 section 7.1.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WindowBits(u8);
+
+impl WindowBits {
+    /// The smallest window, 256 bytes.
+    pub const MIN: Self = Self(8);
+    /// The largest window, 32 KiB; what holds where nothing is said.
+    pub const MAX: Self = Self(15);
+
+    /// Checks the range.
+    #[must_use]
+    pub const fn new(bits: u8) -> Option<Self> {
+        match bits {
+            8..=15 => Some(Self(bits)),
+            _ => None,
+        }
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// As the wire has it: decimal, no leading zero.
+    fn parse(value: Value<'_>) -> Option<Self> {
+        let mut digits = value.chars();
+        let (tens, digit) = match (digits.next()?, digits.next(), digits.next()) {
+            (digit @ '8'..='9', None, None) => (0, digit),
+            ('1', Some(digit @ '0'..='5'), None) => (10, digit),
+            _ => return None,
+        };
+        let bits = u8::try_from(tens + digit.to_digit(10)?).ok()?;
+        Self::new(bits)
+    }
+
+    fn decimal(self) -> &'static str {
+        match self.0 {
+            8 => "8",
+            9 => "9",
+            10 => "10",
+            11 => "11",
+            12 => "12",
+            13 => "13",
+            14 => "14",
+            _ => "15",
+        }
+    }
+}
+
+impl Default for WindowBits {
+    fn default() -> Self {
+        Self::MAX
+    }
+}
+
+/// How one direction is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Context {
+    /// The largest window that the sender may use.
+    ///
+    /// A sender that is held to 8 compresses repeated bytes only: that stays inside 256 bytes, which DEFLATE libraries
+    /// cannot promise for their usual matching (RFC 7692 section 7.1.2 leaves the way open).
+    pub window_bits: WindowBits,
+    /// Whether a message may refer to the messages before it. It compresses similar small messages much better, and
+    /// costs both ends a window per connection, idle or not.
+    pub takeover: bool,
+}
+
+impl Context {
+    /// The largest window, kept from message to message: what RFC 7692 means where nothing is said.
+    pub const FULL: Self = Self { window_bits: WindowBits::MAX, takeover: true };
+
+    /// The largest window, forgotten behind each message, so that its memory need not belong to the connection.
+    pub const PER_MESSAGE: Self = Self { window_bits: WindowBits::MAX, takeover: false };
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self::FULL
+    }
+}
+
+/// What this end is ready to do: a ceiling that no offer and no answer lifts.
+///
+/// ```
+/// use sockless::deflate::{Context, DeflateConfig};
+///
+/// // Memory only while a message is compressed or inflated; a bomb of more than 200:1 ends the connection.
+/// let config = DeflateConfig {
+///     send: Context::PER_MESSAGE,
+///     receive: Context::PER_MESSAGE,
+///     max_ratio: Some(200),
+///     ..DeflateConfig::default()
+/// };
+/// assert!(config.offer().as_str().starts_with("permessage-deflate; "));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeflateConfig {
+    /// The ceiling for what we compress.
+    pub send: Context,
+    /// The ceiling for what the peer compresses. Anything below [`Context::FULL`] is demanded of the peer: a client
+    /// asks for it and fails an answer without it, a server declines an offer that does not allow it.
+    pub receive: Context,
+    /// Effort of compression, 0 (none) to 9 (most); more than 9 means 9.
+    pub level: u8,
+    /// Memory for compression, 1 (least) to 9 (fastest); values outside mean the nearest.
+    pub memory_level: u8,
+    /// Messages shorter than this many bytes are sent as they are: below it, compression costs more than it saves.
+    /// A message sent in parts whose length is not known beforehand counts as long.
+    pub threshold: usize,
+    /// The largest ratio of inflated to received bytes that a message may have, against decompression bombs. The limit
+    /// on the length of messages holds beside it; DEFLATE itself cannot exceed about 1032. `None`: that limit alone.
+    ///
+    /// It is judged while inflating, for each 4 KiB of compressed input begun, so a message may inflate to 4 KiB times
+    /// this ratio whatever its own. [`Inflater`](super::Inflater) says how.
+    pub max_ratio: Option<u32>,
+}
+
+impl DeflateConfig {
+    /// The default: full context in both directions, level 6, memory level 8, a threshold of 64 bytes, no ratio limit.
+    pub const DEFAULT: Self = Self {
+        send: Context::FULL,
+        receive: Context::FULL,
+        level: 6,
+        memory_level: 8,
+        threshold: 64,
+        max_ratio: None,
+    };
+
+    /// The client's offer: the value of one `Sec-WebSocket-Extensions` line.
+    ///
+    /// It says that we heed `client_max_window_bits`, with our ceiling if there is one, and demands what
+    /// [`receive`](Self::receive) holds the server to.
+    #[must_use]
+    pub fn offer(&self) -> HeaderValue {
+        let mut value = HeaderValue::new();
+        if !self.receive.takeover {
+            value.flag(SERVER_NO_CONTEXT_TAKEOVER);
+        }
+        if !self.send.takeover {
+            value.flag(CLIENT_NO_CONTEXT_TAKEOVER);
+        }
+        if self.receive.window_bits < WindowBits::MAX {
+            value.bits(SERVER_MAX_WINDOW_BITS, self.receive.window_bits);
+        }
+        if self.send.window_bits < WindowBits::MAX {
+            value.bits(CLIENT_MAX_WINDOW_BITS, self.send.window_bits);
+        } else {
+            value.flag(CLIENT_MAX_WINDOW_BITS);
+        }
+        value
+    }
+
+    /// The server's choice: the first offer in the list that this configuration can meet, in the client's order of
+    /// preference. `None` declines compression, and no header is sent.
+    ///
+    /// # Errors
+    ///
+    /// The list breaks the grammar, in or behind the chosen offer: the handshake fails (RFC 6455 section 9.1).
+    pub fn choose<'a, O>(&self, offers: O) -> Result<Option<Answer>, ExtensionSyntaxError>
+    where
+        O: IntoIterator<Item = Result<Extension<'a>, ExtensionSyntaxError>>,
+    {
+        let mut answer = None;
+        for offer in offers {
+            let offer = offer?;
+            if answer.is_none() {
+                answer = self.answer(&offer);
+            }
+        }
+        Ok(answer)
+    }
+
+    /// The server's answer to one offer, or `None` to decline it: another extension, a parameter that is unknown,
+    /// repeated or invalid (RFC 7692 section 7), or a demand beyond the configuration.
+    #[must_use]
+    pub fn answer(&self, offer: &Extension<'_>) -> Option<Answer> {
+        let wire = Wire::parse(offer)?;
+        let mut header = HeaderValue::new();
+
+        // Section 7.1.1.1: what the client demands we promise, and we may promise it unasked.
+        let send_takeover = self.send.takeover && !wire.server_no_context_takeover;
+        if !send_takeover {
+            header.flag(SERVER_NO_CONTEXT_TAKEOVER);
+        }
+        // Section 7.1.1.2: we may demand it unasked. Where the client only hints that it keeps no context, saying so
+        // in the answer makes it binding, and our window can go.
+        let receive_takeover = self.receive.takeover && !wire.client_no_context_takeover;
+        if !receive_takeover {
+            header.flag(CLIENT_NO_CONTEXT_TAKEOVER);
+        }
+        // Section 7.1.2.1: it may be answered unasked, but some clients refuse that, and a smaller window than the one
+        // agreed is always allowed to the sender.
+        let send_bits = match wire.server_max_window_bits {
+            Bits::Absent => self.send.window_bits,
+            Bits::NoValue => return None,
+            Bits::Most(bits) => {
+                let bits = bits.min(self.send.window_bits);
+                header.bits(SERVER_MAX_WINDOW_BITS, bits);
+                bits
+            }
+        };
+        // Section 7.1.2.2: it may be answered only if it was offered, so a client that did not cannot be held to a
+        // smaller window.
+        let receive_bits = match wire.client_max_window_bits {
+            Bits::Absent if self.receive.window_bits < WindowBits::MAX => return None,
+            Bits::Absent => WindowBits::MAX,
+            Bits::NoValue => self.receive.window_bits,
+            Bits::Most(bits) => bits.min(self.receive.window_bits),
+        };
+        if receive_bits < WindowBits::MAX {
+            header.bits(CLIENT_MAX_WINDOW_BITS, receive_bits);
+        }
+
+        Some(Answer {
+            agreement: Agreement {
+                send: Context { window_bits: send_bits, takeover: send_takeover },
+                receive: Context { window_bits: receive_bits, takeover: receive_takeover },
+            },
+            header,
+        })
+    }
+
+    /// The client's judgement of the server's answer to [`offer`](Self::offer): what was agreed, or `None` if the
+    /// server declined. The list holds every `Sec-WebSocket-Extensions` line of the response; no other extension may
+    /// stand in it.
+    ///
+    /// # Errors
+    ///
+    /// The answer is malformed, or is none that this offer allows: the connection fails (RFC 7692 section 7.1).
+    pub fn conclude<'a, R>(&self, response: R) -> Result<Option<Agreement>, ResponseError>
+    where
+        R: IntoIterator<Item = Result<Extension<'a>, ExtensionSyntaxError>>,
+    {
+        let mut agreement = None;
+        for extension in response {
+            let extension = extension.map_err(|ExtensionSyntaxError| ResponseError::Syntax)?;
+            if extension.name() != NAME {
+                return Err(ResponseError::NotOffered);
+            }
+            if agreement.is_some() {
+                return Err(ResponseError::Repeated);
+            }
+            agreement = Some(self.judge(&extension)?);
+        }
+        Ok(agreement)
+    }
+
+    fn judge(&self, response: &Extension<'_>) -> Result<Agreement, ResponseError> {
+        let wire = Wire::parse(response).ok_or(ResponseError::Parameter)?;
+
+        // Section 7.1.1.1: a server that accepts our demand repeats it. It may promise it unasked.
+        if !self.receive.takeover && !wire.server_no_context_takeover {
+            return Err(ResponseError::NotMet);
+        }
+        // Section 7.1.2.1: likewise, with a window no larger than asked.
+        let receive_bits = match wire.server_max_window_bits {
+            Bits::Absent => WindowBits::MAX,
+            Bits::NoValue => return Err(ResponseError::Parameter),
+            Bits::Most(bits) => bits,
+        };
+        if receive_bits > self.receive.window_bits {
+            return Err(ResponseError::NotMet);
+        }
+        // Section 7.1.2.2: our offer holds this parameter always, so the answer may; no larger than we said.
+        let send_bits = match wire.client_max_window_bits {
+            Bits::Absent => self.send.window_bits,
+            Bits::NoValue => return Err(ResponseError::Parameter),
+            Bits::Most(bits) if bits > self.send.window_bits => return Err(ResponseError::NotMet),
+            Bits::Most(bits) => bits,
+        };
+
+        Ok(Agreement {
+            send: Context {
+                window_bits: send_bits,
+                takeover: self.send.takeover && !wire.client_no_context_takeover,
+            },
+            receive: Context {
+                window_bits: receive_bits,
+                takeover: !wire.server_no_context_takeover,
+            },
+        })
+    }
+}
+
+impl Default for DeflateConfig {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// What was agreed, as seen from this end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Agreement {
+    /// How we compress.
+    pub send: Context,
+    /// How the peer compresses.
+    pub receive: Context,
+}
+
+/// The server's answer to an offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// What holds from now on.
+    pub agreement: Agreement,
+    /// The value of the `Sec-WebSocket-Extensions` line that tells the client.
+    pub header: HeaderValue,
+}
+
+/// Why a client refuses the server's answer. The handshake fails; where a Close frame can still be sent its code is
+/// 1010 for [`NotMet`](Self::NotMet).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ResponseError {
+    /// The list breaks the grammar of RFC 6455 section 9.1.
+    Syntax,
+    /// An extension that was not offered.
+    NotOffered,
+    /// The extension is answered twice.
+    Repeated,
+    /// A parameter that is unknown, repeated or invalid.
+    Parameter,
+    /// What we demanded is missing, or more than we offered is asked of us.
+    NotMet,
+}
+
+impl fmt::Display for ResponseError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Syntax => "malformed list of extensions (RFC 6455 section 9.1)",
+            Self::NotOffered => "the server answered an extension that was not offered",
+            Self::Repeated => "the server answered permessage-deflate twice",
+            Self::Parameter => "invalid parameter of permessage-deflate (RFC 7692 section 7.1)",
+            Self::NotMet => "the server's permessage-deflate does not meet the offer",
+        })
+    }
+}
+
+impl core::error::Error for ResponseError {}
+
+/// A header value that was written here; at most [`HeaderValue::MAX_LEN`] bytes of ASCII.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct HeaderValue {
+    bytes: [u8; Self::MAX_LEN],
+    length: u8,
+}
+
+impl HeaderValue {
+    /// The longest value: the name and all four parameters, both windows with two digits.
+    pub const MAX_LEN: usize = NAME.len()
+        + "; ".len()
+        + SERVER_NO_CONTEXT_TAKEOVER.len()
+        + "; ".len()
+        + CLIENT_NO_CONTEXT_TAKEOVER.len()
+        + "; ".len()
+        + SERVER_MAX_WINDOW_BITS.len()
+        + "=15".len()
+        + "; ".len()
+        + CLIENT_MAX_WINDOW_BITS.len()
+        + "=15".len();
+
+    fn new() -> Self {
+        let mut value = Self { bytes: [0; Self::MAX_LEN], length: 0 };
+        value.push(NAME);
+        value
+    }
+
+    fn flag(&mut self, name: &str) {
+        self.push("; ");
+        self.push(name);
+    }
+
+    fn bits(&mut self, name: &str, bits: WindowBits) {
+        self.flag(name);
+        self.push("=");
+        self.push(bits.decimal());
+    }
+
+    fn push(&mut self, text: &str) {
+        let free = self.bytes.iter_mut().skip(usize::from(self.length));
+        for (place, byte) in free.zip(text.bytes()) {
+            *place = byte;
+            self.length = self.length.saturating_add(1);
+        }
+    }
+
+    /// The value.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.length)).unwrap_or_default()
+    }
+
+    /// The value.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+}
+
+impl AsRef<[u8]> for HeaderValue {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+impl fmt::Display for HeaderValue {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for HeaderValue {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), formatter)
+    }
+}
+
+/// The parameters as the wire has them, syntax checked.
+#[derive(Default)]
+struct Wire {
+    server_no_context_takeover: bool,
+    client_no_context_takeover: bool,
+    server_max_window_bits: Bits,
+    client_max_window_bits: Bits,
+}
+
+#[derive(Default, PartialEq)]
+enum Bits {
+    #[default]
+    Absent,
+    NoValue,
+    Most(WindowBits),
+}
+
+impl Wire {
+    /// `None` for another extension, and for a parameter that is unknown, repeated or invalid (section 7.1).
+    fn parse(extension: &Extension<'_>) -> Option<Self> {
+        if extension.name() != NAME {
+            return None;
+        }
+        let mut wire = Self::default();
+        for parameter in extension.parameters() {
+            match parameter.name() {
+                SERVER_NO_CONTEXT_TAKEOVER => {
+                    flag(&mut wire.server_no_context_takeover, parameter.value())?;
+                }
+                CLIENT_NO_CONTEXT_TAKEOVER => {
+                    flag(&mut wire.client_no_context_takeover, parameter.value())?;
+                }
+                SERVER_MAX_WINDOW_BITS => {
+                    bits(&mut wire.server_max_window_bits, parameter.value())?;
+                }
+                CLIENT_MAX_WINDOW_BITS => {
+                    bits(&mut wire.client_max_window_bits, parameter.value())?;
+                }
+                _ => return None,
+            }
+        }
+        Some(wire)
+    }
+}
+
+/// A parameter without a value, once.
+fn flag(flag: &mut bool, value: Option<Value<'_>>) -> Option<()> {
+    if *flag || value.is_some() {
+        return None;
+    }
+    *flag = true;
+    Some(())
+}
+
+/// A number of bits, or a name alone, once.
+fn bits(bits: &mut Bits, value: Option<Value<'_>>) -> Option<()> {
+    if *bits != Bits::Absent {
+        return None;
+    }
+    *bits = match value {
+        None => Bits::NoValue,
+        Some(value) => Bits::Most(WindowBits::parse(value)?),
+    };
+    Some(())
+}

@@ -1,0 +1,293 @@
+//! RFC 7692 sections 5 and 7.1: which offers and answers are accepted, and what is answered. Rules 42 to 44.
+#![cfg(feature = "deflate")]
+
+use sockless::deflate::{
+    Agreement, Answer, Context, DeflateConfig, HeaderValue, ResponseError, WindowBits,
+};
+use sockless::extensions;
+
+const FULL: DeflateConfig = DeflateConfig::DEFAULT;
+const PER_MESSAGE: DeflateConfig =
+    DeflateConfig { send: Context::PER_MESSAGE, receive: Context::PER_MESSAGE, ..FULL };
+
+fn context(bits: u8, takeover: bool) -> Context {
+    let window_bits = WindowBits::new(bits).unwrap();
+    Context { window_bits, takeover }
+}
+
+fn windows(send: u8, receive: u8) -> DeflateConfig {
+    DeflateConfig { send: context(send, true), receive: context(receive, true), ..FULL }
+}
+
+fn choose(config: &DeflateConfig, offer: &str) -> Option<Answer> {
+    config.choose(extensions::parse([offer.as_bytes()])).expect("well-formed")
+}
+
+/// The header of the answer and what it means; empty for a declined offer.
+fn answer(config: &DeflateConfig, offer: &str) -> String {
+    choose(config, offer).map_or(String::new(), |answer| answer.header.as_str().to_owned())
+}
+
+fn conclude(config: &DeflateConfig, response: &str) -> Result<Option<Agreement>, ResponseError> {
+    config.conclude(extensions::parse([response.as_bytes()]))
+}
+
+fn agreed(send: (u8, bool), receive: (u8, bool)) -> Agreement {
+    Agreement { send: context(send.0, send.1), receive: context(receive.0, receive.1) }
+}
+
+#[test]
+fn window_bits_are_8_to_15() {
+    for bits in 0..=255 {
+        assert_eq!(
+            WindowBits::new(bits).map(WindowBits::bits),
+            (8..=15).contains(&bits).then_some(bits)
+        );
+    }
+}
+
+/// Section 7.1.2, rule 43: decimal, 8 to 15, no leading zeros; the server's needs a value, the flags take none.
+#[test]
+fn rule_42_and_43_invalid_parameters_decline_the_offer() {
+    for parameters in [
+        "server_max_window_bits",
+        "server_max_window_bits=7",
+        "server_max_window_bits=16",
+        "server_max_window_bits=0",
+        "server_max_window_bits=1",
+        "server_max_window_bits=010",
+        "server_max_window_bits=08",
+        "server_max_window_bits=+9",
+        "server_max_window_bits=9.0",
+        "server_max_window_bits=100",
+        "server_max_window_bits=18",
+        "server_max_window_bits=a",
+        "client_max_window_bits=7",
+        "client_max_window_bits=16",
+        "client_max_window_bits=010",
+        "client_max_window_bits=\"016\"",
+        "server_no_context_takeover=1",
+        "server_no_context_takeover=true",
+        "client_no_context_takeover=\"x\"",
+        "unknown",
+        "Server_no_context_takeover",
+        "server_no_context_takeover; server_no_context_takeover",
+        "client_no_context_takeover; client_no_context_takeover",
+        "server_max_window_bits=10; server_max_window_bits=10",
+        "client_max_window_bits; client_max_window_bits",
+        "client_max_window_bits; client_max_window_bits=10",
+    ] {
+        let offer = format!("permessage-deflate; {parameters}");
+        assert_eq!(answer(&FULL, &offer), "", "{offer}");
+        // The next offer is looked at, in the same line or in the next.
+        assert_eq!(answer(&FULL, &format!("{offer}, permessage-deflate")), "permessage-deflate");
+        let lines = [offer.as_bytes(), b"permessage-deflate"];
+        assert!(FULL.choose(extensions::parse(lines)).unwrap().is_some());
+        // A client fails on it (section 7.1).
+        assert_eq!(conclude(&FULL, &offer), Err(ResponseError::Parameter), "{offer}");
+    }
+    for bits in 8..=15 {
+        for value in [format!("{bits}"), format!("\"{bits}\"")] {
+            let offer = format!("permessage-deflate; server_max_window_bits={value}");
+            assert_eq!(choose(&FULL, &offer).unwrap().agreement.send, context(bits, true));
+        }
+    }
+}
+
+#[test]
+fn other_extensions_are_passed_over() {
+    for offer in [
+        "",
+        "permessage-bzip2",
+        "x-webkit-deflate-frame",
+        "Permessage-Deflate",
+        "permessage-deflate-x",
+    ] {
+        assert_eq!(answer(&FULL, offer), "");
+    }
+    assert_eq!(
+        answer(&FULL, "x-webkit-deflate-frame, mux, permessage-deflate"),
+        "permessage-deflate"
+    );
+}
+
+#[test]
+fn offers_are_taken_in_order() {
+    // Section 5.1's example of a client with a preference and a fallback.
+    let preference = "permessage-deflate; client_max_window_bits; server_max_window_bits=10, \
+                      permessage-deflate; client_max_window_bits";
+    assert_eq!(answer(&FULL, preference), "permessage-deflate; server_max_window_bits=10");
+    assert_eq!(
+        answer(&windows(15, 12), "permessage-deflate, permessage-deflate; client_max_window_bits"),
+        "permessage-deflate; client_max_window_bits=12"
+    );
+}
+
+#[test]
+fn a_malformed_list_is_an_error_wherever_it_breaks() {
+    for list in ["permessage-deflate; =", "permessage-deflate, a b", "a;, permessage-deflate"] {
+        assert!(FULL.choose(extensions::parse([list.as_bytes()])).is_err());
+        assert_eq!(conclude(&FULL, list), Err(ResponseError::Syntax));
+    }
+}
+
+/// What browsers and libraries send, with the answer that they get.
+#[test]
+fn offers_seen_on_the_wire() {
+    for (offer, expected) in [
+        ("permessage-deflate", "permessage-deflate"),
+        ("permessage-deflate; client_max_window_bits", "permessage-deflate"),
+        (
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+        ),
+        (
+            "permessage-deflate; client_max_window_bits=15; server_max_window_bits=15",
+            "permessage-deflate; server_max_window_bits=15",
+        ),
+        (
+            "permessage-deflate;client_no_context_takeover;server_max_window_bits=8;client_max_window_bits=8",
+            "permessage-deflate; client_no_context_takeover; server_max_window_bits=8; client_max_window_bits=8",
+        ),
+    ] {
+        assert_eq!(answer(&FULL, offer), expected);
+    }
+}
+
+#[test]
+fn the_configuration_is_a_ceiling() {
+    for (config, offer, expected) in [
+        // Context takeover: promised and demanded unasked.
+        (
+            PER_MESSAGE,
+            "permessage-deflate",
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+        ),
+        // Our window: said only when asked, and never larger than asked or than ours.
+        (windows(10, 15), "permessage-deflate", "permessage-deflate"),
+        (
+            windows(10, 15),
+            "permessage-deflate; server_max_window_bits=12",
+            "permessage-deflate; server_max_window_bits=10",
+        ),
+        (
+            windows(13, 15),
+            "permessage-deflate; server_max_window_bits=12",
+            "permessage-deflate; server_max_window_bits=12",
+        ),
+        // The client's window: answered only if offered, so otherwise the offer cannot be met.
+        (windows(15, 10), "permessage-deflate", ""),
+        (
+            windows(15, 10),
+            "permessage-deflate; client_max_window_bits",
+            "permessage-deflate; client_max_window_bits=10",
+        ),
+        (
+            windows(15, 10),
+            "permessage-deflate; client_max_window_bits=12",
+            "permessage-deflate; client_max_window_bits=10",
+        ),
+        (
+            windows(15, 10),
+            "permessage-deflate; client_max_window_bits=9",
+            "permessage-deflate; client_max_window_bits=9",
+        ),
+    ] {
+        assert_eq!(answer(&config, offer), expected, "{offer}");
+    }
+    let small = choose(&windows(10, 15), "permessage-deflate").unwrap().agreement;
+    assert_eq!(small, agreed((10, true), (15, true)), "smaller than agreed is always allowed");
+}
+
+#[test]
+fn offers_say_what_the_configuration_demands() {
+    for (config, offer) in [
+        (FULL, "permessage-deflate; client_max_window_bits"),
+        (
+            PER_MESSAGE,
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover; client_max_window_bits",
+        ),
+        (windows(9, 12), "permessage-deflate; server_max_window_bits=12; client_max_window_bits=9"),
+    ] {
+        assert_eq!(config.offer().as_str(), offer);
+    }
+}
+
+#[test]
+fn answers_are_judged_by_the_offer() {
+    use ResponseError::{NotMet, NotOffered, Parameter, Repeated};
+    let deflate = |parameters: &str| format!("permessage-deflate{parameters}");
+    for (config, response, expected) in [
+        (FULL, "", Ok(agreed((15, true), (15, true)))),
+        // The server may promise and demand unasked (sections 7.1.1.1, 7.1.1.2, 7.1.2.1).
+        (FULL, "; server_no_context_takeover", Ok(agreed((15, true), (15, false)))),
+        (FULL, "; client_no_context_takeover", Ok(agreed((15, false), (15, true)))),
+        (FULL, "; server_max_window_bits=9", Ok(agreed((15, true), (9, true)))),
+        (FULL, "; client_max_window_bits=8", Ok(agreed((8, true), (15, true)))),
+        // In a response it needs a value (section 7.1.2.2).
+        (FULL, "; client_max_window_bits", Err(Parameter)),
+        // What we demand must be met.
+        (PER_MESSAGE, "", Err(NotMet)),
+        (PER_MESSAGE, "; client_no_context_takeover", Err(NotMet)),
+        (PER_MESSAGE, "; server_no_context_takeover", Ok(agreed((15, false), (15, false)))),
+        (windows(15, 12), "", Err(NotMet)),
+        (windows(15, 12), "; server_max_window_bits=13", Err(NotMet)),
+        (windows(15, 12), "; server_max_window_bits=12", Ok(agreed((15, true), (12, true)))),
+        (windows(15, 12), "; server_max_window_bits=10", Ok(agreed((15, true), (10, true)))),
+        // A response never exceeds the offer.
+        (windows(12, 15), "; client_max_window_bits=13", Err(NotMet)),
+        (windows(12, 15), "; client_max_window_bits=12", Ok(agreed((12, true), (15, true)))),
+        (windows(12, 15), "", Ok(agreed((12, true), (15, true)))),
+        (FULL, ", permessage-deflate", Err(Repeated)),
+        (FULL, ", mux", Err(NotOffered)),
+    ] {
+        assert_eq!(conclude(&config, &deflate(response)), expected.map(Some), "{response}");
+    }
+    assert_eq!(conclude(&FULL, ""), Ok(None));
+    assert_eq!(conclude(&FULL, "mux"), Err(NotOffered));
+}
+
+/// Every pair of configurations: a client of ours accepts what a server of ours answers, both mean the same, and no
+/// ceiling is lifted.
+#[test]
+fn both_ends_agree() {
+    let mut configs = Vec::new();
+    for send in [8, 9, 12, 15] {
+        for receive in [8, 10, 15] {
+            for takeover in 0..4 {
+                configs.push(DeflateConfig {
+                    send: context(send, takeover & 1 == 0),
+                    receive: context(receive, takeover & 2 == 0),
+                    ..FULL
+                });
+            }
+        }
+    }
+    for client in &configs {
+        for server in &configs {
+            let answer = choose(server, client.offer().as_str())
+                .expect("an offer of ours can always be met");
+            let ours = conclude(client, answer.header.as_str()).unwrap().unwrap();
+            let theirs = answer.agreement;
+            // Neither sends with a larger window than the other expects; a server need not say that its own is smaller.
+            assert!(theirs.send.window_bits <= ours.receive.window_bits);
+            assert!(ours.send.window_bits <= theirs.receive.window_bits);
+            assert_eq!(theirs.send.takeover, ours.receive.takeover);
+            assert_eq!(theirs.receive.takeover, ours.send.takeover);
+            for (end, config) in [(ours, client), (theirs, server)] {
+                for (have, most) in [(end.send, config.send), (end.receive, config.receive)] {
+                    assert!(have.window_bits <= most.window_bits && have.takeover <= most.takeover);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_longest_header_value_fits() {
+    let longest = choose(
+        &PER_MESSAGE,
+        "permessage-deflate; server_max_window_bits=14; client_max_window_bits=14",
+    );
+    assert_eq!(longest.unwrap().header.as_str().len(), HeaderValue::MAX_LEN);
+}

@@ -1,0 +1,256 @@
+//! What goes out compressed comes back the same, with every parameter, through slices of any size, here and in
+//! another implementation. Rules 44, 45 and 50, and RFC 7692 section 7.2.1.
+#![cfg(feature = "deflate")]
+
+mod deflate_oracle;
+
+use flate2::{Decompress, FlushDecompress};
+use proptest::prelude::*;
+use sockless::deflate::{
+    Context, DeflateConfig, Deflater, InflateLimits, Inflater, Pool, Step, WindowBits,
+};
+
+const UNLIMITED: InflateLimits = InflateLimits { message: u64::MAX, ratio: None };
+
+fn context(bits: u8, takeover: bool) -> Context {
+    let window_bits = WindowBits::new(bits).unwrap();
+    Context { window_bits, takeover }
+}
+
+fn deflater(context: Context, level: u8, memory_level: u8) -> Deflater {
+    let config = DeflateConfig { level, memory_level, ..DeflateConfig::DEFAULT };
+    Deflater::new(context, &config)
+}
+
+/// Compresses one message that comes in pieces, through an output of a given size.
+fn deflate(deflater: &mut Deflater, pieces: &[&[u8]], size: usize) -> Vec<u8> {
+    let mut payload = Vec::new();
+    let mut output = vec![0xaa; size];
+    for (index, piece) in pieces.iter().enumerate() {
+        let last = index + 1 == pieces.len();
+        let mut rest = *piece;
+        loop {
+            let progress = deflater.deflate(rest, &mut output, last);
+            rest = &rest[progress.consumed..];
+            payload.extend_from_slice(&output[..progress.produced]);
+            match progress.step {
+                Step::OutputFull => assert!(progress.consumed + progress.produced > 0 || size == 0),
+                Step::InputTaken => {
+                    assert!(!last && rest.is_empty());
+                    break;
+                }
+                Step::End => {
+                    assert!(last && rest.is_empty() && deflater.is_between_messages());
+                    break;
+                }
+            }
+        }
+    }
+    payload
+}
+
+fn inflate(inflater: &mut Inflater, payload: &[u8], size: usize) -> Vec<u8> {
+    let mut message = Vec::new();
+    let mut output = vec![0; size];
+    let mut rest = payload;
+    loop {
+        let progress = inflater.inflate(rest, &mut output, true).expect("sound");
+        rest = &rest[progress.consumed..];
+        message.extend_from_slice(&output[..progress.produced]);
+        if progress.step == Step::End {
+            return message;
+        }
+    }
+}
+
+/// The same payload through `miniz_oxide`, which keeps its window from message to message.
+fn inflate_elsewhere(engine: &mut Decompress, payload: &[u8]) -> Vec<u8> {
+    let input = [payload, &[0x00, 0x00, 0xff, 0xff]].concat();
+    let mut message = Vec::new();
+    let before = engine.total_in();
+    while engine.total_in() - before < input.len() as u64 || message.len() == message.capacity() {
+        message.reserve(1 << 16);
+        let rest = &input[(engine.total_in() - before) as usize..];
+        engine.decompress_vec(rest, &mut message, FlushDecompress::Sync).expect("sound");
+    }
+    message
+}
+
+/// Text that repeats itself near and far, bytes that do not, and runs.
+fn samples() -> Vec<Vec<u8>> {
+    let mut state = 1_u32;
+    let mut random = move || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state
+    };
+    let words =
+        ["alpha", "beta", "gamma", "delta", "\u{4f60}\u{597d}", "{\"id\":", "},", " ", "\n"];
+    let mut text = Vec::new();
+    while text.len() < 1500 {
+        text.extend_from_slice(words[random() as usize % words.len()].as_bytes());
+        text.extend_from_slice((random() % 100).to_string().as_bytes());
+    }
+    let noise: Vec<u8> = (0..600).map(|_| random() as u8).collect();
+    let far = [&noise[..], &[0; 300], &noise[..]].concat();
+    vec![b"Hello".to_vec(), text.clone(), vec![], far, vec![b'x'; 2000], b"Hello".to_vec(), text]
+}
+
+/// RFC 7692 sections 7.2.3.1, 7.2.3.2 and 7.2.3.6, as zlib and so zlib-rs writes them.
+#[test]
+fn rfc_examples() {
+    for size in [1, 2, 3, 63, 64, 65, 200] {
+        let mut takeover = deflater(Context::FULL, 6, 8);
+        assert_eq!(deflate(&mut takeover, &[b"Hello"], size), b"\xf2\x48\xcd\xc9\xc9\x07\x00");
+        assert_eq!(deflate(&mut takeover, &[b""], size), b"\x00");
+        assert_eq!(deflate(&mut takeover, &[b"Hello"], size), b"\xf2\x00\x11\x00\x00");
+        let mut forgetful = deflater(Context::PER_MESSAGE, 6, 8);
+        for _ in 0..3 {
+            assert_eq!(
+                deflate(&mut forgetful, &[b"He", b"", b"llo"], size),
+                b"\xf2\x48\xcd\xc9\xc9\x07\x00"
+            );
+            assert_eq!(deflate(&mut forgetful, &[b"", b""], size), b"\x00");
+        }
+    }
+}
+
+/// Every window, level, memory level and both kinds of context. No reference reaches outside the window, which a
+/// window of 256 bytes needs most (rule 44), nor outside the message without takeover (rule 50).
+#[test]
+fn every_parameter() {
+    let samples = samples();
+    for bits in 8..=15 {
+        for takeover in [false, true] {
+            for (level, memory_level) in
+                [(0, 8), (1, 8), (2, 8), (3, 1), (4, 8), (6, 2), (6, 8), (9, 5), (9, 9)]
+            {
+                let context = context(bits, takeover);
+                let mut deflater = deflater(context, level, memory_level);
+                let mut inflater = Inflater::new(context, UNLIMITED);
+                let mut elsewhere = Decompress::new(false);
+                let mut history = Vec::new();
+                for message in &samples {
+                    let payload = deflate(&mut deflater, &[message], 700);
+                    assert_eq!(inflate(&mut inflater, &payload, 500), *message);
+                    assert_eq!(inflate_elsewhere(&mut elsewhere, &payload), *message);
+                    let plain =
+                        deflate_oracle::inflate(if takeover { &history } else { &[] }, &payload)
+                            .expect("sound");
+                    assert_eq!(plain.bytes, *message);
+                    assert!(plain.farthest <= 1 << bits, "{} for {bits} bits", plain.farthest);
+                    history.extend_from_slice(message);
+                }
+            }
+        }
+    }
+}
+
+/// Without takeover the messages do not depend on each other.
+#[test]
+fn no_context_takeover_forgets() {
+    for size in [10, 5000] {
+        let mut deflater = deflater(Context::PER_MESSAGE, 6, 8);
+        for message in samples() {
+            let payload = deflate(&mut deflater, &[&message], size);
+            assert_eq!(deflate_oracle::inflate(&[], &payload).unwrap().bytes, message);
+        }
+    }
+}
+
+/// The tail is cut off wherever the output ends, also where it straddles two outputs.
+#[test]
+fn every_size_of_the_output() {
+    let message = &samples()[1][..600];
+    let long = deflate(&mut deflater(Context::FULL, 6, 8), &[message], 5000);
+    for size in 1..=long.len() + 10 {
+        let mut deflater = deflater(Context::FULL, 6, 8);
+        let mut inflater = Inflater::new(Context::FULL, UNLIMITED);
+        for _ in 0..3 {
+            let payload = deflate(&mut deflater, &[message], size);
+            assert_eq!(inflate(&mut inflater, &payload, 1000), message);
+        }
+    }
+}
+
+/// Without room nothing is lost and nothing begins.
+#[test]
+fn an_empty_output() {
+    let mut deflater = deflater(Context::FULL, 6, 8);
+    for message in [&b""[..], b"Hello"] {
+        for _ in 0..3 {
+            let progress = deflater.deflate(message, &mut [], true);
+            assert_eq!(
+                (progress.consumed, progress.produced, progress.step),
+                (0, 0, Step::OutputFull)
+            );
+        }
+        let payload = deflate(&mut deflater, &[message], 64);
+        assert_eq!(deflate_oracle::inflate(&[], &payload).unwrap().bytes, message);
+    }
+}
+
+#[test]
+fn the_pool_keeps_what_fits() {
+    let mut pool = Pool::new(2);
+    let mut small = deflater(context(9, false), 6, 1);
+    let mut large = deflater(Context::PER_MESSAGE, 6, 8);
+    let mut other = deflater(Context::PER_MESSAGE, 9, 8);
+    let mut keeps = deflater(Context::FULL, 5, 8);
+    for connection in [&mut small, &mut large, &mut keeps, &mut other] {
+        connection.borrow_from(&mut pool);
+        let _ = connection.deflate(b"Hel", &mut [0; 64], false);
+        connection.return_to(&mut pool);
+        let payload = deflate(connection, &[b"lo"], 64);
+        assert_eq!(deflate_oracle::inflate(&[], &payload).unwrap().bytes, b"Hello");
+        connection.return_to(&mut pool);
+    }
+    assert_eq!(
+        pool.len(),
+        2,
+        "the first one has made room for the last, and one keeps its context"
+    );
+    large.borrow_from(&mut pool);
+    assert_eq!(pool.len(), 1);
+    small.borrow_from(&mut pool);
+    assert_eq!(pool.len(), 1, "another window does not fit");
+    // What came from the pool remembers nothing.
+    assert_eq!(deflate(&mut large, &[b"Hello"], 64), b"\xf2\x48\xcd\xc9\xc9\x07\x00");
+    pool.clear();
+    assert!(pool.is_empty());
+}
+
+fn cut<'a>(message: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
+    let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(message.len() + 1)).collect();
+    cuts.sort_unstable();
+    let mut pieces = Vec::new();
+    let mut from = 0;
+    for at in cuts {
+        pieces.push(&message[from..at]);
+        from = at;
+    }
+    pieces.push(&message[from..]);
+    pieces
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_message_any_cut(
+        messages in prop::collection::vec((prop::collection::vec(0_u8..8, 0..2000), any::<[prop::sample::Index; 3]>()), 1..6),
+        (bits, takeover, level, memory_level) in (8_u8..=15, any::<bool>(), 0_u8..=9, 1_u8..=9),
+        (narrow, wide) in (1_usize..200, 1_usize..3000),
+    ) {
+        let context = context(bits, takeover);
+        let mut deflater = deflater(context, level, memory_level);
+        let mut inflater = Inflater::new(context, UNLIMITED);
+        let mut elsewhere = Decompress::new(false);
+        for (message, cuts) in &messages {
+            let payload = deflate(&mut deflater, &cut(message, cuts), narrow);
+            prop_assert_eq!(&inflate(&mut inflater, &payload, wide), message);
+            prop_assert_eq!(&inflate_elsewhere(&mut elsewhere, &payload), message);
+        }
+    }
+}
