@@ -1,9 +1,10 @@
 //! `ws:` and `wss:` addresses (RFC 6455, section 3; RFC 3986), and what a request is made of from them.
+#![cfg(feature = "handshake")]
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use proptest::prelude::*;
-use sockless::handshake::uri::{Uri, UriError};
+use sockless::handshake::{Uri, UriError};
 
 fn error(uri: &str) -> Option<UriError> {
     Uri::parse(uri).err()
