@@ -242,7 +242,10 @@ impl<S: Storage> ReadBuffer<S> {
         self.storage.as_mut().get_mut(self.unread..self.end).unwrap_or_default()
     }
 
-    pub(crate) const fn at_end(&self) -> bool {
+    /// Whether the end of the stream was reached, and not yet taken note of.
+    #[inline]
+    #[must_use]
+    pub const fn at_end(&self) -> bool {
         self.eof
     }
 
@@ -447,8 +450,8 @@ impl<S: Storage> WriteBuffer<S> {
         self.room_beside(n, REPLY_ROOM)
     }
 
-    /// Room for a Close with a code alone, which is there always.
-    pub(crate) fn close_room(&mut self, n: usize) -> Result<&mut [u8], Error> {
+    /// Room for what is sent last: a Close with a code alone, for which it is there always, or an answer of HTTP.
+    pub(crate) fn last_room(&mut self, n: usize) -> Result<&mut [u8], Error> {
         self.room_beside(n, 0)
     }
 

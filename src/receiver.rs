@@ -1,6 +1,7 @@
 //! Bytes in: frames are parsed, unmasked and checked where they lie, and handed out as validated chunks
 //! and whole control frames.
 
+use crate::buffer::{ReadBuffer, Storage};
 use crate::close::Close;
 use crate::frame::{FrameHeader, MessageKind, OpCode};
 use crate::mask::mask;
@@ -129,12 +130,25 @@ impl<'b> Chunk<'b> {
         self.last
     }
 
+    /// Whether this is all of a message.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        self.first && self.last
+    }
+
     /// Whether the bytes are still compressed, and unchecked for that (RFC 7692 section 6.2). Only where
     /// [`Receiver::allow_rsv1`] was called.
     #[must_use]
     pub const fn is_compressed(&self) -> bool {
         self.compressed
     }
+}
+
+/// Whether messages are collected or handed out as they come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    Messages,
+    Chunks,
 }
 
 /// Positions of what [`Receiver::step`] found. The bytes before `skip + len` are consumed, those of
@@ -241,6 +255,65 @@ impl Receiver {
         self.item(item.get(found.skip..).unwrap_or_default(), found.what)
     }
 
+    /// Takes the next item out of `rx`, messages whole, as [`WebSocket::receive`](crate::WebSocket::receive) does
+    /// it: a chunk is the first and the last of its message. `None` asks for more bytes, unless the stream
+    /// [has ended](ReadBuffer::at_end).
+    ///
+    /// # Errors
+    /// As for [`receive`](Self::receive); [`Violation::MessageTooBig`] also for a message that the buffer cannot
+    /// hold.
+    pub fn receive_from<'b, S: Storage>(
+        &mut self,
+        rx: &'b mut ReadBuffer<S>,
+    ) -> Result<Option<Incoming<'b>>, Violation> {
+        self.read(rx, Delivery::Messages)
+    }
+
+    /// Takes the next item out of `rx`, messages in chunks as they arrive.
+    ///
+    /// # Errors
+    /// As for [`receive`](Self::receive).
+    pub fn receive_chunks_from<'b, S: Storage>(
+        &mut self,
+        rx: &'b mut ReadBuffer<S>,
+    ) -> Result<Option<Incoming<'b>>, Violation> {
+        self.read(rx, Delivery::Chunks)
+    }
+
+    /// Whole messages are chunks held back until the last one is there. Positions are found first, and the
+    /// buffer is borrowed for the event once, at the end.
+    #[inline]
+    pub(crate) fn read<'b, S: Storage>(
+        &mut self,
+        rx: &'b mut ReadBuffer<S>,
+        delivery: Delivery,
+    ) -> Result<Option<Incoming<'b>>, Violation> {
+        // A message that was begun as chunks ends as chunks.
+        let streaming = self.state == State::Message && !self.fresh;
+        let whole = delivery == Delivery::Messages && !streaming;
+        let room = if whole { rx.capacity() as u64 } else { u64::MAX };
+        let (place, what) = loop {
+            if !whole && rx.held() > 0 {
+                break (rx.release_held(), What::Chunk { last: false });
+            }
+            let found = self.step(rx.unread_mut(), room)?;
+            match found.what {
+                What::Chunk { last } if whole => {
+                    rx.hold(found.skip, found.len);
+                    if last {
+                        break (rx.release_held(), What::Whole(self.kind));
+                    }
+                }
+                what => break (rx.take(found.skip, found.len), what),
+            }
+        };
+        match self.item(rx.slice(place), what)? {
+            // Of text that is not UTF-8 there is no whole message to hand out.
+            Some(Incoming::Data(chunk)) if whole && !chunk.last => Err(Violation::InvalidUtf8),
+            item => Ok(item),
+        }
+    }
+
     /// What was found, around its payload. The checks of a payload as a whole are here.
     #[inline]
     pub(crate) fn item<'b>(
@@ -301,15 +374,6 @@ impl Receiver {
             }
             Err(violation) => self.fail(violation),
         }
-    }
-
-    pub(crate) const fn kind(&self) -> MessageKind {
-        self.kind
-    }
-
-    /// Whether a part of the current message was handed out as a chunk.
-    pub(crate) fn is_streaming(&self) -> bool {
-        self.state == State::Message && !self.fresh
     }
 
     fn fail<T>(&mut self, violation: Violation) -> Result<T, Violation> {

@@ -239,7 +239,7 @@ impl<R: Role> Sender<R> {
         };
         let payload = payload.get(..len).unwrap_or_default();
         if reason.is_empty() {
-            self.fill(OpCode::Close, true, payload, tx, WriteBuffer::close_room)?;
+            self.fill(OpCode::Close, true, payload, tx, WriteBuffer::last_room)?;
         } else {
             self.frame(OpCode::Close, true, payload, tx)?;
         }

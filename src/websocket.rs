@@ -6,7 +6,7 @@ use crate::close::{Close, CloseCode};
 use crate::frame::MessageKind;
 #[cfg(feature = "handshake")]
 use crate::handshake::{RequestHead, ResponseHead};
-use crate::receiver::{Chunk, Incoming, Receiver, What};
+use crate::receiver::{Chunk, Delivery, Incoming, Receiver};
 use crate::role::Role;
 use crate::sender::Sender;
 use crate::{Config, Error, Failure, Misuse};
@@ -134,13 +134,6 @@ pub enum Event<'b> {
     Failed(Failure),
 }
 
-/// Whether messages are collected or handed out as they come.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Delivery {
-    Messages,
-    Chunks,
-}
-
 impl<R: Role> WebSocket<R> {
     /// A connection that was opened elsewhere: by an HTTP/1.1 library's upgrade, by an extended CONNECT of
     /// HTTP/2 (RFC 8441) or HTTP/3 (RFC 9220), or by agreement. What was received behind the upgrade goes
@@ -259,43 +252,17 @@ impl<R: Role> WebSocket<R> {
         tx: &mut WriteBuffer<T>,
         delivery: Delivery,
     ) -> Option<Event<'b>> {
-        let chunks = delivery == Delivery::Chunks || self.receiver.is_streaming();
-        let room = if chunks { u64::MAX } else { rx.capacity() as u64 };
-        let (place, what) = loop {
-            if chunks && rx.held() > 0 {
-                break (rx.release_held(), What::Chunk { last: false });
-            }
-            let found = match self.receiver.step(rx.unread_mut(), room) {
-                Ok(found) => found,
-                Err(violation) => return Some(Event::Failed(self.fail(violation.into(), tx))),
-            };
-            match found.what {
-                What::More => {
-                    rx.take(found.skip, 0);
-                    return self.more(rx, tx);
-                }
-                What::Chunk { last } if !chunks => {
-                    rx.hold(found.skip, found.len);
-                    if last {
-                        break (rx.release_held(), What::Whole(self.receiver.kind()));
-                    }
-                }
-                what => break (rx.take(found.skip, found.len), what),
-            }
-        };
-        match self.receiver.item(rx.slice(place), what) {
-            Ok(Some(Incoming::Data(chunk))) if chunks => Some(Event::Chunk(chunk)),
-            Ok(Some(Incoming::Data(chunk))) => match (chunk.text(), chunk.kind()) {
-                (Some(text), _) => Some(Event::Text(text)),
-                (None, MessageKind::Binary) => Some(Event::Binary(chunk.bytes())),
-                // Of text that is not UTF-8 there is no whole message to hand out.
-                (None, MessageKind::Text) => {
-                    Some(Event::Failed(self.fail(crate::Violation::InvalidUtf8.into(), tx)))
-                }
-            },
+        let at_end = rx.at_end();
+        match self.receiver.read(rx, delivery) {
+            Ok(Some(Incoming::Data(chunk))) => Some(match chunk.text() {
+                _ if delivery == Delivery::Chunks || !chunk.is_whole() => Event::Chunk(chunk),
+                Some(text) => Event::Text(text),
+                None => Event::Binary(chunk.bytes()),
+            }),
             Ok(Some(Incoming::Ping(payload))) => Some(self.ping(payload, tx)),
             Ok(Some(Incoming::Pong(payload))) => Some(Event::Pong(payload)),
             Ok(Some(Incoming::Close(close))) => Some(self.closed_by_peer(close, tx)),
+            Ok(None) if at_end => self.lost(),
             Ok(None) => None,
             Err(violation) => Some(Event::Failed(self.fail(violation.into(), tx))),
         }
@@ -329,20 +296,6 @@ impl<R: Role> WebSocket<R> {
         // RFC 6455 7.1.1: the server closes the transport first, the client waits for it.
         self.phase = if R::MASKS { Phase::Closed } else { Phase::Done };
         Event::Close(close)
-    }
-
-    /// All input is consumed: more is asked for, unless the stream has ended.
-    #[inline(never)]
-    fn more<'b, S: Storage, T: Storage>(
-        &mut self,
-        rx: &mut ReadBuffer<S>,
-        tx: &mut WriteBuffer<T>,
-    ) -> Option<Event<'b>> {
-        let _ = tx;
-        if !rx.at_end() {
-            return None;
-        }
-        self.lost()
     }
 
     /// The stream has ended before the closing handshake did (RFC 6455 section 7.1.5).
@@ -405,8 +358,8 @@ impl<R: Role> WebSocket<R> {
         self.receiver.message()
     }
 
-    /// Takes an open connection apart, for a task that receives and another that sends. Messages that are
-    /// unfinished in the read buffer go on with the receiver as chunks.
+    /// Takes an open connection apart, for a task that receives and another that sends. The read buffer goes
+    /// with the receiver.
     ///
     /// # Errors
     /// The connection itself, unless its state is [`State::Open`].

@@ -73,7 +73,7 @@ impl<E: Entropy> WebSocket<Client<E>> {
         let mut nonce = [0; 16];
         self.sender.role().entropy.fill(&mut nonce)?;
         let key = encode_nonce(&nonce);
-        put(tx, |out| {
+        put(tx, WriteBuffer::room, |out| {
             out.put("GET ");
             request.resource.iter().for_each(|part| out.put(part));
             out.put(" HTTP/1.1\r\nHost: ");

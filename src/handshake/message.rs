@@ -296,15 +296,16 @@ impl Out<'_> {
     }
 }
 
-/// Puts a head: measured first, then written, or refused with what it needs.
+/// Puts a head where `room` says: measured first, then written, or refused with what it needs.
 pub(super) fn put<T: Storage>(
     tx: &mut WriteBuffer<T>,
+    room: fn(&mut WriteBuffer<T>, usize) -> Result<&mut [u8], Error>,
     write: impl Fn(&mut Out<'_>),
 ) -> Result<(), Error> {
     let mut measure = Out { out: &mut [], len: 0 };
     write(&mut measure);
     let len = measure.len;
-    write(&mut Out { out: tx.room(len)?, len: 0 });
+    write(&mut Out { out: room(tx, len)?, len: 0 });
     tx.commit(len);
     Ok(())
 }

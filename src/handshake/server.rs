@@ -79,7 +79,7 @@ impl WebSocket<Server> {
             return Err(Misuse::SubprotocolNotOffered.into());
         }
         let accept = upgrade.accept();
-        put(tx, |out| {
+        put(tx, WriteBuffer::room, |out| {
             out.put("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ");
             out.bytes(&accept);
             out.put("\r\n");
@@ -108,7 +108,7 @@ impl WebSocket<Server> {
     ) -> Result<(), Error> {
         let Phase::Answer(_) = self.phase else { return Err(Misuse::NoHandshake.into()) };
         answer.check()?;
-        put(tx, |out| answer.write(out))?;
+        put(tx, WriteBuffer::last_room, |out| answer.write(out))?;
         self.phase = Phase::Done;
         self.sender.shut();
         Ok(())
@@ -175,7 +175,7 @@ fn refuse<'b, T: Storage>(
     // RFC 6455 4.2.2: "the server MUST stop processing the client's handshake and return an HTTP response
     // with an appropriate error code". One that finds no room was for a buffer that holds no handshake.
     let refusal = Answer::refusal(error);
-    let written = put(tx, |out| refusal.write(out));
+    let written = put(tx, WriteBuffer::last_room, |out| refusal.write(out));
     let failure = match written {
         Ok(()) => Failure::Handshake(error),
         Err(error) => Failure::Local(error),
