@@ -157,7 +157,8 @@ await check("a close code and its reason arrive at the page", async () => {
   assert.equal(end.code, 1008);
   assert.notEqual(end.reason, "");
   assert.equal(end.wasClean, true);
-  await server.logged(new RegExp(`closed 1008 "${end.reason}"`), from);
+  await server.logged(new RegExp(`closing with 1008 "${end.reason}"`), from);
+  await server.logged(/closed 1008/, from);
 });
 
 await check("a message above 64 MiB ends in 1009", async () => {

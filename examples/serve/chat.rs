@@ -1,0 +1,166 @@
+//! The chat room: who is in it, what was said, and what each message means for the others.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+/// Messages for clients, by the number of their connection, to be sent once the present one is handled.
+pub type Outbox = Vec<(usize, Rc<str>)>;
+
+const HISTORY: usize = 30;
+const MAX_TEXT: usize = 1000;
+const MAX_NAME: usize = 24;
+/// A client may send so many messages at once, and one more for each `REFILL_MS`.
+const BURST: u32 = 200;
+const REFILL_MS: u64 = 50;
+
+/// What a page sends.
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Request {
+    /// The first one joins, a later one changes the name.
+    Name {
+        name: String,
+    },
+    Say {
+        text: String,
+    },
+}
+
+/// What a page is told.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum News<'a> {
+    Welcome { you: usize, name: &'a str, online: usize, history: &'a VecDeque<Said> },
+    Joined { name: &'a str, online: usize },
+    Renamed { id: usize, was: &'a str, name: &'a str },
+    Left { name: &'a str, online: usize },
+    Say(&'a Said),
+}
+
+#[derive(Serialize)]
+struct Said {
+    id: usize,
+    name: String,
+    text: String,
+    /// Milliseconds since 1970, as JavaScript counts.
+    time: u64,
+}
+
+struct Member {
+    name: String,
+    /// How many messages it may send now, as of `refilled`.
+    allowance: u32,
+    refilled: u64,
+}
+
+#[derive(Default)]
+pub struct Room {
+    members: BTreeMap<usize, Member>,
+    history: VecDeque<Said>,
+}
+
+impl Room {
+    /// Takes a message of client `id`. An error is the reason to close its connection for.
+    pub fn receive(
+        &mut self,
+        id: usize,
+        message: &str,
+        now: u64,
+        out: &mut Outbox,
+    ) -> Result<(), &'static str> {
+        match serde_json::from_str(message).map_err(|_| "not a chat message")? {
+            Request::Name { name } if self.members.contains_key(&id) => {
+                self.spend(id, now)?;
+                self.rename(id, &name, out);
+            }
+            Request::Name { name } => self.join(id, &name, now, out),
+            Request::Say { text } => {
+                self.spend(id, now)?;
+                self.say(id, text.trim(), out)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub fn leave(&mut self, id: usize, out: &mut Outbox) {
+        if let Some(Member { name, .. }) = self.members.remove(&id) {
+            self.tell(&News::Left { name: &name, online: self.members.len() }, out);
+        }
+    }
+
+    fn join(&mut self, id: usize, name: &str, now: u64, out: &mut Outbox) {
+        let name = self.free_name(id, name);
+        let online = self.members.len() + 1;
+        self.tell(&News::Joined { name: &name, online }, out);
+        out.push((
+            id,
+            json(&News::Welcome { you: id, name: &name, online, history: &self.history }),
+        ));
+        self.members.insert(id, Member { name, allowance: BURST, refilled: now });
+    }
+
+    fn rename(&mut self, id: usize, name: &str, out: &mut Outbox) {
+        let name = self.free_name(id, name);
+        if let Some(member) = self.members.get_mut(&id) {
+            let was = std::mem::replace(&mut member.name, name.clone());
+            if was != name {
+                self.tell(&News::Renamed { id, was: &was, name: &name }, out);
+            }
+        }
+    }
+
+    fn say(&mut self, id: usize, text: &str, out: &mut Outbox) -> Result<(), &'static str> {
+        if text.chars().count() > MAX_TEXT {
+            return Err("message too long");
+        }
+        let name = self.members[&id].name.clone();
+        let time =
+            SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+        let said = Said { id, name, text: text.to_owned(), time };
+        self.tell(&News::Say(&said), out);
+        if self.history.len() == HISTORY {
+            self.history.pop_front();
+        }
+        self.history.push_back(said);
+        Ok(())
+    }
+
+    /// Counts a message of a member, so that one page cannot keep all others busy.
+    fn spend(&mut self, id: usize, now: u64) -> Result<(), &'static str> {
+        let member = self.members.get_mut(&id).ok_or("give a name first")?;
+        let due = now.saturating_sub(member.refilled) / REFILL_MS;
+        member.refilled += due * REFILL_MS;
+        member.allowance =
+            member.allowance.saturating_add(due.try_into().unwrap_or(BURST)).min(BURST);
+        member.allowance = member.allowance.checked_sub(1).ok_or("too many messages")?;
+        Ok(())
+    }
+
+    fn tell(&self, news: &News, out: &mut Outbox) {
+        let news = json(news);
+        out.extend(self.members.keys().map(|&member| (member, Rc::clone(&news))));
+    }
+
+    /// The name that was asked for, or one like it that no other member has.
+    fn free_name(&self, id: usize, wanted: &str) -> String {
+        let wanted = clean_name(wanted).unwrap_or_else(|| format!("Guest {id}"));
+        let is_free = |name: &str| {
+            self.members.iter().all(|(&other, member)| other == id || member.name != name)
+        };
+        let numbered = (2..).map(|number| format!("{wanted} {number}"));
+        std::iter::once(wanted.clone()).chain(numbered).find(|name| is_free(name)).unwrap_or(wanted)
+    }
+}
+
+/// A name as others will see it: one short line, or `None` if nothing is left.
+pub fn clean_name(name: &str) -> Option<String> {
+    let name: String = name.trim().chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
+    Some(name.trim_end().to_owned()).filter(|name| !name.is_empty())
+}
+
+pub fn json(message: &impl Serialize) -> Rc<str> {
+    serde_json::to_string(message).expect("plain data is always JSON").into()
+}

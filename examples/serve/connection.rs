@@ -1,0 +1,315 @@
+//! One client: its socket, its state machine, its timers, and the buffers that it holds at the moment.
+
+use std::fmt::Display;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::Shutdown;
+
+use mio::net::TcpStream;
+use sockless::handshake::RequestHead;
+use sockless::keepalive::{Action, Keepalive, Timeout, Timers};
+use sockless::{CloseCode, Config, Error, Event, Failure, Server, State, WebSocket};
+
+use crate::Shared;
+use crate::buffers::{HIGH_MARK, Rx, Tx};
+use crate::echo::Echo;
+use crate::routes;
+
+/// Milliseconds.
+const TIMERS: Timers = Timers {
+    handshake_within: Some(10_000),
+    ping_after: Some(30_000),
+    pong_within: Some(20_000),
+    idle_within: None,
+    close_within: Some(5_000),
+};
+/// How long a client may leave what we send it unread.
+const STALLED_MS: u64 = 20_000;
+/// How many reads a client may have in its turn, while others wait for theirs.
+const READS_PER_TURN: usize = 16;
+
+/// What a connection is for, once its request has said so.
+pub enum Purpose {
+    Unknown,
+    Echo(Echo),
+    Chat,
+    Login,
+}
+
+/// What to do with a connection after its turn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Wait until its socket is ready for something.
+    Wait,
+    /// Give it another turn soon: it had more to do than fits in one.
+    Again,
+    Drop,
+}
+
+pub struct Connection {
+    id: usize,
+    socket: TcpStream,
+    ws: WebSocket<Server>,
+    rx: Option<Rx>,
+    tx: Option<Tx>,
+    keepalive: Keepalive,
+    purpose: Purpose,
+    /// Since when the socket has taken nothing of what waits for it.
+    stalled: Option<u64>,
+    /// All has been sent, and the peer was told so; what it still sends is read and thrown away. A socket
+    /// closed with unread input is reset instead, and the reset can destroy our Close before it is read.
+    lingering: bool,
+}
+
+impl Connection {
+    pub fn new(id: usize, socket: TcpStream, now: u64) -> Connection {
+        Connection {
+            id,
+            socket,
+            ws: WebSocket::server(
+                Config::default().max_message_size(64 << 20).max_frame_size(64 << 20),
+            ),
+            rx: None,
+            tx: None,
+            keepalive: Keepalive::new(TIMERS, now),
+            purpose: Purpose::Unknown,
+            stalled: None,
+            lingering: false,
+        }
+    }
+
+    pub fn socket(&mut self) -> &mut TcpStream {
+        &mut self.socket
+    }
+
+    /// Does all that can be done now: writes what waits, reads what has come, and acts on it.
+    pub fn turn(&mut self, shared: &mut Shared) -> Next {
+        if self.lingering {
+            return self.linger();
+        }
+        let (mut rx, mut tx) = (shared.pool.rx(&mut self.rx), shared.pool.tx(&mut self.tx));
+        let next = self.exchange(&mut rx, &mut tx, shared);
+        shared.pool.put_rx(rx, &mut self.rx);
+        shared.pool.put_tx(tx, &mut self.tx);
+        next
+    }
+
+    fn exchange(&mut self, rx: &mut Rx, tx: &mut Tx, shared: &mut Shared) -> Next {
+        for _ in 0..READS_PER_TURN {
+            let has_more = self.events(rx, tx, shared);
+            if self.flush(tx, shared.now).is_err() {
+                // What the peer sent before it went may still be there, its Close among it.
+                tx.clear();
+                rx.end_of_stream();
+                self.events(rx, tx, shared);
+                return Next::Drop;
+            }
+            if matches!(self.ws.state(), State::Closing | State::Closed) {
+                self.keepalive.closing(shared.now);
+            }
+            // A peer that does not read is not read from: its socket says when it has taken something.
+            if tx.len() > HIGH_MARK {
+                return Next::Wait;
+            }
+            if has_more {
+                continue;
+            }
+            if self.ws.is_done() {
+                return if tx.is_empty() { self.start_lingering() } else { Next::Wait };
+            }
+            match self.socket.read(rx.space()) {
+                Ok(n) => {
+                    rx.filled(n);
+                    if n > 0 {
+                        self.keepalive.received(shared.now);
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Next::Wait,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => rx.end_of_stream(),
+            }
+        }
+        Next::Again
+    }
+
+    /// Acts on what was received, as long as there is room for what that causes to be sent. Says whether it
+    /// stopped for want of room.
+    fn events(&mut self, rx: &mut Rx, tx: &mut Tx, shared: &mut Shared) -> bool {
+        while tx.len() <= HIGH_MARK {
+            let event = match self.purpose {
+                Purpose::Echo(_) => self.ws.receive_chunks(rx, tx),
+                _ => self.ws.receive(rx, tx),
+            };
+            match event {
+                Some(event) => self.event(event, tx, shared),
+                None => return false,
+            }
+        }
+        true
+    }
+
+    fn event(&mut self, event: Event, tx: &mut Tx, shared: &mut Shared) {
+        let outcome = match event {
+            Event::Request(request) => {
+                self.purpose = routes::upgrade(&request, &mut self.ws, tx, shared);
+                self.opened(&request, shared)
+            }
+            Event::Http(request) => {
+                routes::page(&request, &mut self.ws, tx, shared);
+                Ok(())
+            }
+            Event::Close(close) => {
+                let (code, reason) = (close.code().get(), close.reason());
+                self.ended(format_args!("closed {code} {reason:?}"), shared);
+                Ok(())
+            }
+            Event::Failed(Failure::Protocol(violation)) => {
+                let code = violation.close_code().get();
+                self.ended(format_args!("closed {code} \"{violation}\""), shared);
+                Ok(())
+            }
+            Event::Failed(failure) => {
+                self.ended(format_args!("refused: {failure}"), shared);
+                Ok(())
+            }
+            // What was sent before our Close arrived there.
+            _ if self.ws.state() != State::Open => Ok(()),
+            Event::Chunk(chunk) => match &mut self.purpose {
+                Purpose::Echo(echo) => {
+                    echo.chunk(&chunk, &mut self.ws, tx).map_err(|_| "cannot send it back")
+                }
+                _ => Ok(()),
+            },
+            Event::Text(text) => match self.purpose {
+                Purpose::Chat => shared.room.receive(self.id, text, shared.now, &mut shared.outbox),
+                Purpose::Login => {
+                    shared.logins.receive(self.id, text, shared.now, &mut shared.outbox)
+                }
+                _ => Ok(()),
+            },
+            Event::Binary(_) => Err("only text is understood here"),
+            _ => Ok(()), // pings are answered already
+        };
+        if let Err(reason) = outcome {
+            self.close(CloseCode::POLICY_VIOLATION, reason, tx, shared);
+        }
+    }
+
+    fn opened(&mut self, request: &RequestHead, shared: &mut Shared) -> Result<(), &'static str> {
+        if self.ws.state() != State::Open {
+            return Ok(()); // refused
+        }
+        self.keepalive.opened(shared.now);
+        shared.log.line(self.id, format_args!("open {:?}", request.target()));
+        match self.purpose {
+            Purpose::Login => {
+                let host = routes::host(request).ok_or("no link can be made for this Host")?;
+                shared.logins.join(self.id, host, shared.now, &mut shared.outbox)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Nothing more will come of this connection: it leaves its place among the others at once, not when its
+    /// socket is closed.
+    fn ended(&self, how: impl Display, shared: &mut Shared) {
+        shared.log.line(self.id, how);
+        shared.leave(self.id);
+    }
+
+    fn close(&mut self, code: CloseCode, reason: &str, tx: &mut Tx, shared: &mut Shared) {
+        // Behind much that is unsent there may be no room for the reason, but always for the code.
+        if self.ws.close(code, reason, tx).or_else(|_| self.ws.close(code, "", tx)).is_ok() {
+            self.ended(format_args!("closing with {} {reason:?}", code.get()), shared);
+            self.keepalive.closing(shared.now);
+        }
+    }
+
+    /// Sends a message that another connection caused.
+    pub fn send(&mut self, text: &str, shared: &mut Shared) -> Next {
+        self.output(shared, |this, tx, shared| {
+            if let Err(Error::BufferTooSmall { .. }) = this.ws.send_text(text, tx) {
+                this.close(CloseCode::TRY_AGAIN_LATER, "too slow to follow", tx, shared);
+            }
+        })
+    }
+
+    /// Does what is due at this time.
+    pub fn tick(&mut self, shared: &mut Shared) -> Next {
+        if self.stalled.is_some_and(|since| shared.now.saturating_sub(since) >= STALLED_MS) {
+            self.ended("dropped: does not read", shared);
+            return Next::Drop;
+        }
+        match self.keepalive.poll(shared.now) {
+            None => Next::Wait,
+            Some(Action::Ping) => self.output(shared, |this, tx, _| {
+                // Without room for a Ping there is enough on its way that wants an answer from TCP.
+                let _ = this.ws.send_ping(b"", tx);
+            }),
+            Some(Action::TimedOut(Timeout::Pong | Timeout::Idle)) => {
+                self.output(shared, |this, tx, shared| {
+                    this.close(CloseCode::POLICY_VIOLATION, "no answer to a ping", tx, shared);
+                })
+            }
+            Some(Action::TimedOut(Timeout::Handshake | Timeout::Close)) => Next::Drop,
+        }
+    }
+
+    fn output(
+        &mut self,
+        shared: &mut Shared,
+        act: impl FnOnce(&mut Self, &mut Tx, &mut Shared),
+    ) -> Next {
+        let mut tx = shared.pool.tx(&mut self.tx);
+        act(self, &mut tx, shared);
+        let written = self.flush(&mut tx, shared.now);
+        shared.pool.put_tx(tx, &mut self.tx);
+        // A write that fails leaves its reason to the read that follows.
+        if written.is_ok() { Next::Wait } else { Next::Again }
+    }
+
+    /// Writes what waits, as far as the socket takes it.
+    fn flush(&mut self, tx: &mut Tx, now: u64) -> io::Result<()> {
+        while !tx.is_empty() {
+            match self.socket.write(tx.bytes()) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(n) => {
+                    tx.consume(n);
+                    if self.stalled.take().is_some() {
+                        // It reads, if slowly. Its Pong may stand behind what we do not read meanwhile.
+                        self.keepalive.received(now);
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.stalled.get_or_insert(now);
+                    break;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn start_lingering(&mut self) -> Next {
+        self.lingering = true;
+        match self.socket.shutdown(Shutdown::Write) {
+            Ok(()) => self.linger(),
+            Err(_) => Next::Drop,
+        }
+    }
+
+    /// Reads until the peer has closed too; `Timeout::Close` bounds how long.
+    fn linger(&mut self) -> Next {
+        let mut ignored = [0; 4096];
+        for _ in 0..READS_PER_TURN {
+            match self.socket.read(&mut ignored) {
+                Ok(0) => return Next::Drop,
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Next::Wait,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return Next::Drop,
+            }
+        }
+        Next::Again
+    }
+}

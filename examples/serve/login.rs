@@ -1,0 +1,129 @@
+//! Scan to log in: codes that wait on pages, and what becomes of them when their links are opened.
+
+use std::collections::HashMap;
+
+use qrcode::render::svg;
+use qrcode::{EcLevel, QrCode};
+use serde::{Deserialize, Serialize};
+
+use crate::chat::{Outbox, clean_name, json};
+
+const VALID_MS: u64 = 120_000;
+
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Request {
+    Logout,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum News<'a> {
+    Code { link: &'a str, svg: &'a str, seconds: u64 },
+    Opened,
+    Login { name: &'a str },
+}
+
+/// What to show on the device that opened a link.
+pub enum Opened {
+    Confirm,
+    LoggedIn,
+    /// Unknown, used, expired, or its page is gone: which of these is nobody's business.
+    Invalid,
+}
+
+/// A page that shows a code, or is logged in and shows none.
+struct Waiting {
+    /// What the page's server is called where the page was opened.
+    host: String,
+    token: Option<String>,
+    expires: u64,
+}
+
+#[derive(Default)]
+pub struct Logins {
+    pages: HashMap<usize, Waiting>,
+    /// The page that each token belongs to. The map's hash is keyed at random, so looking up guesses takes
+    /// no telling time.
+    tokens: HashMap<String, usize>,
+}
+
+impl Logins {
+    /// A page waits for its first code. An error is the reason to close its connection for.
+    pub fn join(
+        &mut self,
+        id: usize,
+        host: &str,
+        now: u64,
+        out: &mut Outbox,
+    ) -> Result<(), &'static str> {
+        self.pages.insert(id, Waiting { host: host.to_owned(), token: None, expires: 0 });
+        self.issue(id, now, out)
+    }
+
+    pub fn leave(&mut self, id: usize) {
+        if let Some(token) = self.pages.remove(&id).and_then(|page| page.token) {
+            self.tokens.remove(&token);
+        }
+    }
+
+    pub fn receive(
+        &mut self,
+        id: usize,
+        message: &str,
+        now: u64,
+        out: &mut Outbox,
+    ) -> Result<(), &'static str> {
+        let Request::Logout = serde_json::from_str(message).map_err(|_| "not a log-in message")?;
+        // A page that shows a code has nobody to log out.
+        if self.pages.get(&id).is_some_and(|page| page.token.is_none()) {
+            self.issue(id, now, out)?;
+        }
+        Ok(())
+    }
+
+    /// A link was opened, and confirmed if it comes with a name.
+    pub fn open(&mut self, token: &str, name: Option<&str>, now: u64, out: &mut Outbox) -> Opened {
+        let Some(&id) = self.tokens.get(token) else { return Opened::Invalid };
+        let Some(page) = self.pages.get_mut(&id).filter(|page| now < page.expires) else {
+            return Opened::Invalid;
+        };
+        let Some(name) = name.and_then(clean_name) else {
+            out.push((id, json(&News::Opened)));
+            return Opened::Confirm;
+        };
+        page.token = None;
+        self.tokens.remove(token);
+        out.push((id, json(&News::Login { name: &name })));
+        Opened::LoggedIn
+    }
+
+    /// Gives each page whose code has expired a new one.
+    pub fn expire(&mut self, now: u64, out: &mut Outbox) {
+        let has_expired = |page: &Waiting| page.token.is_some() && page.expires <= now;
+        let expired: Vec<usize> =
+            self.pages.iter().filter(|(_, page)| has_expired(page)).map(|(&id, _)| id).collect();
+        for id in expired {
+            // Where there is no entropy now, the page keeps its code, which is void, until there is.
+            let _ = self.issue(id, now, out);
+        }
+    }
+
+    fn issue(&mut self, id: usize, now: u64, out: &mut Outbox) -> Result<(), &'static str> {
+        let Some(page) = self.pages.get_mut(&id) else { return Ok(()) };
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(|_| "no entropy for a code")?;
+        let token = format!("{:032x}", u128::from_be_bytes(random));
+        let link = format!("http://{}/login/{token}", page.host);
+        // A screen has no scratches to correct; fewer and larger squares are easier to read.
+        let code = QrCode::with_error_correction_level(&link, EcLevel::L).map_err(|_| "the link is too long for a code")?;
+        let svg = code.render::<svg::Color>().min_dimensions(240, 240).build();
+        if let Some(old) = page.token.replace(token.clone()) {
+            self.tokens.remove(&old);
+        }
+        page.expires = now + VALID_MS;
+        self.tokens.insert(token, id);
+        out.push((id, json(&News::Code { link: &link, svg: &svg, seconds: VALID_MS / 1000 })));
+        Ok(())
+    }
+}
