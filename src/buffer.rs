@@ -128,6 +128,11 @@ pub struct ReadBuffer<S> {
     end: usize,
     /// Whether the end of the stream was reached and not yet taken note of.
     eof: bool,
+    /// Where compressed messages are inflated to, and how much of one lies there.
+    #[cfg(feature = "deflate")]
+    inflated: Growing,
+    #[cfg(feature = "deflate")]
+    inflated_len: usize,
 }
 
 impl<S: Storage> ReadBuffer<S> {
@@ -136,7 +141,18 @@ impl<S: Storage> ReadBuffer<S> {
     #[inline]
     #[must_use]
     pub const fn new(storage: S) -> ReadBuffer<S> {
-        ReadBuffer { storage, start: 0, held: 0, unread: 0, end: 0, eof: false }
+        ReadBuffer {
+            storage,
+            start: 0,
+            held: 0,
+            unread: 0,
+            end: 0,
+            eof: false,
+            #[cfg(feature = "deflate")]
+            inflated: Growing::new(0),
+            #[cfg(feature = "deflate")]
+            inflated_len: 0,
+        }
     }
 
     /// How many bytes it can hold, at most.
@@ -152,14 +168,16 @@ impl<S: Storage> ReadBuffer<S> {
     pub fn space(&mut self) -> &mut [u8] {
         if self.held == 0 {
             self.start = self.unread;
-        }
-        if self.unread == self.end {
-            // No gap is left between the message and what comes.
-            self.unread = self.start + self.held;
-            self.end = self.unread;
-            if self.held == 0 {
+            if self.unread == self.end {
                 (self.start, self.unread, self.end) = (0, 0, 0);
             }
+        } else if self.start + self.held < self.unread {
+            // Headers left a gap between the message and what is unread, of which there is less than a control
+            // frame. Closed, or many small fragments could leave no space at all.
+            let message_end = self.start + self.held;
+            move_down(self.storage.as_mut(), self.unread..self.end, message_end);
+            self.end -= self.unread - message_end;
+            self.unread = message_end;
         }
         self.make_space();
         self.storage.as_mut().get_mut(self.end..).unwrap_or_default()
@@ -226,12 +244,18 @@ impl<S: Storage> ReadBuffer<S> {
     #[inline]
     #[must_use]
     pub const fn is_empty(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        if self.inflated_len > 0 {
+            return false;
+        }
         self.held == 0 && self.unread == self.end && !self.eof
     }
 
     /// Gives memory that has grown back to the allocator, if the buffer is empty.
     pub fn release(&mut self) {
         if self.is_empty() {
+            #[cfg(feature = "deflate")]
+            self.inflated.release();
             self.storage.release();
             (self.start, self.unread, self.end) = (0, 0, 0);
         }
@@ -239,7 +263,10 @@ impl<S: Storage> ReadBuffer<S> {
 
     #[inline]
     pub(crate) fn unread_mut(&mut self) -> &mut [u8] {
-        self.storage.as_mut().get_mut(self.unread..self.end).unwrap_or_default()
+        match self.storage.as_mut().get_mut(self.unread..self.end) {
+            Some(bytes) => bytes,
+            None => &mut [],
+        }
     }
 
     /// Whether the end of the stream was reached, and not yet taken note of.
@@ -256,6 +283,10 @@ impl<S: Storage> ReadBuffer<S> {
     /// Forgets all input, as a failed or finished connection does.
     pub(crate) fn discard(&mut self) {
         (self.start, self.held, self.unread, self.end, self.eof) = (0, 0, 0, 0, false);
+        #[cfg(feature = "deflate")]
+        {
+            self.inflated_len = 0;
+        }
     }
 
     /// Takes the next `skip + len` bytes off the unread ones: the place of the last `len`.
@@ -287,6 +318,46 @@ impl<S: Storage> ReadBuffer<S> {
     #[inline]
     pub(crate) fn slice(&self, place: Range<usize>) -> &[u8] {
         self.storage.as_ref().get(place).unwrap_or_default()
+    }
+}
+
+#[cfg(feature = "deflate")]
+impl<S: Storage> ReadBuffer<S> {
+    /// What is held, to be inflated, and where to: behind what was inflated of the message, which is to have `most`
+    /// bytes at most.
+    pub(crate) fn inflating(&mut self, most: usize) -> (&[u8], &mut [u8]) {
+        self.inflated.limit = most;
+        if self.inflated.bytes.len() <= self.inflated_len {
+            // Text often inflates to a few times its size.
+            let guess = self.held.saturating_mul(4).max(1).saturating_add(self.inflated_len);
+            self.inflated.grow(guess.min(most));
+        }
+        let held = self.storage.as_ref().get(self.start..self.start + self.held);
+        let room = self.inflated.bytes.get_mut(self.inflated_len..);
+        let room = room.unwrap_or_default();
+        let len = room.len().min(most.saturating_sub(self.inflated_len));
+        (held.unwrap_or_default(), room.get_mut(..len).unwrap_or_default())
+    }
+
+    /// Says what became of the two.
+    pub(crate) fn inflated_by(&mut self, consumed: usize, produced: usize) {
+        let consumed = consumed.min(self.held);
+        self.start += consumed;
+        self.held -= consumed;
+        self.inflated_len = self.inflated_len.saturating_add(produced);
+    }
+
+    pub(crate) const fn inflated_len(&self) -> usize {
+        self.inflated_len
+    }
+
+    /// The place of what was inflated, which is held no longer.
+    pub(crate) fn release_inflated(&mut self) -> Range<usize> {
+        0..core::mem::take(&mut self.inflated_len)
+    }
+
+    pub(crate) fn inflated(&self, place: Range<usize>) -> &[u8] {
+        self.inflated.bytes.get(place).unwrap_or_default()
     }
 }
 
@@ -445,9 +516,10 @@ impl<S: Storage> WriteBuffer<S> {
     /// Room for `n` more bytes of the caller's. They count once [`commit`](Self::commit) is called.
     #[inline]
     pub(crate) fn room(&mut self, n: usize) -> Result<&mut [u8], Error> {
+        self.reserve(n, REPLY_ROOM)?;
         // A pong with something behind it stays where it is.
         self.pong = None;
-        self.room_beside(n, REPLY_ROOM)
+        self.tail(n)
     }
 
     /// Room for what is sent last: a Close with a code alone, for which it is there always, or an answer of HTTP.
@@ -469,13 +541,25 @@ impl<S: Storage> WriteBuffer<S> {
 
     #[inline]
     fn room_beside(&mut self, n: usize, keep: usize) -> Result<&mut [u8], Error> {
+        self.reserve(n, keep)?;
+        self.tail(n)
+    }
+
+    /// Sees to it that `n` bytes fit behind what is there, with `keep` more behind them.
+    #[inline]
+    fn reserve(&mut self, n: usize, keep: usize) -> Result<(), Error> {
         let wanted = n.saturating_add(keep);
         if wanted > self.storage.as_ref().len().saturating_sub(self.end) {
             self.make_room(wanted)?;
         }
+        Ok(())
+    }
+
+    #[inline]
+    fn tail(&mut self, n: usize) -> Result<&mut [u8], Error> {
         let (start, end) = (self.end, self.end.saturating_add(n));
         let room = self.storage.as_mut().get_mut(start..end);
-        room.ok_or(Error::BufferTooSmall { needed: wanted })
+        room.ok_or(Error::BufferTooSmall { needed: n })
     }
 
     #[inline(never)]
@@ -505,6 +589,12 @@ impl<S: Storage> WriteBuffer<S> {
     pub(crate) fn commit_payload(&mut self, len: usize) {
         self.payload_at = self.end - self.start;
         (self.payload, self.payload_len) = (len, len);
+    }
+
+    /// How many bytes [`room`](Self::room) can give at most.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn available(&self) -> usize {
+        self.storage.limit().saturating_sub(self.end - self.start).saturating_sub(REPLY_ROOM)
     }
 
     pub(crate) const fn has_payload(&self) -> bool {

@@ -13,23 +13,45 @@
 /// ```
 #[inline]
 pub fn mask(payload: &mut [u8], key: [u8; 4]) -> [u8; 4] {
-    let word = u32::from_ne_bytes(key);
-    let wide = u64::from(word) << 32 | u64::from(word);
-    let phase = payload.len() % 4;
-    let mut chunks = payload.chunks_exact_mut(8);
-    for chunk in &mut chunks {
-        if let Ok(bytes) = <&mut [u8; 8]>::try_from(chunk) {
-            *bytes = (u64::from_ne_bytes(*bytes) ^ wide).to_ne_bytes();
-        }
+    let turn = 8 * (payload.len() % 4) as u32;
+    let next = u32::from_le_bytes(key).rotate_right(turn).to_le_bytes();
+    // Small processors gain nothing from wide blocks, and pay for the code.
+    let wide = cfg!(not(target_pointer_width = "32"));
+    if (wide && (blocks::<32>(payload, key, next) || blocks::<16>(payload, key, next)))
+        || blocks::<8>(payload, key, next)
+    {
+        return next;
     }
-    for (byte, key) in chunks.into_remainder().iter_mut().zip(wide.to_ne_bytes()) {
+    for (byte, key) in payload.iter_mut().zip(key.iter().cycle()) {
         *byte ^= key;
     }
-    let [a, b, c, d] = key;
-    match phase {
-        0 => key,
-        1 => [b, c, d, a],
-        2 => [c, d, a, b],
-        _ => [d, a, b, c],
+    next
+}
+
+/// Masks in blocks of `N` bytes, a multiple of 8, if there are as many. What is left behind the last whole
+/// block is done by a block that ends where the payload ends: it overlaps the one before, so its bytes are
+/// read first. It begins with the key that would follow the payload: both are in step.
+#[inline]
+fn blocks<const N: usize>(payload: &mut [u8], key: [u8; 4], next: [u8; 4]) -> bool {
+    let Some(&(mut tail)) = payload.last_chunk::<N>() else { return false };
+    for block in payload.chunks_exact_mut(N) {
+        xor(block, key);
+    }
+    xor(&mut tail, next);
+    if let Some(end) = payload.last_chunk_mut::<N>() {
+        *end = tail;
+    }
+    true
+}
+
+/// Masks a block whose length is a multiple of 8.
+#[inline]
+fn xor(block: &mut [u8], key: [u8; 4]) {
+    let key = u64::from(u32::from_ne_bytes(key));
+    let key = key << 32 | key;
+    for word in block.chunks_exact_mut(8) {
+        if let Ok(word) = <&mut [u8; 8]>::try_from(word) {
+            *word = (u64::from_ne_bytes(*word) ^ key).to_ne_bytes();
+        }
     }
 }

@@ -1,8 +1,12 @@
 //! Bytes in: frames are parsed, unmasked and checked where they lie, and handed out as validated chunks
 //! and whole control frames.
 
+use core::ops::Range;
+
 use crate::buffer::{ReadBuffer, Storage};
 use crate::close::Close;
+#[cfg(feature = "deflate")]
+use crate::deflate::Inflation;
 use crate::frame::{FrameHeader, MessageKind, OpCode};
 use crate::mask::mask;
 use crate::utf8::{Utf8, from_utf8};
@@ -32,7 +36,7 @@ use crate::{Config, Violation};
 /// [`WebSocket`]: crate::WebSocket
 /// [`Sender::pong`]: crate::Sender::pong
 /// [`Sender::close`]: crate::Sender::close
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Receiver {
     /// Payload bytes of the current data frame that have not been consumed.
     remaining: u64,
@@ -57,6 +61,9 @@ pub struct Receiver {
     fresh: bool,
     /// Whether the current message is compressed.
     compressed: bool,
+    /// What inflates such messages, if that was agreed.
+    #[cfg(feature = "deflate")]
+    pub(crate) inflation: Option<alloc::boxed::Box<Inflation>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,6 +214,8 @@ impl Receiver {
             fin: false,
             fresh: true,
             compressed: false,
+            #[cfg(feature = "deflate")]
+            inflation: None,
         }
     }
 
@@ -219,7 +228,17 @@ impl Receiver {
     /// The kind of the message that is being received, from its first frame's header on.
     #[must_use]
     pub fn message(&self) -> Option<MessageKind> {
-        (self.state == State::Message).then_some(self.kind)
+        self.in_message().then_some(self.kind)
+    }
+
+    #[inline]
+    fn in_message(&self) -> bool {
+        // The end of a compressed message may be here, and not yet inflated.
+        #[cfg(feature = "deflate")]
+        if self.inflation.as_ref().is_some_and(|inflation| inflation.is_busy()) {
+            return true;
+        }
+        self.state == State::Message
     }
 
     /// Whether a Close was received: what follows it is ignored, and the input stays as it is.
@@ -282,22 +301,35 @@ impl Receiver {
 
     /// Whole messages are chunks held back until the last one is there. Positions are found first, and the
     /// buffer is borrowed for the event once, at the end.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn read<'b, S: Storage>(
         &mut self,
         rx: &'b mut ReadBuffer<S>,
         delivery: Delivery,
     ) -> Result<Option<Incoming<'b>>, Violation> {
         // A message that was begun as chunks ends as chunks.
-        let streaming = self.state == State::Message && !self.fresh;
+        let streaming = self.in_message() && !self.fresh;
         let whole = delivery == Delivery::Messages && !streaming;
         let room = if whole { rx.capacity() as u64 } else { u64::MAX };
         let (place, what) = loop {
+            #[cfg(feature = "deflate")]
+            if self.inflation.is_some() {
+                if let Some((place, what)) = self.inflate(rx, whole)? {
+                    return self.event(rx.inflated(place), what, whole);
+                }
+            }
             if !whole && rx.held() > 0 {
                 break (rx.release_held(), What::Chunk { last: false });
             }
             let found = self.step(rx.unread_mut(), room)?;
             match found.what {
+                #[cfg(feature = "deflate")]
+                What::Chunk { last } if self.inflates() => {
+                    rx.hold(found.skip, found.len);
+                    if let Some(inflation) = &mut self.inflation {
+                        inflation.begin(last);
+                    }
+                }
                 What::Chunk { last } if whole => {
                     rx.hold(found.skip, found.len);
                     if last {
@@ -307,7 +339,17 @@ impl Receiver {
                 what => break (rx.take(found.skip, found.len), what),
             }
         };
-        match self.item(rx.slice(place), what)? {
+        self.event(rx.slice(place), what, whole)
+    }
+
+    #[inline]
+    fn event<'b>(
+        &mut self,
+        bytes: &'b [u8],
+        what: What,
+        whole: bool,
+    ) -> Result<Option<Incoming<'b>>, Violation> {
+        match self.item(bytes, what)? {
             // Of text that is not UTF-8 there is no whole message to hand out.
             Some(Incoming::Data(chunk)) if whole && !chunk.last => Err(Violation::InvalidUtf8),
             item => Ok(item),
@@ -341,7 +383,7 @@ impl Receiver {
                     kind: self.kind,
                     first,
                     last,
-                    compressed: self.compressed,
+                    compressed: self.is_raw(),
                 }
             }
             What::Ping => return Ok(Some(Incoming::Ping(bytes))),
@@ -376,40 +418,122 @@ impl Receiver {
         }
     }
 
+    /// Whether the message is handed out compressed, as it came.
+    #[cfg(not(feature = "deflate"))]
+    const fn is_raw(&self) -> bool {
+        self.compressed
+    }
+
+    #[cfg(feature = "deflate")]
+    const fn is_raw(&self) -> bool {
+        self.compressed && self.inflation.is_none()
+    }
+
+    #[cfg(feature = "deflate")]
+    const fn inflates(&self) -> bool {
+        self.compressed && self.inflation.is_some()
+    }
+
+    /// Goes on with what is being inflated: the place of what is to be handed out, or `None` when all that is there
+    /// has been inflated.
+    #[cfg(feature = "deflate")]
+    fn inflate<S: Storage>(
+        &mut self,
+        rx: &mut ReadBuffer<S>,
+        whole: bool,
+    ) -> Result<Option<(core::ops::Range<usize>, What)>, Violation> {
+        let Some(inflation) = &mut self.inflation else { return Ok(None) };
+        if let State::Failed(violation) = self.state {
+            return Err(violation);
+        }
+        let before = rx.inflated_len();
+        let mut last = false;
+        if inflation.is_busy() && (whole || before == 0) {
+            let limit = if whole { self.max_message.min(rx.capacity() as u64) } else { self.max_message };
+            last = match inflation.run(rx, limit, whole) {
+                Ok(last) => last,
+                Err(violation) => return self.fail(violation),
+            };
+        }
+        if last && self.fresh {
+            return Ok(Some((rx.release_inflated(), What::Whole(self.kind))));
+        }
+        let text = self.kind == MessageKind::Text;
+        let len = rx.inflated_len();
+        if whole {
+            // RFC 6455 8.1: what is not UTF-8 fails when it is there, not when the message is.
+            if text && self.utf8.check(rx.inflated(before..len)).is_err() {
+                return self.fail(Violation::InvalidUtf8);
+            }
+            return Ok(None);
+        }
+        if len == 0 && !last {
+            return Ok(None);
+        }
+        let place = rx.release_inflated();
+        // What was collected before the caller asked for chunks has been checked.
+        if text && before == 0 {
+            let good = match self.utf8.check(rx.inflated(place.clone())) {
+                Err(good) => good,
+                Ok(()) if last && !self.utf8.is_complete() => len,
+                Ok(()) => return Ok(Some((place, What::Chunk { last }))),
+            };
+            if good == 0 {
+                return self.fail(Violation::InvalidUtf8);
+            }
+            self.state = State::Failed(Violation::InvalidUtf8);
+            return Ok(Some((0..good, What::Chunk { last: false })));
+        }
+        Ok(Some((place, What::Chunk { last })))
+    }
+
     fn fail<T>(&mut self, violation: Violation) -> Result<T, Violation> {
         self.state = State::Failed(violation);
         Err(violation)
     }
 
+    /// A whole small message at the front of `rx`: its place and its kind, its text not yet validated.
+    #[inline]
+    pub(crate) fn quick_from<S: Storage>(
+        &self,
+        rx: &mut ReadBuffer<S>,
+    ) -> Option<(Range<usize>, MessageKind)> {
+        let (skip, len, kind) = self.quick(rx.unread_mut())?;
+        Some((rx.take(skip, len), kind))
+    }
+
+    /// Whether a whole small message lies at the front of `input`: the length of its header, that of its
+    /// payload, which is unmasked then, and its kind. Whatever is not such a message takes the long way, which
+    /// gives the same for these.
+    #[inline]
+    fn quick(&self, input: &mut [u8]) -> Option<(usize, usize, MessageKind)> {
+        let [first, second, rest @ ..] = input else { return None };
+        let kind = match *first {
+            0x81 => MessageKind::Text,
+            0x82 => MessageKind::Binary,
+            _ => return None,
+        };
+        // Where the mask bit is not as it has to be, this is past any length in question.
+        let len = usize::from(*second ^ if self.masked { 0x80 } else { 0 });
+        if self.state != State::Idle || len > 125 || len as u64 > self.max_frame {
+            return None;
+        }
+        if self.masked {
+            let (key, payload) = rest.split_first_chunk_mut::<4>()?;
+            mask(payload.get_mut(..len)?, *key);
+            Some((6, len, kind))
+        } else {
+            rest.get(..len)?;
+            Some((2, len, kind))
+        }
+    }
+
     /// Finds the next item in `input` and unmasks it there. `room` is how many bytes of one message the
     /// caller can hold, if it has to hold a message whole.
     #[inline]
-    pub(crate) fn step(&mut self, input: &mut [u8], room: u64) -> Result<Found, Violation> {
-        // Most frames are a whole small message. Whatever does not look like one takes the long way,
-        // which gives the same for these.
-        if let (State::Idle, Some(&[first, second])) = (self.state, input.first_chunk::<2>()) {
-            let kind = match first {
-                0x81 => Some(MessageKind::Text),
-                0x82 => Some(MessageKind::Binary),
-                _ => None,
-            };
-            let len = usize::from(second & 0x7F);
-            if let (Some(kind), true) = (kind, (second & 0x80 != 0) == self.masked) {
-                if len < 126 && len as u64 <= self.max_frame {
-                    if !self.masked {
-                        if input.len() >= 2 + len {
-                            return Ok(Found { skip: 2, len, what: What::Whole(kind) });
-                        }
-                    } else if let Some((key, payload)) =
-                        input.get_mut(2..).and_then(<[u8]>::split_first_chunk_mut::<4>)
-                    {
-                        if let Some(payload) = payload.get_mut(..len) {
-                            mask(payload, *key);
-                            return Ok(Found { skip: 6, len, what: What::Whole(kind) });
-                        }
-                    }
-                }
-            }
+    fn step(&mut self, input: &mut [u8], room: u64) -> Result<Found, Violation> {
+        if let Some((skip, len, kind)) = self.quick(input) {
+            return Ok(Found { skip, len, what: What::Whole(kind) });
         }
         self.step_any(input, room)
     }
@@ -524,10 +648,17 @@ impl Receiver {
         if fragments >= self.max_fragments {
             return Err(Violation::TooManyFragments);
         }
-        if header.payload_len > self.max_frame {
+        let compressed = if starts { header.rsv != 0 } else { self.compressed };
+        // Where the message's limit is the frame's, it is meant for what is inflated: what does not compress may be
+        // an eighth longer on the wire.
+        let slack = if compressed && self.max_frame == self.max_message {
+            self.max_message / 8 + 64
+        } else {
+            0
+        };
+        if header.payload_len > self.max_frame.saturating_add(slack) {
             return Err(Violation::FrameTooBig);
         }
-        let compressed = if starts { header.rsv != 0 } else { self.compressed };
         if !compressed {
             let message_len = before.saturating_add(header.payload_len);
             // Whoever holds an unfinished message needs room behind it for the control frames that

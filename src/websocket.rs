@@ -9,7 +9,8 @@ use crate::handshake::{RequestHead, ResponseHead};
 use crate::receiver::{Chunk, Delivery, Incoming, Receiver};
 use crate::role::Role;
 use crate::sender::Sender;
-use crate::{Config, Error, Failure, Misuse};
+use crate::utf8::from_utf8;
+use crate::{Config, Error, Failure, Misuse, Violation};
 
 /// A WebSocket connection as a state machine. It is driven by three kinds of calls, in any order:
 ///
@@ -40,7 +41,7 @@ use crate::{Config, Error, Failure, Misuse};
 /// assert_eq!(tx.bytes(), b"\x81\x05Hello");
 /// # Ok::<(), sockless::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct WebSocket<R> {
     pub(crate) receiver: Receiver,
     pub(crate) sender: Sender<R>,
@@ -252,6 +253,19 @@ impl<R: Role> WebSocket<R> {
         tx: &mut WriteBuffer<T>,
         delivery: Delivery,
     ) -> Option<Event<'b>> {
+        if delivery == Delivery::Messages {
+            // Most messages are whole and small. The long way below would give the same for them.
+            if let Some((place, kind)) = self.receiver.quick_from(rx) {
+                let bytes = rx.slice(place);
+                return Some(match kind {
+                    MessageKind::Binary => Event::Binary(bytes),
+                    MessageKind::Text => match from_utf8(bytes) {
+                        Some(text) => Event::Text(text),
+                        None => Event::Failed(self.fail(Violation::InvalidUtf8.into(), tx)),
+                    },
+                });
+            }
+        }
         let at_end = rx.at_end();
         match self.receiver.read(rx, delivery) {
             Ok(Some(Incoming::Data(chunk))) => Some(match chunk.text() {
