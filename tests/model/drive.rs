@@ -1,0 +1,199 @@
+//! Feeds a machine with a stream, cut anywhere, and writes down what it did.
+
+use sockless::{
+    Client, Event, Failure, MessageKind, ReadBuffer, Role, Server, State, WebSocket, WriteBuffer,
+};
+
+use super::oracle::{Item, Rules};
+use super::{Sevens, sevens};
+
+/// How messages are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub enum Take {
+    Messages,
+    Chunks,
+}
+
+/// How a machine is driven.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    pub rx: usize,
+    pub tx: usize,
+    pub take: Take,
+    /// Whether the stream ends behind the input.
+    pub eof: bool,
+}
+
+impl Setup {
+    pub const MESSAGES: Setup = Setup { rx: 1 << 10, tx: 1 << 10, take: Take::Messages, eof: true };
+    pub const CHUNKS: Setup = Setup { take: Take::Chunks, ..Setup::MESSAGES };
+}
+
+/// What a machine made of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    pub items: Vec<Item>,
+    pub output: Vec<u8>,
+    pub state: State,
+    pub done: bool,
+}
+
+/// A run, and how many calls of `receive` it took.
+pub struct Counted {
+    pub run: Run,
+    pub calls: usize,
+}
+
+/// Feeds `input` in pieces that end at `cuts`, taking the output away after each event. `answer` sees every event that
+/// is no chunk.
+pub fn drive<R: Role>(
+    mut ws: WebSocket<R>,
+    input: &[u8],
+    cuts: impl IntoIterator<Item = usize>,
+    setup: Setup,
+    mut answer: impl FnMut(&mut WebSocket<R>, &Event<'_>, &mut WriteBuffer<&mut [u8]>),
+) -> Counted {
+    let (mut rx_bytes, mut tx_bytes) = (vec![0xAA; setup.rx], vec![0xAA; setup.tx]);
+    let mut rx = ReadBuffer::new(&mut rx_bytes[..]);
+    let mut tx = WriteBuffer::new(&mut tx_bytes[..]);
+    let mut notes = Notes::default();
+    let (mut output, mut calls, mut at) = (Vec::new(), 0, 0);
+    for end in cuts.into_iter().chain([input.len()]) {
+        let mut piece = input.get(at..end).unwrap_or_default();
+        at = at.max(end);
+        loop {
+            let space = rx.space();
+            let n = space.len().min(piece.len());
+            assert!(
+                n > 0 || piece.is_empty() || ws.is_done() || calls == 0 || setup.rx == 0,
+                "no space while the machine wants input"
+            );
+            space[..n].copy_from_slice(&piece[..n]);
+            if n > 0 {
+                rx.filled(n);
+            }
+            let stuck = n == 0 && !piece.is_empty() && calls > 0;
+            piece = &piece[n..];
+            if setup.eof && piece.is_empty() && at == input.len() {
+                rx.end_of_stream();
+            }
+            loop {
+                calls += 1;
+                let event = match setup.take {
+                    Take::Messages => ws.receive(&mut rx, &mut tx),
+                    Take::Chunks => ws.receive_chunks(&mut rx, &mut tx),
+                };
+                let Some(event) = event else { break };
+                if notes.take(&event) {
+                    answer(&mut ws, &event, &mut tx);
+                }
+                output.extend(tx.bytes());
+                tx.clear();
+            }
+            output.extend(tx.bytes());
+            tx.clear();
+            if piece.is_empty() || stuck {
+                break;
+            }
+        }
+    }
+    let run = Run { items: notes.finish(), output, state: ws.state(), done: ws.is_done() };
+    Counted { run, calls }
+}
+
+/// Events as items, chunks of one message joined.
+#[derive(Default)]
+struct Notes {
+    items: Vec<Item>,
+    joined: Option<(MessageKind, Vec<u8>)>,
+}
+
+impl Notes {
+    /// Whether the event was no chunk.
+    fn take(&mut self, event: &Event<'_>) -> bool {
+        let item = match event {
+            Event::Chunk(chunk) => {
+                assert_eq!(chunk.is_first(), self.joined.is_none());
+                let (kind, bytes) = self.joined.get_or_insert((chunk.kind(), Vec::new()));
+                assert_eq!(*kind, chunk.kind());
+                bytes.extend(chunk.bytes());
+                if let Some(text) = chunk.text() {
+                    assert!(chunk.is_whole() && chunk.kind() == MessageKind::Text);
+                    assert_eq!(text.as_bytes(), chunk.bytes());
+                }
+                if chunk.is_last() {
+                    let ended = self.joined.take();
+                    self.items.extend(ended.map(|(kind, bytes)| Item::Message(kind, bytes)));
+                }
+                return false;
+            }
+            Event::Text(text) => Item::Message(MessageKind::Text, text.as_bytes().to_vec()),
+            Event::Binary(bytes) => Item::Message(MessageKind::Binary, bytes.to_vec()),
+            Event::Ping(payload) => Item::Ping(payload.to_vec()),
+            Event::Pong(payload) => Item::Pong(payload.to_vec()),
+            Event::Close(close) if close.code().get() == 1006 => Item::Lost,
+            Event::Close(close) => Item::Close(close.code().get(), close.reason().to_string()),
+            Event::Failed(Failure::Protocol(violation)) => Item::Failed(*violation),
+            // Bodies come in pieces as they arrive: joined.
+            Event::Body(body) => {
+                let words = format!("{}", body.escape_ascii());
+                if let Some(Item::Other(last)) = self.items.last_mut() {
+                    if let Some(before) = last.strip_prefix("Body ") {
+                        *last = format!("Body {before}{words}");
+                        return true;
+                    }
+                }
+                Item::Other(format!("Body {words}"))
+            }
+            other => Item::Other(format!("{other:?}")),
+        };
+        self.items.push(item);
+        true
+    }
+
+    fn finish(mut self) -> Vec<Item> {
+        self.items.extend(self.joined.map(|(kind, bytes)| Item::Unfinished(kind, bytes)));
+        self.items
+    }
+}
+
+/// Runs an open connection of the end that `masked` input is meant for, and no answers but its own.
+pub fn open(
+    masked: bool,
+    rules: Rules,
+    setup: Setup,
+    input: &[u8],
+    cuts: impl IntoIterator<Item = usize>,
+) -> Counted {
+    if masked {
+        let ws = WebSocket::established(Server, rules.config());
+        drive(ws, input, cuts, setup, |_, _, _| {})
+    } else {
+        let ws = WebSocket::established(Client::new(sevens as Sevens), rules.config());
+        drive(ws, input, cuts, setup, |_, _, _| {})
+    }
+}
+
+/// Runs an open connection and compares all that it did with the oracle's opinion.
+pub fn against_oracle(
+    masked: bool,
+    rules: Rules,
+    setup: Setup,
+    input: &[u8],
+    cuts: impl IntoIterator<Item = usize>,
+) -> Counted {
+    let counted = open(masked, rules, setup, input, cuts);
+    let run = &counted.run;
+    let room = (setup.take == Take::Messages).then_some(setup.rx);
+    let expected = super::oracle::receive(rules, masked, room, input, setup.eof);
+    assert_eq!(run.items, expected, "{setup:?} {rules:?} {}", input.escape_ascii());
+    assert_eq!(run.output, super::oracle::replies(&expected, !masked), "{}", input.escape_ascii());
+    let ended = |item: &Item| matches!(item, Item::Close(..) | Item::Failed(_) | Item::Lost);
+    let closed = expected.iter().any(ended);
+    assert_eq!(run.state, if closed { State::Closed } else { State::Open });
+    // A client that has seen both Closes waits for the server to end the stream.
+    let waits = !masked && !setup.eof && expected.iter().any(|item| matches!(item, Item::Close(..)));
+    assert_eq!(run.done, closed && !waits);
+    counted
+}

@@ -1,0 +1,293 @@
+//! The receiving side once more, as naively as it can be written: the whole stream is there, everything is copied,
+//! text is checked by `core::str` from its beginning for each byte. It shares no code with the crate but the names.
+
+use sockless::{Config, MessageKind, Violation};
+
+/// What came of a stream, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    Message(MessageKind, Vec<u8>),
+    Ping(Vec<u8>),
+    Pong(Vec<u8>),
+    Close(u16, String),
+    Failed(Violation),
+    /// The stream ended without a Close.
+    Lost,
+    /// The bytes of a message that did not end: last, and only where messages are taken in chunks.
+    Unfinished(MessageKind, Vec<u8>),
+    /// Anything else, in words.
+    Other(String),
+}
+
+/// What the receiver was told, in numbers that can be asked for.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub struct Rules {
+    pub max_frame: u64,
+    pub max_message: u64,
+    pub max_fragments: u32,
+}
+
+impl Rules {
+    pub const DEFAULT: Rules =
+        Rules { max_frame: 64 << 20, max_message: 64 << 20, max_fragments: 1 << 17 };
+
+    pub fn config(self) -> Config {
+        Config::new()
+            .max_frame_size(self.max_frame)
+            .max_message_size(self.max_message)
+            .max_fragments(self.max_fragments)
+    }
+}
+
+struct Header {
+    fin: bool,
+    rsv: u8,
+    opcode: u8,
+    mask: Option<Vec<u8>>,
+    payload_len: u64,
+    len: usize,
+}
+
+/// The items of `stream`, whose sender must mask or must not. `room` is the capacity of the buffer that has to hold
+/// messages whole, if they are to be taken so.
+pub fn receive(
+    rules: Rules,
+    masked: bool,
+    room: Option<usize>,
+    stream: &[u8],
+    eof: bool,
+) -> Vec<Item> {
+    let mut items = Vec::new();
+    let mut message = None;
+    match frames(rules, masked, room, stream, &mut items, &mut message) {
+        Ok(true) => {}
+        Ok(false) if eof => items.push(Item::Lost),
+        Ok(false) => {}
+        Err(violation) => items.push(Item::Failed(violation)),
+    }
+    if let (None, Some(Message { kind, bytes, .. })) = (room, message) {
+        if !bytes.is_empty() {
+            items.push(Item::Unfinished(kind, bytes));
+        }
+    }
+    items
+}
+
+struct Message {
+    kind: MessageKind,
+    bytes: Vec<u8>,
+    claimed: u128,
+    frames: u32,
+}
+
+/// Whether a Close ended it.
+fn frames(
+    rules: Rules,
+    masked: bool,
+    room: Option<usize>,
+    stream: &[u8],
+    items: &mut Vec<Item>,
+    message: &mut Option<Message>,
+) -> Result<bool, Violation> {
+    let mut rest = stream;
+    while let Some(header) = header(rest)? {
+        if header.rsv != 0 {
+            return Err(Violation::ReservedBit);
+        }
+        if masked && header.mask.is_none() {
+            return Err(Violation::NotMasked);
+        }
+        if !masked && header.mask.is_some() {
+            return Err(Violation::Masked);
+        }
+        rest = &rest[header.len..];
+        let arrived = (rest.len() as u64).min(header.payload_len) as usize;
+        let key = header.mask.unwrap_or_else(|| vec![0; 4]);
+        let payload: Vec<u8> = (0..arrived).map(|i| rest[i] ^ key[i % 4]).collect();
+        let whole = arrived as u64 == header.payload_len;
+        if header.opcode >= 8 {
+            if !whole {
+                return Ok(false);
+            }
+            rest = &rest[arrived..];
+            match header.opcode {
+                8 => {
+                    items.push(close(&payload)?);
+                    return Ok(true);
+                }
+                9 => items.push(Item::Ping(payload)),
+                _ => items.push(Item::Pong(payload)),
+            }
+            continue;
+        }
+        match (header.opcode, message.is_some()) {
+            (0, false) => return Err(Violation::UnexpectedContinuation),
+            (1 | 2, true) => return Err(Violation::ExpectedContinuation),
+            _ => {}
+        }
+        let kind = if header.opcode == 1 { MessageKind::Text } else { MessageKind::Binary };
+        let current =
+            message.get_or_insert(Message { kind, bytes: Vec::new(), claimed: 0, frames: 0 });
+        current.frames += 1;
+        if current.frames > rules.max_fragments.max(1) {
+            return Err(Violation::TooManyFragments);
+        }
+        // A frame belongs to a message: no limit on frames lifts that on messages.
+        if header.payload_len > rules.max_frame.min(rules.max_message) {
+            return Err(Violation::FrameTooBig);
+        }
+        current.claimed += u128::from(header.payload_len);
+        let behind = if header.fin { 0 } else { sockless::READ_BUFFER_MIN };
+        if current.claimed > u128::from(rules.max_message)
+            || room.is_some_and(|room| current.claimed + behind as u128 > room as u128)
+        {
+            return Err(Violation::MessageTooBig);
+        }
+        for byte in payload {
+            current.bytes.push(byte);
+            if current.kind == MessageKind::Text && !is_text_so_far(&current.bytes) {
+                current.bytes.pop();
+                return Err(Violation::InvalidUtf8);
+            }
+        }
+        if !whole {
+            return Ok(false);
+        }
+        rest = &rest[arrived..];
+        if header.fin {
+            if current.kind == MessageKind::Text && std::str::from_utf8(&current.bytes).is_err() {
+                return Err(Violation::InvalidUtf8);
+            }
+            let ended = message.take().map(|Message { kind, bytes, .. }| (kind, bytes));
+            items.extend(ended.map(|(kind, bytes)| Item::Message(kind, bytes)));
+        }
+    }
+    Ok(false)
+}
+
+/// RFC 6455 section 5.2, bit by bit. What can be known early is an error early: the opcode from the first byte, the
+/// length from its own.
+fn header(bytes: &[u8]) -> Result<Option<Header>, Violation> {
+    let bit = |at: usize| bytes[at / 8] >> (7 - at % 8) & 1;
+    let number = |from: usize, to: usize| (from..to).fold(0u64, |n, at| n << 1 | u64::from(bit(at)));
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let opcode = number(4, 8) as u8;
+    if ![0, 1, 2, 8, 9, 10].contains(&opcode) {
+        return Err(Violation::ReservedOpCode);
+    }
+    let fin = bit(0) == 1;
+    if opcode >= 8 && !fin {
+        return Err(Violation::FragmentedControl);
+    }
+    if bytes.len() < 2 {
+        return Ok(None);
+    }
+    let short = number(9, 16);
+    if opcode >= 8 && short > 125 {
+        return Err(Violation::ControlTooLong);
+    }
+    let length_bytes = match short {
+        126 => 2,
+        127 => 8,
+        _ => 0,
+    };
+    if bytes.len() < 2 + length_bytes {
+        return Ok(None);
+    }
+    let payload_len = if length_bytes == 0 { short } else { number(16, 16 + 8 * length_bytes) };
+    let shortest = if payload_len < 126 {
+        0
+    } else if payload_len < 65536 {
+        2
+    } else {
+        8
+    };
+    if length_bytes != shortest {
+        return Err(Violation::LengthNotMinimal);
+    }
+    if payload_len > i64::MAX as u64 {
+        return Err(Violation::LengthTopBit);
+    }
+    let masked = bit(8) == 1;
+    let len = 2 + length_bytes + if masked { 4 } else { 0 };
+    if bytes.len() < len {
+        return Ok(None);
+    }
+    let mask = masked.then(|| bytes[len - 4..len].to_vec());
+    Ok(Some(Header { fin, rsv: number(1, 4) as u8, opcode, mask, payload_len, len }))
+}
+
+fn close(payload: &[u8]) -> Result<Item, Violation> {
+    if payload.is_empty() {
+        return Ok(Item::Close(1005, String::new()));
+    }
+    if payload.len() == 1 {
+        return Err(Violation::CloseTooShort);
+    }
+    let code = u16::from(payload[0]) * 256 + u16::from(payload[1]);
+    if !may_be_on_the_wire(code) {
+        return Err(Violation::InvalidCloseCode);
+    }
+    match String::from_utf8(payload[2..].to_vec()) {
+        Ok(reason) => Ok(Item::Close(code, reason)),
+        Err(_) => Err(Violation::InvalidUtf8),
+    }
+}
+
+/// `protocol-rules` 32, code by code.
+pub fn may_be_on_the_wire(code: u16) -> bool {
+    match code {
+        1000 | 1001 | 1002 | 1003 => true,
+        1007 | 1008 | 1009 | 1010 | 1011 | 1012 | 1013 | 1014 => true,
+        other => other / 1000 == 3 || other / 1000 == 4,
+    }
+}
+
+/// Whether `bytes` can be the beginning of a text.
+pub fn is_text_so_far(bytes: &[u8]) -> bool {
+    match std::str::from_utf8(bytes) {
+        Ok(_) => true,
+        Err(error) => error.error_len().is_none(),
+    }
+}
+
+/// The frames that answer `items`, as an end sends them that masks with sevens or not at all.
+pub fn replies(items: &[Item], masks: bool) -> Vec<u8> {
+    let mut output = Vec::new();
+    for item in items {
+        match item {
+            Item::Ping(payload) => output.extend(frame(0x8A, payload, masks)),
+            Item::Close(1005, _) => output.extend(frame(0x88, b"", masks)),
+            Item::Close(code, _) => output.extend(frame(0x88, &code.to_be_bytes(), masks)),
+            Item::Failed(violation) => {
+                output.extend(frame(0x88, &close_code(*violation).to_be_bytes(), masks));
+            }
+            _ => {}
+        }
+    }
+    output
+}
+
+fn close_code(violation: Violation) -> u16 {
+    match violation {
+        Violation::InvalidUtf8 => 1007,
+        Violation::TooManyFragments => 1008,
+        Violation::FrameTooBig | Violation::MessageTooBig => 1009,
+        _ => 1002,
+    }
+}
+
+/// A short frame, masked with sevens or not.
+pub fn frame(first: u8, payload: &[u8], masked: bool) -> Vec<u8> {
+    assert!(payload.len() < 126);
+    let mut bytes = vec![first, payload.len() as u8];
+    if masked {
+        bytes[1] += 128;
+        bytes.extend([7; 4]);
+    }
+    bytes.extend(payload.iter().map(|byte| if masked { byte ^ 7 } else { *byte }));
+    bytes
+}
