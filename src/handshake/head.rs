@@ -118,9 +118,12 @@ impl<'b> Iterator for Headers<'b> {
 
 impl core::fmt::Debug for Headers<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_map()
-            .entries(self.map(|(name, value)| (name.escape_ascii(), value.escape_ascii())))
-            .finish()
+        let mut map = f.debug_map();
+        for (name, value) in *self {
+            let (name, value) = (name.escape_ascii(), value.escape_ascii());
+            map.entry(&format_args!("{name}"), &format_args!("\"{value}\""));
+        }
+        map.finish()
     }
 }
 

@@ -1,6 +1,9 @@
 //! Running a machine over a transcript, and the bytes to make transcripts of.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod allocator;
+pub mod http;
+
 use sockless::handshake::Response;
 use sockless::{
     Client, Config, EntropyError, Event, FrameHeader, MessageKind, OpCode, ReadBuffer, Role,
@@ -146,7 +149,7 @@ pub fn words(event: &Event<'_>) -> String {
 }
 
 /// Feeds `input` in pieces that end at `cuts`, then the end of the stream if `eof`, and drains the output after each
-/// piece. Accepts every request. Chunks of one message are joined.
+/// piece. `answer` sees each event. Chunks of one message are joined, and so are the pieces of a body.
 pub fn run_ws<R: Role>(
     mut ws: WebSocket<R>,
     input: &[u8],
@@ -161,6 +164,7 @@ pub fn run_ws<R: Role>(
     let mut tx = WriteBuffer::new(&mut tx_bytes[..]);
     let (mut events, mut output) = (Vec::<String>::new(), Vec::new());
     let mut joined: Option<(MessageKind, Vec<u8>)> = None;
+    let mut body = Vec::new();
     let ends = cuts.iter().copied().chain([input.len()]);
     let mut at = 0;
     for end in ends {
@@ -198,6 +202,8 @@ pub fn run_ws<R: Role>(
                             MessageKind::Binary => words(&Event::Binary(&bytes)),
                         });
                     }
+                } else if let Event::Body(bytes) = event {
+                    body.extend(bytes);
                 } else {
                     events.push(words(&event));
                     answer(&mut ws, &event, &mut tx);
@@ -209,6 +215,9 @@ pub fn run_ws<R: Role>(
                 break;
             }
         }
+    }
+    if !body.is_empty() {
+        events.push(words(&Event::Body(&body)));
     }
     if let Some((kind, bytes)) = joined {
         events.push(format!("unfinished {kind:?} \"{}\"", bytes.escape_ascii()));
@@ -271,11 +280,20 @@ pub fn client(input: &[u8]) -> Run {
     })
 }
 
+/// A server from its first byte on, whose caller does `answer`, at every cut.
+pub fn handshake_by(
+    config: Config,
+    input: &[u8],
+    answer: impl Fn(&mut WebSocket<Server>, &Event<'_>, &mut WriteBuffer<&mut [u8]>),
+) -> Run {
+    at_every_cut(input, |input, cuts| {
+        run_ws(WebSocket::server(config), input, cuts, 1 << 16, Take::Messages, true, &answer)
+    })
+}
+
 /// A server from its first byte on, accepting what it is asked for, at every cut.
 pub fn handshake_with(config: Config, input: &[u8]) -> Run {
-    at_every_cut(input, |input, cuts| {
-        run_ws(WebSocket::server(config), input, cuts, 1 << 16, Take::Messages, true, accept)
-    })
+    handshake_by(config, input, accept)
 }
 
 /// As [`handshake_with`], by default limits.

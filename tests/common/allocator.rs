@@ -1,0 +1,101 @@
+//! An allocator that counts what each thread holds, and that a thread can forbid to be called.
+//!
+//! Install it in a test file by `#[global_allocator] static COUNTING: Counting = Counting;`.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+/// The system's allocator, watched.
+pub struct Counting;
+
+thread_local! {
+    static WATCH: Watch = const { Watch {
+        forbidden: Cell::new(false),
+        held: Cell::new(0),
+        most: Cell::new(0),
+        calls: Cell::new(0),
+    } };
+}
+
+struct Watch {
+    forbidden: Cell<bool>,
+    /// Bytes allocated and not given back, counted from where the thread last asked. Below zero when
+    /// older memory was given back.
+    held: Cell<isize>,
+    most: Cell<isize>,
+    calls: Cell<usize>,
+}
+
+impl Watch {
+    fn change(&self, by: isize) {
+        self.held.set(self.held.get() + by);
+        self.most.set(self.most.get().max(self.held.get()));
+        self.calls.set(self.calls.get() + 1);
+        if self.forbidden.get() {
+            // Unwinding out of an allocator is not allowed, so the whole process ends.
+            self.forbidden.set(false);
+            eprintln!("the allocator was called:\n{}", std::backtrace::Backtrace::force_capture());
+            std::process::abort();
+        }
+    }
+}
+
+/// What `work` cost its thread: the most bytes that it held at once, and how often it called the allocator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    pub bytes: usize,
+    pub calls: usize,
+}
+
+/// Runs `work` and says what it cost.
+pub fn cost_of<T>(work: impl FnOnce() -> T) -> (T, Cost) {
+    WATCH.with(|watch| {
+        watch.held.set(0);
+        watch.most.set(0);
+        watch.calls.set(0);
+    });
+    let result = work();
+    let cost =
+        WATCH.with(|watch| Cost { bytes: watch.most.get() as usize, calls: watch.calls.get() });
+    (result, cost)
+}
+
+/// Runs `work` and ends the process if it calls the allocator.
+pub fn without_allocator<T>(work: impl FnOnce() -> T) -> T {
+    WATCH.with(|watch| watch.forbidden.set(true));
+    let result = work();
+    WATCH.with(|watch| watch.forbidden.set(false));
+    result
+}
+
+fn change(by: isize) {
+    // At the end of a thread there is nothing left to count with.
+    let _ = WATCH.try_with(|watch| watch.change(by));
+}
+
+#[expect(unsafe_code, reason = "an allocator cannot be had without")]
+// SAFETY: every call is handed on unchanged to the system's allocator; what is done beside it allocates
+// nothing, keeps its state in thread-local cells without a destructor, and does not unwind.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        change(layout.size() as isize);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        change(-(layout.size() as isize));
+        unsafe { System.dealloc(at, layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        change(layout.size() as isize);
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // Both at once, as when it has to be moved.
+        change(size as isize);
+        change(-(layout.size() as isize));
+        unsafe { System.realloc(at, layout, size) }
+    }
+}

@@ -1,0 +1,624 @@
+//! `protocol-rules` 1-13: the opening handshake as a server (RFC 6455 section 4.2).
+
+mod common;
+use common::http::{Answer, REQUEST_HEADERS, head, replace, request};
+use common::*;
+use sockless::handshake::{Answer as Reply, Response};
+use sockless::{
+    Config, Error, Event, Misuse, ReadBuffer, Server, State, Storage, WebSocket, WriteBuffer,
+};
+use std::cell::Cell;
+use std::rc::Rc;
+
+const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+/// The input is accepted, at every cut.
+fn accepted(input: &[u8]) -> Answer {
+    let run = handshake(input);
+    assert!(run.events[0].starts_with("request "), "{:?}: {:?}", input.escape_ascii(), run.events);
+    assert_eq!(run.events[1..], ["close 1006 \"\""], "the end of the stream and nothing else");
+    let answer = Answer::head(&run.output);
+    assert_eq!(answer.status, 101);
+    assert_eq!(answer.header("Upgrade"), ["websocket"]);
+    assert_eq!(answer.header("Connection"), ["Upgrade"]);
+    assert!(answer.body.is_empty());
+    answer
+}
+
+/// The input is refused for this reason with a whole answer, and what follows it is not looked at: neither a
+/// good request nor a frame. At every cut.
+fn refused(input: &[u8], reason: &str, status: u16) -> Answer {
+    let run = handshake(input);
+    let shown = input.escape_ascii();
+    assert_eq!(run.events, [format!("failed Handshake({reason})")], "{shown}");
+    assert_eq!(run.state, State::Closed);
+    assert!(run.done);
+    let followed = handshake(&[input, REQUEST, &masked(0x89, b"ping")].concat());
+    assert_eq!(followed, run, "{shown}");
+    let answer = Answer::whole(&run.output);
+    assert_eq!(answer.status, status, "{shown}");
+    assert!(!answer.body.is_empty());
+    answer
+}
+
+/// The input asks for something else than a WebSocket. What becomes of it if nobody answers.
+fn plain_http(input: &[u8], event: &str) -> Answer {
+    let run = handshake(input);
+    assert_eq!(run.events, [event], "{}", input.escape_ascii());
+    assert!(run.done);
+    Answer::whole(&run.output)
+}
+
+/// Rule 1, sections 4.1 and 4.2.1.
+#[test]
+fn rule_01_only_get_of_http_1_1_or_later() {
+    for method in ["POST", "PUT", "HEAD", "OPTIONS", "get", "GETX"] {
+        let answer =
+            refused(&head(&format!("{method} / HTTP/1.1"), REQUEST_HEADERS), "Method", 405);
+        assert_eq!(answer.header("Allow"), ["GET"]);
+    }
+    for version in ["0.9", "1.0", "2.0", "3.0"] {
+        let input = head(&format!("GET / HTTP/{version}"), REQUEST_HEADERS);
+        refused(&input, "HttpVersion", 505);
+    }
+    refused(b"PRI * HTTP/2.0\r\n\r\n", "HttpVersion", 505);
+    for version in ["1.1", "1.2", "1.9"] {
+        accepted(&head(&format!("GET / HTTP/{version}"), REQUEST_HEADERS));
+    }
+    for line in [
+        "GET /",
+        "GET / HTTP",
+        "GET / HTTP/1",
+        "GET / HTTP/1.10",
+        "GET / HTTP/11.1",
+        "GET / http/1.1",
+        "GET / HTTP/1.1 ",
+        "GET  / HTTP/1.1",
+        "GET / x HTTP/1.1",
+        "GET /\u{1}x HTTP/1.2",
+        "GET  / HTTP/1.2",
+        "G@T / HTTP/1.1",
+        "GET",
+        " GET / HTTP/1.1",
+    ] {
+        refused(&head(line, REQUEST_HEADERS), "Malformed", 400);
+    }
+}
+
+/// Rule 2, section 4.2.1, and RFC 9112 section 3.2: also of a request for something else.
+#[test]
+fn rule_02_host_is_there_exactly_once() {
+    refused(&request("Host", &[]), "Host", 400);
+    refused(&request("Host", &["Host: a", "Host: a"]), "Host", 400);
+    refused(&request("Host", &["Host: a", "hOST: b"]), "Host", 400);
+    refused(b"GET / HTTP/1.1\r\n\r\n", "Host", 400);
+    refused(b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", "Host", 400);
+    accepted(&request("Host", &["HOST: [::1]:8001"]));
+}
+
+/// Rule 3, section 4.2.1.
+#[test]
+fn rule_03_upgrade_holds_the_token_websocket() {
+    for lines in [
+        &["Upgrade: websocket"][..],
+        &["Upgrade: WebSocket"],
+        &["uPGRADE:WEBSOCKET"],
+        &["Upgrade: h2c, websocket"],
+        &["Upgrade: websocket , h2c"],
+        &["Upgrade: h2c", "Upgrade: websocket"],
+    ] {
+        accepted(&request("Upgrade", lines));
+    }
+    for lines in [
+        &[][..],
+        &["Upgrade:"],
+        &["Upgrade: h2c"],
+        &["Upgrade: websockets"],
+        &["Upgrade: xwebsocket"],
+        &["Upgrade: websocket/13"],
+        &["Upgrade: web socket"],
+        &["Upgrade: h2c websocket"],
+    ] {
+        assert_eq!(plain_http(&request("Upgrade", lines), "http GET /chat").status, 426);
+    }
+}
+
+/// Rule 4, section 4.2.1.
+#[test]
+fn rule_04_connection_is_a_list_over_any_number_of_lines() {
+    for lines in [
+        &["Connection: keep-alive, Upgrade"][..],
+        &["Connection: keep-alive", "Connection: Upgrade"],
+        &["Connection: Upgrade", "Connection: keep-alive"],
+        &["connection: upgrade"],
+        &["Connection:UPGRADE"],
+        &["Connection: ,,a\t,\tUpgrade\t, ,"],
+        &["Connection: keep-alive,Upgrade,HTTP2-Settings"],
+    ] {
+        accepted(&request("Connection", lines));
+    }
+    for lines in [
+        &[][..],
+        &["Connection:"],
+        &["Connection: keep-alive"],
+        &["Connection: close"],
+        &["Connection: Upgraded"],
+        &["Connection: no-upgrade"],
+        &["Connection: keep-alive Upgrade"],
+        &["Connection: keep-alive; Upgrade"],
+        &["Connection: \"Upgrade\""],
+    ] {
+        refused(&request("Connection", lines), "Connection", 400);
+    }
+}
+
+/// Rule 5, section 4.2.1. The policy for set bits behind the sixteenth byte: they are let through, as the RFC's
+/// own sample has them (erratum 3150), and the key is answered as it was written.
+#[test]
+fn rule_05_the_key_decodes_to_16_bytes() {
+    for (key, accept) in [
+        ("AQIDBAUGBwgJCgsMDQ4PEC==", "OfS0wDaT5NoxF2gqm7Zj2YtetzM="),
+        ("AQIDBAUGBwgJCgsMDQ4PEA==", "C/0nmHhBztSRGR1CwL6Tf4ZjwpY="),
+        ("AQIDBAUGBwgJCgsMDQ4PEF==", "5iV8zYoE1rge9RLQ/enJ9vPjo6I="),
+    ] {
+        let line = format!("Sec-WebSocket-Key: {key}");
+        let answer = accepted(&request("Sec-WebSocket-Key", &[&line]));
+        assert_eq!(answer.header("Sec-WebSocket-Accept"), [accept]);
+    }
+    for key in [
+        "",
+        "AAAAAAAAAAAAAAAAAAAA",          // 15 bytes
+        "AAAAAAAAAAAAAAAAAAAAAAA=",      // 17
+        "AAAAAAAAAAAAAAAAAAAAAAAA",      // 18
+        "AAAAAAAAAAAAAAAAAAAAAA",        // without padding
+        "AAAAAAAAAAAAAAAAAAAAAA=",       // with half of it
+        "AAAAAAAAAAAAAAAAAAAAAA===",     // with too much
+        "AAAAAAAAAAAAAAAAAAAA=A==",      // in the wrong place
+        "AAAAAAAAAAAAAAAAAAAAA-==",      // of another alphabet
+        "AAAAAAAAAAAAAAAAAAAAA_==",      //
+        "AAAAAAAAAAA AAAAAAAAAA==",      // with white space
+        "dGhlIHNhbXBsZSBub25jZQ==, AAA", // a list
+        "\"dGhlIHNhbXBsZSBub25jZ\"",
+        "the sample nonce........",
+        "dGhlIHNhbXBsZSBub25j\u{e9}==", // not ASCII
+    ] {
+        let line = format!("Sec-WebSocket-Key: {key}");
+        refused(&request("Sec-WebSocket-Key", &[&line]), "Key", 400);
+    }
+    let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+    refused(&request("Sec-WebSocket-Key", &[]), "Key", 400);
+    refused(&request("Sec-WebSocket-Key", &[key, key]), "Key", 400);
+}
+
+/// Rule 6, sections 4.2.2 and 4.4.
+#[test]
+fn rule_06_other_versions_are_told_which_one_is_spoken() {
+    let refused = |input: &[u8]| {
+        let answer = refused(input, "Version", 426);
+        assert_eq!(answer.header("Sec-WebSocket-Version"), ["13"]);
+        assert_eq!(answer.header("Upgrade"), ["websocket"]);
+    };
+    for version in
+        ["", "0", "4", "7", "8", "12", "14", "013", "+13", "13.0", "13, 8", "13,13", "1 3"]
+    {
+        let line = format!("Sec-WebSocket-Version: {version}");
+        refused(&request("Sec-WebSocket-Version", &[&line]));
+    }
+    let version = "Sec-WebSocket-Version: 13";
+    refused(&request("Sec-WebSocket-Version", &[]));
+    refused(&request("Sec-WebSocket-Version", &[version, version]));
+    refused(&request("Sec-WebSocket-Version", &[version, "Sec-WebSocket-Version: 8"]));
+    // Drafts: hixie-75, hixie-76 (with eight bytes behind its head), HyBi-00, HyBi-07, HyBi-10.
+    refused(
+        b"GET /demo HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\nHost: example.com\r\n\
+          Origin: http://example.com\r\nWebSocket-Protocol: sample\r\n\r\n",
+    );
+    refused(
+        b"GET /demo HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\n\
+          Sec-WebSocket-Key2: 12998 5 Y3 1  .P00\r\nSec-WebSocket-Protocol: sample\r\n\
+          Upgrade: WebSocket\r\nSec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\n\
+          Origin: http://example.com\r\n\r\n^n:ds[4U",
+    );
+    for version in [0, 7, 8] {
+        let version = format!("Sec-WebSocket-Version: {version}");
+        let lines = [&version, "Sec-WebSocket-Origin: http://example.com"];
+        refused(&request("Sec-WebSocket-Version", &lines));
+    }
+}
+
+/// Rule 7, section 4.2.2, with the samples of the RFC and of the issue.
+#[test]
+fn rule_07_the_accept_value_answers_the_key() {
+    for (key, accept) in [
+        ("dGhlIHNhbXBsZSBub25jZQ==", ACCEPT),
+        ("sN9cRrP/n9NdMgdcy2VJFQ==", "fFBooB7FAkLlXgRSz0BT3v4hq5s="),
+        ("x3JJHMbDL1EzLkh9GBhXDw==", "HSmrc0sMlYUkAGmm5OPpG2HaGWk="),
+        ("T2a6wZlAwhgQNqruZ2YUyg==", "iBJKv/ALIW2DobfoA4dmr3JHBCY="),
+    ] {
+        for (before, after) in [(" ", ""), ("", ""), ("   ", " "), ("\t", "\t \t")] {
+            let line = format!("Sec-WebSocket-Key:{before}{key}{after}");
+            let answer = accepted(&request("Sec-WebSocket-Key", &[&line]));
+            assert_eq!(answer.header("Sec-WebSocket-Accept"), [accept]);
+        }
+    }
+    assert_eq!(handshake(REQUEST).output, ACCEPTED);
+}
+
+/// Accepts by choosing a subprotocol, at every cut.
+fn choosing(input: &[u8], name: Option<&str>) -> Run {
+    handshake_by(Config::default(), input, |ws, event, tx| {
+        if let Event::Request(request) = event {
+            let response = Response::new();
+            let response = name.map_or(response, |name| response.subprotocol(name));
+            if let Err(error) = ws.accept(request, response, tx) {
+                assert_eq!(error, Error::Misuse(Misuse::SubprotocolNotOffered));
+                assert!(tx.is_empty());
+                assert_eq!(ws.state(), State::Connecting);
+                ws.accept(request, Response::new(), tx).unwrap();
+            }
+        }
+    })
+}
+
+/// Rule 8, sections 4.1 and 4.2.2.
+#[test]
+fn rule_08_a_subprotocol_is_answered_only_if_offered() {
+    let protocols = |name: Option<&str>, lines: &[&str]| {
+        let run = choosing(&request("Sec-WebSocket-Protocol", lines), name);
+        let answer = Answer::head(&run.output);
+        assert_eq!(answer.status, 101);
+        answer.header("Sec-WebSocket-Protocol").iter().map(|name| name.to_string()).collect()
+    };
+    let protocols: &dyn Fn(Option<&str>, &[&str]) -> Vec<String> = &protocols;
+    let offer = ["Sec-WebSocket-Protocol: chat, superchat"];
+    assert_eq!(protocols(Some("superchat"), &offer), ["superchat"]);
+    assert_eq!(protocols(Some("chat"), &offer), ["chat"]);
+    let none: [&str; 0] = [];
+    assert_eq!(protocols(None, &offer), none, "none agreed, no header");
+    assert_eq!(protocols(Some("chat"), &[]), none, "none offered");
+    assert_eq!(protocols(Some("Chat"), &offer), none, "names are compared with regard to case");
+    assert_eq!(protocols(Some("chat, superchat"), &offer), none);
+    assert_eq!(protocols(Some(""), &offer), none);
+    assert_eq!(protocols(Some("chat\r\nX: y"), &offer), none);
+    let lines = ["Sec-WebSocket-Protocol:a,b", "Sec-WebSocket-Protocol: c"];
+    assert_eq!(protocols(Some("c"), &lines), ["c"]);
+    assert_eq!(protocols(None, &["Sec-WebSocket-Protocol:"]), none);
+    for lines in [
+        &["Sec-WebSocket-Protocol: a b"][..],
+        &["Sec-WebSocket-Protocol: a, \"b\""],
+        &["Sec-WebSocket-Protocol: a/b"],
+        &["Sec-WebSocket-Protocol: caf\u{e9}"],
+        &["Sec-WebSocket-Protocol: a, b, a"],
+        &["Sec-WebSocket-Protocol: a, b", "Sec-WebSocket-Protocol: b"],
+    ] {
+        refused(&request("Sec-WebSocket-Protocol", lines), "Subprotocol", 400);
+    }
+    // Names are compared with each other, so there is a bound on how many.
+    let many = |count: usize| {
+        let names: Vec<_> = (0..count).map(|i| i.to_string()).collect();
+        format!("Sec-WebSocket-Protocol: {}", names.join(","))
+    };
+    accepted(&request("Sec-WebSocket-Protocol", &[&many(100)]));
+    refused(&request("Sec-WebSocket-Protocol", &[&many(101)]), "Subprotocol", 400);
+}
+
+/// Rule 8, section 1.9: the offer is there to choose from, in the order of the client's preference.
+#[test]
+fn rule_08_the_offer_is_listed_in_order() {
+    let lines = ["Sec-WebSocket-Protocol: b , ,a", "Sec-WebSocket-Protocol: c"];
+    let mut offered = Vec::new();
+    let input = request("Sec-WebSocket-Protocol", &lines);
+    run_ws(WebSocket::server(Config::default()), &input, &[], 4096, Take::Messages, true, {
+        |_, event, _| {
+            if let Event::Request(request) = event {
+                offered.extend(request.subprotocols().map(str::to_string));
+            }
+        }
+    });
+    assert_eq!(offered, ["b", "a", "c"]);
+}
+
+/// Rule 9, section 4.2.2: `refused` checks it of each refusal in this file; here of those by the caller, and of a
+/// request that the caller leaves alone.
+#[test]
+fn rule_09_a_refusal_is_a_whole_answer_and_the_end() {
+    let input = [REQUEST, REQUEST, &masked(0x81, b"text")].concat();
+    let run = handshake_by(Config::default(), &input, |ws, event, tx| {
+        if let Event::Request(_) = event {
+            let headers = [("WWW-Authenticate", "Basic"), ("Content-Type", "text/plain")];
+            ws.answer(Reply::new(401).headers(&headers).body(b"who are you?"), tx).unwrap();
+            assert!(ws.is_done());
+        }
+    });
+    assert_eq!(run.events, ["request /chat 6"]);
+    assert_eq!((run.state, run.done), (State::Closed, true));
+    let answer = Answer::whole(&run.output);
+    assert_eq!((answer.status, &answer.body[..]), (401, &b"who are you?"[..]));
+    assert_eq!(answer.header("WWW-Authenticate"), ["Basic"]);
+
+    let run = handshake_by(Config::default(), &input, |_, _, _| {});
+    assert_eq!(run.events, ["request /chat 6"]);
+    assert_eq!((run.state, run.done), (State::Closed, true));
+    assert_eq!(Answer::whole(&run.output).status, 403);
+}
+
+/// Rule 10, section 4.2.2 (5.5 and 5.4 apply from there on).
+#[test]
+fn rule_10_frames_behind_the_request_are_kept() {
+    let input = [
+        REQUEST,
+        &masked(0x81, b"first"),
+        &masked(0x89, b"ping"),
+        &masked(0x02, &[7; 3]),
+        &masked(0x80, &[8; 2]),
+        &close(1000, "bye"),
+    ]
+    .concat();
+    let run = handshake(&input);
+    assert_eq!(
+        run.events,
+        [
+            "request /chat 6",
+            "text \"first\"",
+            "ping \"ping\"",
+            "binary \"\\x07\\x07\\x07\\x08\\x08\"",
+            "close 1000 \"bye\"",
+        ]
+    );
+    let behind = [&plain(0x8A, b"ping")[..], &plain(0x88, &[3, 0xE8])].concat();
+    assert_eq!(run.output, [ACCEPTED, &behind].concat());
+    assert!(run.done);
+}
+
+/// Rule 11, RFC 9110 section 5 and RFC 9112 sections 2.2 and 5.
+#[test]
+fn rule_11_header_lines_are_read_strictly() {
+    let key = "SEC-WEBSOCKET-KEY:\t dGhlIHNhbXBsZSBub25jZQ== \t";
+    let lower: Vec<_> = replace(&REQUEST_HEADERS, "Sec-WebSocket-Key", &[key])
+        .iter()
+        .map(|line| match line.split_once(':') {
+            Some((name, value)) if line != &key => {
+                format!("{}:\t{} \t", name.to_lowercase(), value.trim())
+            }
+            _ => line.to_string(),
+        })
+        .collect();
+    let input = head("GET / HTTP/1.1", lower.iter().map(String::as_str));
+    assert_eq!(accepted(&input).header("Sec-WebSocket-Accept"), [ACCEPT]);
+
+    let with = |line: &[u8]| {
+        let mut input = request("", &[]);
+        input.truncate(input.len() - 2);
+        [&input, line, b"\r\n\r\n"].concat()
+    };
+    for line in [
+        &b"X: caf\xc3\xa9"[..], // bytes that are not ASCII are carried
+        b"X: \xff\xfe\x80",
+        b"X:",
+        b"X: a: b",
+        b"!#$%&'*+-.^_`|~09AZaz: token",
+        b"Content-Length: 0", // as Java sends
+        b"Origin: null",
+    ] {
+        accepted(&with(line));
+    }
+    for line in [
+        &b"X : y"[..], // space before the colon
+        b"X\t: y",
+        b" X: y", // folded
+        b"\tX: y",
+        b"X: y\r\n z",
+        b"X: a\rb", // bare CR
+        b"X: a\r",
+        b"X: a\nY: b", // bare LF
+        b"X: a\r\n\nY: b",
+        b"X: a\0b",
+        b"X: \x01",
+        b"X: \x7f",
+        b"X\0: y",
+        b"X\xc3\xa9: y",
+        b"X\xff: y",
+        b"X Y: z",
+        b"X(): y",
+        b": y",
+        b"X",
+        b"\r",
+    ] {
+        let run = handshake(&with(line));
+        assert_eq!(run.events, ["failed Handshake(Malformed)"], "{}", line.escape_ascii());
+        assert_eq!(Answer::whole(&run.output).status, 400);
+        assert!(run.done);
+    }
+    for line in ["GET /\0 HTTP/1.1", "GET /a\rb HTTP/1.1", "GET /a\nb HTTP/1.1", "GE\0T / HTTP/1.1"]
+    {
+        refused(&head(line, REQUEST_HEADERS), "Malformed", 400);
+    }
+    // RFC 9112 section 2.2: an empty line before the request is put up with.
+    accepted(&[b"\r\n", REQUEST].concat());
+    refused(b"\r\n\r\n", "Malformed", 400);
+    refused(&[b"\n", REQUEST].concat(), "Malformed", 400);
+}
+
+/// Rule 11: values arrive as the bytes that they were.
+#[test]
+fn rule_11_values_are_bytes() {
+    let mut input = request("", &[]);
+    input.truncate(input.len() - 2);
+    input.extend(b"X: \t caf\xe9 \xff \r\n\r\n");
+    let mut value = Vec::<u8>::new();
+    run_ws(WebSocket::server(Config::default()), &input, &[], 4096, Take::Messages, true, {
+        |_, event, _| {
+            if let Event::Request(request) = event {
+                value.extend(request.header("x").unwrap());
+                assert_eq!(request.headers().count(), 6);
+                assert!(format!("{request:?}").contains("caf\\xe9"), "{request:?}");
+            }
+        }
+    });
+    assert_eq!(value, b"caf\xe9 \xff");
+}
+
+/// Rule 12: the limits are exact, and the buffer is one of them.
+#[test]
+fn rule_12_heads_are_bounded() {
+    let size = REQUEST.len() as u32;
+    let accepts = |config: Config, input: &[u8]| {
+        let run = handshake_with(config, input);
+        assert!(run.events[0].starts_with("request"), "{:?}", run.events);
+    };
+    let refuses = |config: Config, input: &[u8], reason: &str| {
+        let run = handshake_with(config, input);
+        assert_eq!(run.events, [format!("failed Handshake({reason})")]);
+        assert_eq!(Answer::whole(&run.output).status, 431);
+        assert!(run.done);
+    };
+    accepts(Config::default().max_head_size(size), REQUEST);
+    accepts(Config::default().max_head_size(size), &[REQUEST, &masked(0x81, &[b'x'; 50])].concat());
+    refuses(Config::default().max_head_size(size - 1), REQUEST, "HeadTooLarge");
+    // Decided as soon as so many bytes are there, with no end in sight.
+    refuses(Config::default().max_head_size(50), &REQUEST[..50], "HeadTooLarge");
+    assert_eq!(
+        handshake_with(Config::default().max_head_size(51), &REQUEST[..50]).events,
+        ["close 1006 \"\""]
+    );
+    // One line alone, of the request or of a header.
+    let long = [b"GET /", &[b'x'; 5000][..]].concat();
+    refuses(Config::default().max_head_size(4000), &long, "HeadTooLarge");
+    let long = [b"GET / HTTP/1.1\r\nX: ", &[b'x'; 5000][..]].concat();
+    refuses(Config::default().max_head_size(4000), &long, "HeadTooLarge");
+
+    for limit in [6, 15, 16, 17, 32, 33, 64, 65, 128] {
+        let lines = |count: usize| {
+            let others = (REQUEST_HEADERS.len()..count).map(|_| "X: y");
+            head("GET / HTTP/1.1", REQUEST_HEADERS.into_iter().chain(others))
+        };
+        let config = Config::default().max_headers(limit);
+        accepts(config, &lines(usize::from(limit)));
+        refuses(config, &lines(usize::from(limit) + 1), "TooManyHeaders");
+    }
+    // 128 is the most, whatever is asked for.
+    let config = Config::default().max_headers(u16::MAX);
+    refuses(config, &head("GET / HTTP/1.2", ["X: y"; 129]), "TooManyHeaders");
+
+    let run = at_every_cut(REQUEST, |input, cuts| {
+        let ws = WebSocket::server(Config::default());
+        run_ws(ws, input, cuts, REQUEST.len() - 1, Take::Messages, true, accept)
+    });
+    assert_eq!(run.events, ["failed Handshake(HeadTooLarge)"]);
+    let run = at_every_cut(REQUEST, |input, cuts| {
+        let ws = WebSocket::server(Config::default());
+        run_ws(ws, input, cuts, REQUEST.len(), Take::Messages, true, accept)
+    });
+    assert_eq!(run.events[0], "request /chat 6");
+}
+
+/// Memory in which bytes that were searched for the end of the head become such an end. Whoever searches them a
+/// second time finds it.
+struct Trap {
+    bytes: Vec<u8>,
+    /// How many bytes are covered.
+    covered: Rc<Cell<usize>>,
+    below: Vec<u8>,
+}
+
+impl AsRef<[u8]> for Trap {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl AsMut<[u8]> for Trap {
+    fn as_mut(&mut self) -> &mut [u8] {
+        let covered = self.covered.get();
+        let restored = self.below.len().max(covered);
+        self.below.extend(&self.bytes[self.below.len()..restored]);
+        self.bytes[..self.below.len()].copy_from_slice(&self.below);
+        for pair in self.bytes[..covered].chunks_exact_mut(2) {
+            pair.copy_from_slice(b"\n\n");
+        }
+        &mut self.bytes
+    }
+}
+
+impl Storage for Trap {}
+
+/// Rule 12, CVE-2023-43669: of a head that arrives byte by byte each byte is searched once, and all of it is
+/// parsed once.
+#[test]
+fn rule_12_no_byte_of_a_head_is_searched_twice() {
+    let mut input = REQUEST[..REQUEST.len() - 2].to_vec();
+    input.extend(b"X: ");
+    input.resize(64 << 10, b'x');
+    input.extend(b"\r\n\r\n");
+    let covered = Rc::new(Cell::new(0));
+    let storage = Trap { bytes: vec![0; 1 << 17], covered: covered.clone(), below: Vec::new() };
+    let config = Config::default().max_head_size(1 << 17);
+    let mut ws = WebSocket::server(config);
+    let (mut rx, mut tx) = (ReadBuffer::new(storage), WriteBuffer::new([0; 512]));
+    let (last, others) = input.split_last().unwrap();
+    for (i, &byte) in others.iter().enumerate() {
+        // The line end that may be half there is looked at again.
+        covered.set(if i % 64 == 0 { i.saturating_sub(3) } else { 0 });
+        rx.space()[0] = byte;
+        rx.filled(1);
+        assert_eq!(ws.receive(&mut rx, &mut tx), None, "byte {i}");
+    }
+    covered.set(0);
+    rx.space()[0] = *last;
+    rx.filled(1);
+    let Some(Event::Request(request)) = ws.receive(&mut rx, &mut tx) else { panic!() };
+    assert_eq!(request.header("X").map(<[u8]>::len), Some((64 << 10) - REQUEST.len() - 1));
+}
+
+/// Rule 13: a request for something else is the caller's to answer.
+#[test]
+fn rule_13_a_plain_get_can_be_answered() {
+    let page = b"GET /health?full HTTP/1.1\r\nHost: a\r\nAccept: */*\r\n\r\n";
+    let input = [&page[..], page, REQUEST].concat();
+    let run = handshake_by(Config::default(), &input, |ws, event, tx| {
+        if let Event::Http(request) = event {
+            assert_eq!(request.header("accept"), Some(&b"*/*"[..]));
+            let answer = Reply::new(200).headers(&[("Content-Type", "text/html")]).body(b"<p>well");
+            ws.answer(answer, tx).unwrap();
+            assert_eq!(ws.answer(answer, tx), Err(Error::Misuse(Misuse::NoHandshake)));
+        }
+    });
+    assert_eq!(run.events, ["http GET /health?full"]);
+    assert!(run.done);
+    let answer = Answer::whole(&run.output);
+    assert_eq!((answer.status, &answer.body[..]), (200, &b"<p>well"[..]));
+    assert_eq!(answer.header("Content-Type"), ["text/html"]);
+
+    // The answer to HEAD has a length and no body.
+    let head = b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let run = handshake_by(Config::default(), head, |ws, event, tx| {
+        if let Event::Http(_) = event {
+            ws.answer(Reply::new(200).body(b"<p>well").head_only(), tx).unwrap();
+        }
+    });
+    let answer = Answer::head(&run.output);
+    assert_eq!(answer.header("Content-Length"), ["7"]);
+    assert!(answer.body.is_empty());
+
+    // Nobody answers.
+    let answer = plain_http(page, "http GET /health?full");
+    assert_eq!(answer.status, 426);
+    assert_eq!(answer.header("Upgrade"), ["websocket"]);
+    assert_eq!(answer.header("Sec-WebSocket-Version"), ["13"]);
+    for method in ["POST", "HEAD", "DELETE"] {
+        let input = format!("{method} /x HTTP/1.1\r\nHost: a\r\n\r\n");
+        let answer = plain_http(input.as_bytes(), &format!("http {method} /x"));
+        assert_eq!(answer.status, 405);
+        assert_eq!(answer.header("Allow"), ["GET"]);
+    }
+}
+
+/// Contract 6: a caller that forgets the request still ends, and cannot send.
+#[test]
+fn before_the_101_nothing_can_be_sent() {
+    let mut ws = WebSocket::<Server>::server(Config::default());
+    let mut tx = WriteBuffer::new([0; 512]);
+    assert_eq!(ws.send_text("early", &mut tx), Err(Error::Misuse(Misuse::NotOpen)));
+    assert!(tx.is_empty());
+    assert_eq!((ws.state(), ws.is_done()), (State::Connecting, false));
+}
