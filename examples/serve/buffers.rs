@@ -2,7 +2,7 @@
 //!
 //! An idle connection owns none: thousands of them share the few that are in use.
 
-use sockless::{ReadBuffer, Storage, WriteBuffer};
+use sockless::{ReadBuffer, WriteBuffer};
 
 /// The largest request head, and the largest message that is taken whole (chat and log-in).
 const READ: usize = 16 << 10;
@@ -14,31 +14,8 @@ const WRITE: usize = HIGH_MARK + ONE_EVENT;
 /// More than so many at rest are given back to the allocator.
 const KEPT: usize = 64;
 
-/// Memory of a fixed size on the heap.
-pub struct Memory(Box<[u8]>);
-
-impl Memory {
-    fn new(size: usize) -> Memory {
-        Memory(vec![0; size].into_boxed_slice())
-    }
-}
-
-impl AsRef<[u8]> for Memory {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl AsMut<[u8]> for Memory {
-    fn as_mut(&mut self) -> &mut [u8] {
-        &mut self.0
-    }
-}
-
-impl Storage for Memory {}
-
-pub type Rx = ReadBuffer<Memory>;
-pub type Tx = WriteBuffer<Memory>;
+pub type Rx = ReadBuffer<Box<[u8]>>;
+pub type Tx = WriteBuffer<Box<[u8]>>;
 
 #[derive(Default)]
 pub struct Pool {
@@ -51,14 +28,14 @@ impl Pool {
     pub fn rx(&mut self, held: &mut Option<Rx>) -> Rx {
         held.take()
             .or_else(|| self.read.pop())
-            .unwrap_or_else(|| ReadBuffer::new(Memory::new(READ)))
+            .unwrap_or_else(|| ReadBuffer::new(vec![0; READ].into()))
     }
 
     /// Likewise for sending.
     pub fn tx(&mut self, held: &mut Option<Tx>) -> Tx {
         held.take()
             .or_else(|| self.write.pop())
-            .unwrap_or_else(|| WriteBuffer::new(Memory::new(WRITE)))
+            .unwrap_or_else(|| WriteBuffer::new(vec![0; WRITE].into()))
     }
 
     /// Takes a buffer back if there is nothing in it; else the connection goes on holding it.

@@ -116,7 +116,8 @@ impl Logins {
         let token = format!("{:032x}", u128::from_be_bytes(random));
         let link = format!("http://{}/login/{token}", page.host);
         // A screen has no scratches to correct; fewer and larger squares are easier to read.
-        let code = QrCode::with_error_correction_level(&link, EcLevel::L).map_err(|_| "the link is too long for a code")?;
+        let code = QrCode::with_error_correction_level(&link, EcLevel::L)
+            .map_err(|_| "the link is too long for a code")?;
         let svg = code.render::<svg::Color>().min_dimensions(240, 240).build();
         if let Some(old) = page.token.replace(token.clone()) {
             self.tokens.remove(&old);

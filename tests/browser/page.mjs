@@ -6,6 +6,7 @@ import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { check } from "./checks.mjs";
 import { PATIENCE, Server } from "./server.mjs";
 
 const { chromium } = createRequire(path.join(process.env.MODULES, "package.json"))("playwright-core");
@@ -22,19 +23,6 @@ const context = await chromium.launchPersistentContext(await mkdtemp(path.join(t
     "--disable-component-update", "--disable-sync"],
 });
 context.setDefaultTimeout(PATIENCE);
-
-let passed = 0;
-let failed = 0;
-async function check(name, body) {
-  try {
-    await body();
-    passed += 1;
-    console.log(`ok    ${name}`);
-  } catch (error) {
-    failed += 1;
-    console.log(`FAIL  ${name}\n      ${String(error.stack ?? error).replaceAll("\n", "\n      ")}`);
-  }
-}
 
 const complaints = [];
 async function open(name) {
@@ -247,5 +235,3 @@ await check("no script error in any page", async () => assert.deepEqual(complain
 
 await context.close();
 await server.kill();
-console.log(`${passed} passed, ${failed} failed`);
-process.exitCode = failed === 0 ? 0 : 1;
