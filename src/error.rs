@@ -45,6 +45,10 @@ pub enum Violation {
     MessageTooBig,
     /// A message in more fragments than configured.
     TooManyFragments,
+    /// A compressed message that is no DEFLATE data, or is not whole (RFC 7692 section 7.2.2).
+    CorruptCompression,
+    /// A compressed message that inflates to more than the configured multiple of its size.
+    CompressionRatio,
 }
 
 impl Violation {
@@ -52,8 +56,10 @@ impl Violation {
     #[must_use]
     pub const fn close_code(self) -> CloseCode {
         match self {
-            Violation::InvalidUtf8 => CloseCode::INVALID_PAYLOAD,
-            Violation::FrameTooBig | Violation::MessageTooBig => CloseCode::MESSAGE_TOO_BIG,
+            Violation::InvalidUtf8 | Violation::CorruptCompression => CloseCode::INVALID_PAYLOAD,
+            Violation::FrameTooBig | Violation::MessageTooBig | Violation::CompressionRatio => {
+                CloseCode::MESSAGE_TOO_BIG
+            }
             Violation::TooManyFragments => CloseCode::POLICY_VIOLATION,
             _ => CloseCode::PROTOCOL_ERROR,
         }
@@ -79,6 +85,8 @@ impl fmt::Display for Violation {
             Violation::FrameTooBig => "frame too big",
             Violation::MessageTooBig => "message too big",
             Violation::TooManyFragments => "too many fragments",
+            Violation::CorruptCompression => "corrupt compressed message",
+            Violation::CompressionRatio => "compressed message inflates too far",
         })
     }
 }

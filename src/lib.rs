@@ -82,6 +82,7 @@
 //! | `handshake` (default) | both opening handshakes and [`handshake`] | `httparse`, `sha1_smol`, `base64` |
 //! | `alloc` | buffers that grow | an allocator |
 //! | `std` | implies `alloc` | |
+//! | `deflate` | permessage-deflate (RFC 7692): [`deflate`] | `alloc`, `zlib-rs`, which needs `std` |
 //! | `getrandom` | `OsEntropy`: keys from the operating system | `getrandom` |
 //! | `simdutf8` | faster text validation | `std`, `simdutf8` |
 //! | `arbitrary` | `Arbitrary` for public types | `arbitrary` |
@@ -104,6 +105,8 @@ struct Readme;
 mod buffer;
 mod close;
 mod config;
+#[cfg(feature = "deflate")]
+pub mod deflate;
 mod error;
 pub mod extensions;
 mod frame;

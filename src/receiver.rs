@@ -72,6 +72,9 @@ enum State {
     Idle,
     /// Inside a message, in a frame or between two.
     Message,
+    /// Behind the last frame of a compressed message, of which there is more to be had.
+    #[cfg(feature = "deflate")]
+    Inflating,
     /// The peer's Close was received.
     Closed,
     Failed(Violation),
@@ -233,9 +236,8 @@ impl Receiver {
 
     #[inline]
     fn in_message(&self) -> bool {
-        // The end of a compressed message may be here, and not yet inflated.
         #[cfg(feature = "deflate")]
-        if self.inflation.as_ref().is_some_and(|inflation| inflation.is_busy()) {
+        if self.state == State::Inflating {
             return true;
         }
         self.state == State::Message
@@ -313,7 +315,7 @@ impl Receiver {
         let room = if whole { rx.capacity() as u64 } else { u64::MAX };
         let (place, what) = loop {
             #[cfg(feature = "deflate")]
-            if self.inflation.is_some() {
+            if self.is_inflating() || (!whole && rx.inflated_len() > 0) {
                 if let Some((place, what)) = self.inflate(rx, whole)? {
                     return self.event(rx.inflated(place), what, whole);
                 }
@@ -328,6 +330,9 @@ impl Receiver {
                     rx.hold(found.skip, found.len);
                     if let Some(inflation) = &mut self.inflation {
                         inflation.begin(last);
+                    }
+                    if last {
+                        self.state = State::Inflating;
                     }
                 }
                 What::Chunk { last } if whole => {
@@ -377,14 +382,7 @@ impl Receiver {
             }
             What::Chunk { last } => {
                 let first = core::mem::replace(&mut self.fresh, false);
-                Chunk {
-                    bytes,
-                    text: None,
-                    kind: self.kind,
-                    first,
-                    last,
-                    compressed: self.is_raw(),
-                }
+                Chunk { bytes, text: None, kind: self.kind, first, last, compressed: self.is_raw() }
             }
             What::Ping => return Ok(Some(Incoming::Ping(bytes))),
             What::Pong => return Ok(Some(Incoming::Pong(bytes))),
@@ -434,6 +432,12 @@ impl Receiver {
         self.compressed && self.inflation.is_some()
     }
 
+    /// Whether there is more of a message to be had without further input.
+    #[cfg(feature = "deflate")]
+    fn is_inflating(&self) -> bool {
+        self.inflation.as_ref().is_some_and(|inflation| inflation.is_busy())
+    }
+
     /// Goes on with what is being inflated: the place of what is to be handed out, or `None` when all that is there
     /// has been inflated.
     #[cfg(feature = "deflate")]
@@ -449,11 +453,15 @@ impl Receiver {
         let before = rx.inflated_len();
         let mut last = false;
         if inflation.is_busy() && (whole || before == 0) {
-            let limit = if whole { self.max_message.min(rx.capacity() as u64) } else { self.max_message };
+            let limit =
+                if whole { self.max_message.min(rx.capacity() as u64) } else { self.max_message };
             last = match inflation.run(rx, limit, whole) {
                 Ok(last) => last,
                 Err(violation) => return self.fail(violation),
             };
+        }
+        if last {
+            self.state = State::Idle;
         }
         if last && self.fresh {
             return Ok(Some((rx.release_inflated(), What::Whole(self.kind))));
@@ -544,6 +552,8 @@ impl Receiver {
             State::Failed(violation) => return Err(violation),
             State::Closed => return Ok(Found { skip: 0, len: 0, what: What::More }),
             State::Idle | State::Message => {}
+            #[cfg(feature = "deflate")]
+            State::Inflating => {}
         }
         let mut skip = 0;
         loop {

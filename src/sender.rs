@@ -2,6 +2,8 @@
 
 use crate::buffer::{Storage, WriteBuffer};
 use crate::close::{CloseCode, MAX_REASON_LEN};
+#[cfg(feature = "deflate")]
+use crate::deflate::Deflation;
 use crate::frame::{EncodedHeader, FrameHeader, MessageKind, OpCode};
 use crate::mask::mask;
 use crate::role::{Client, Entropy, Role, Server};
@@ -28,13 +30,16 @@ const MAX_CONTROL: usize = 125;
 /// assert_eq!(tx.bytes(), b"\x01\x03Hel\x89\x00\x80\x02lo");
 /// # Ok::<(), sockless::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Sender<R> {
     role: R,
     /// The kind of the message that was begun in fragments.
     fragmented: Option<MessageKind>,
     utf8: Utf8,
     closed: bool,
+    /// What compresses messages, if that was agreed or is offered.
+    #[cfg(feature = "deflate")]
+    pub(crate) deflation: Option<alloc::boxed::Box<Deflation>>,
 }
 
 impl Sender<Server> {
@@ -55,7 +60,14 @@ impl<E: Entropy> Sender<Client<E>> {
 
 impl<R: Role> Sender<R> {
     pub(crate) const fn new(role: R) -> Sender<R> {
-        Sender { role, fragmented: None, utf8: Utf8::new(), closed: false }
+        Sender {
+            role,
+            fragmented: None,
+            utf8: Utf8::new(),
+            closed: false,
+            #[cfg(feature = "deflate")]
+            deflation: None,
+        }
     }
 
     #[cfg(feature = "handshake")]
@@ -105,12 +117,18 @@ impl<R: Role> Sender<R> {
         tx: &mut WriteBuffer<S>,
     ) -> Result<(), Error> {
         self.may_begin()?;
+        #[cfg(feature = "deflate")]
+        if let Some(deflation) = &mut self.deflation {
+            if deflation.compresses(payload.len()) && deflation.fits(payload.len(), R::MASKS, tx) {
+                return deflation.put(kind, payload, true, &mut self.role, tx);
+            }
+        }
         self.frame(kind.opcode(), true, payload, tx)
     }
 
     /// Puts the header of a message in one frame, whose `payload` stays where it is: write
     /// [`WriteBuffer::slices`] with it. A client's payload has to be masked and is put, too; the calls
-    /// are the same.
+    /// are the same. It is never compressed.
     ///
     /// # Errors
     /// As for [`text`](Self::text); [`Misuse::InvalidText`]; [`Misuse::PayloadPending`] until an earlier
@@ -177,10 +195,110 @@ impl<R: Role> Sender<R> {
         if kind == MessageKind::Text && (utf8.check(bytes).is_err() || fin && !utf8.is_complete()) {
             return Err(Misuse::InvalidText.into());
         }
-        self.frame(opcode, fin, bytes, tx)?;
+        #[cfg(feature = "deflate")]
+        let compressed = match &mut self.deflation {
+            Some(deflation) if deflation.continues(self.fragmented.is_none()) => {
+                deflation.put(kind, bytes, fin, &mut self.role, tx)?;
+                true
+            }
+            _ => false,
+        };
+        #[cfg(not(feature = "deflate"))]
+        let compressed = false;
+        if !compressed {
+            self.frame(opcode, fin, bytes, tx)?;
+        }
         self.utf8 = utf8;
         self.fragmented = if fin { None } else { Some(kind) };
         Ok(())
+    }
+
+    /// Puts as much of the next part of a message as there is room for, and moves `input` on past it. `Ok(true)` says
+    /// that all of the part was taken, and with `fin` that the message has ended; `Ok(false)` that there is no more
+    /// room: send what is in the buffer, and call again with what is left, even if nothing is.
+    ///
+    /// So a message of any size goes compressed through a small buffer, in as many frames as that takes. Where
+    /// compression was not agreed, or is [off](Self::set_compress), the frames are plain ones. A part may be cut
+    /// anywhere, also inside a character; what it compresses to may leave with a later one.
+    ///
+    /// # Errors
+    /// As for [`fragment`](Self::fragment), but room is awaited. Text in front of what is not UTF-8 may have been put.
+    ///
+    /// ```
+    /// use sockless::deflate::{Agreement, Context, DeflateConfig};
+    /// use sockless::{MessageKind, Sender, WriteBuffer};
+    ///
+    /// let agreement = Agreement { send: Context::FULL, receive: Context::FULL };
+    /// let mut sender = Sender::server().with_deflate(agreement, &DeflateConfig::DEFAULT);
+    /// let mut tx = WriteBuffer::new([0; 512]);
+    /// let message = vec![b'x'; 1 << 20];
+    /// let (mut rest, mut sent) = (&message[..], 0);
+    /// while !sender.stream(MessageKind::Text, &mut rest, true, &mut tx)? {
+    ///     sent += tx.len(); // write tx.bytes()
+    ///     tx.clear();
+    /// }
+    /// sent += tx.len();
+    /// assert!(sent < 1500);
+    /// # Ok::<(), sockless::Error>(())
+    /// ```
+    #[cfg(feature = "deflate")]
+    pub fn stream<S: Storage>(
+        &mut self,
+        kind: MessageKind,
+        input: &mut &[u8],
+        fin: bool,
+        tx: &mut WriteBuffer<S>,
+    ) -> Result<bool, Error> {
+        self.may_send()?;
+        if self.fragmented.is_some_and(|begun| begun != kind) {
+            return Err(Misuse::WrongKind.into());
+        }
+        loop {
+            let room = tx.available();
+            if room < crate::deflate::LEAST_ROOM {
+                return Ok(false);
+            }
+            let begins = self.fragmented.is_none();
+            let compressed = self.deflation.as_ref().is_some_and(|it| it.continues(begins));
+            // What was looked at and not taken is looked at again: not much more than can be taken.
+            let room =
+                if compressed { room.saturating_mul(16) } else { room - FrameHeader::MAX_LEN };
+            let (part, behind) = input.split_at_checked(room).unwrap_or((input, &[]));
+            let last = fin && behind.is_empty();
+            let mut rest = part;
+            let done = match &mut self.deflation {
+                Some(deflation) if compressed => {
+                    let mut utf8 = if begins { Utf8::new() } else { self.utf8 };
+                    let mut ahead = utf8;
+                    if kind == MessageKind::Text
+                        && (ahead.check(part).is_err() || last && !ahead.is_complete())
+                    {
+                        return Err(Misuse::InvalidText.into());
+                    }
+                    let done = deflation.put_some(kind, &mut rest, last, &mut self.role, tx)?;
+                    if kind == MessageKind::Text {
+                        let taken = part.len() - rest.len();
+                        // It was found good just now.
+                        let _ = utf8.check(part.get(..taken).unwrap_or_default());
+                    }
+                    self.utf8 = utf8;
+                    self.fragmented = if done && last { None } else { Some(kind) };
+                    done
+                }
+                _ => {
+                    self.fragment(kind, part, last, tx)?;
+                    rest = &[];
+                    true
+                }
+            };
+            *input = input.get(part.len() - rest.len()..).unwrap_or_default();
+            if !done {
+                return Ok(false);
+            }
+            if behind.is_empty() {
+                return Ok(true);
+            }
+        }
     }
 
     /// Puts a ping with a payload of at most 125 bytes.

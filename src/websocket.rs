@@ -474,7 +474,7 @@ impl<R: Role> WebSocket<R> {
     }
 
     #[inline]
-    fn sending(&mut self) -> Result<&mut Sender<R>, Misuse> {
+    pub(crate) fn sending(&mut self) -> Result<&mut Sender<R>, Misuse> {
         match self.phase {
             Phase::Open | Phase::Closed | Phase::Done => Ok(&mut self.sender),
             #[cfg(feature = "handshake")]

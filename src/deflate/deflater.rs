@@ -43,6 +43,9 @@ pub struct Deflater {
     parameters: Parameters,
     takeover: bool,
     phase: Phase,
+    /// Bytes of the message taken, and bytes of its payload given.
+    taken: u64,
+    given: u64,
     /// What came out of a flush and cannot be given yet, since its last four bytes may be the tail.
     staged: [u8; STAGE],
     staged_len: usize,
@@ -61,6 +64,8 @@ impl Deflater {
             },
             takeover: context.takeover,
             phase: Phase::Between,
+            taken: 0,
+            given: 0,
             staged: [0; STAGE],
             staged_len: 0,
         }
@@ -95,8 +100,11 @@ impl Deflater {
         } else {
             self.flush(input, output, &mut progress)
         };
+        self.taken = self.taken.saturating_add(progress.consumed as u64);
+        self.given = self.given.saturating_add(progress.produced as u64);
         if progress.step == Step::End {
             self.phase = Phase::Between;
+            (self.taken, self.given) = (0, 0);
             if !self.takeover {
                 if let Some(engine) = &mut self.engine {
                     engine.reset();
@@ -104,6 +112,16 @@ impl Deflater {
             }
         }
         progress
+    }
+
+    /// Room that is enough for all that is left of the message, once `more` bytes are added to it. What does not
+    /// compress grows: by an eighth with fixed codes, by less in stored blocks.
+    #[must_use]
+    pub fn bound(&self, more: usize) -> usize {
+        let len = self.taken.saturating_add(more as u64);
+        let bound =
+            len.saturating_add(len / 8).saturating_add(len / 64).saturating_add(STAGE as u64);
+        usize::try_from(bound.saturating_sub(self.given)).unwrap_or(usize::MAX)
     }
 
     /// Whether the next byte of input begins a message.

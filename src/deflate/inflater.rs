@@ -112,6 +112,18 @@ impl Inflater {
         Ok(progress)
     }
 
+    /// As [`inflate`](Self::inflate), where the message is to be no longer than `limit` from now on.
+    pub(super) fn inflate_within(
+        &mut self,
+        limit: u64,
+        input: &[u8],
+        output: &mut [u8],
+        last: bool,
+    ) -> Result<Progress, InflateError> {
+        self.limits.message = limit;
+        self.inflate(input, output, last)
+    }
+
     /// Whether the next byte of input begins a message.
     #[must_use]
     pub const fn is_between_messages(&self) -> bool {

@@ -4,6 +4,28 @@
 //! [`Inflater`] and a [`Deflater`] then carry one direction each, streaming between slices of the caller. The
 //! compression itself is zlib-rs's.
 //!
+//! # In a connection
+//!
+//! A server accepts with [`Response::deflate`], a client asks with [`Request::deflate`], and one whose upgrade was done
+//! elsewhere tells [`WebSocket::with_deflate`] what was agreed. From then on messages are inflated before they are
+//! handed out, and compressed where they are at least [`threshold`](DeflateConfig::threshold) bytes long.
+//! [`WebSocket::deflate`] says what holds. The halves take the same agreement.
+//!
+//! - A whole message is inflated into memory beside the read buffer, which grows up to the buffer's own capacity and the
+//!   configured size of messages, whichever is less; past it the connection fails with 1009. In chunks, a message of
+//!   any size goes through at most 16 KiB.
+//! - Text is checked as it is inflated. What the fault lies in is not handed out, and of a whole message nothing.
+//! - A message is compressed straight into the write buffer. Where what it could at worst become does not fit, it goes
+//!   plain, so that whatever fits without compression fits with it. [`WebSocket::send_stream`] compresses messages
+//!   of any size through a small buffer, and [`WebSocket::set_compress`] chooses for each message.
+//!
+//! [`Response::deflate`]: crate::handshake::Response::deflate
+//! [`Request::deflate`]: crate::handshake::Request::deflate
+//! [`WebSocket::with_deflate`]: crate::WebSocket::with_deflate
+//! [`WebSocket::deflate`]: crate::WebSocket::deflate
+//! [`WebSocket::send_stream`]: crate::WebSocket::send_stream
+//! [`WebSocket::set_compress`]: crate::WebSocket::set_compress
+//!
 //! # Memory
 //!
 //! Nothing is allocated before the first compressed message of a direction. Then, in KiB, measured:
@@ -25,13 +47,19 @@
 //! zlib-rs takes its memory from the standard library's allocator, so while this crate needs `alloc` alone, a target
 //! for this feature must have `std`.
 
+mod connection;
 mod deflater;
+mod deflation;
 mod inflater;
+mod inflation;
 mod negotiation;
 mod pool;
 
+pub use connection::Totals;
 pub use deflater::Deflater;
+pub(crate) use deflation::{Deflation, LEAST_ROOM};
 pub use inflater::{InflateError, InflateLimits, Inflater};
+pub(crate) use inflation::Inflation;
 pub use negotiation::{
     Agreement, Answer, Context, DeflateConfig, HeaderValue, NAME, ResponseError, WindowBits,
 };

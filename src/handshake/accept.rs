@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::HandshakeError;
+use super::{Agreement, DeflateConfig, HandshakeError};
 use crate::extensions;
 
 /// RFC 6455 section 1.3.
@@ -138,22 +138,51 @@ where
     I: IntoIterator<Item = (&'a [u8], &'a [u8])>,
     I::IntoIter: Clone,
 {
-    let headers = headers.into_iter();
-    let chosen = check_answer(&accept_key(key), headers)?;
+    let (chosen, _) = check_answer(&accept_key(key), headers.into_iter(), None)?;
+    was_offered(chosen, offered)
+}
+
+/// Judges a 101 as [`check_response`] does, where compression was offered with `deflate`: what was agreed on it, if
+/// anything was.
+///
+/// # Errors
+/// As for [`check_response`]; an answer that the offer does not allow (RFC 7692 section 7.1).
+#[cfg(feature = "deflate")]
+pub fn check_response_deflate<'a, I>(
+    key: &[u8],
+    headers: I,
+    offered: &[&str],
+    deflate: &DeflateConfig,
+) -> Result<(Option<&'a str>, Option<Agreement>), HandshakeError>
+where
+    I: IntoIterator<Item = (&'a [u8], &'a [u8])>,
+    I::IntoIter: Clone,
+{
+    let (chosen, agreement) = check_answer(&accept_key(key), headers.into_iter(), Some(*deflate))?;
+    Ok((was_offered(chosen, offered)?, agreement))
+}
+
+fn was_offered<'a>(
+    chosen: Option<&'a str>,
+    offered: &[&str],
+) -> Result<Option<&'a str>, HandshakeError> {
     match chosen {
         Some(chosen) if !offered.contains(&chosen) => Err(HandshakeError::Subprotocol),
         chosen => Ok(chosen),
     }
 }
 
-/// The rules of a 101 that need no knowledge of what was offered: the subprotocol it chose, if any.
+/// The rules of a 101 that need no knowledge of which subprotocols were offered: the one it chose, if any, and what was
+/// agreed on compression.
 pub(super) fn check_answer<'a>(
     expected: &[u8; 28],
-    headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
-) -> Result<Option<&'a str>, HandshakeError> {
+    headers: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
+    deflate: Option<DeflateConfig>,
+) -> Result<(Option<&'a str>, Option<Agreement>), HandshakeError> {
     let (mut upgrade, mut connection) = (false, false);
     let (mut accept, mut protocol) = (Once::Missing, Once::Missing);
-    for (name, value) in headers {
+    let mut extensions = false;
+    for (name, value) in headers.clone() {
         match Field::of(name) {
             Field::Upgrade => upgrade |= has_token(value, b"websocket"),
             Field::Connection => connection |= has_token(value, b"upgrade"),
@@ -161,9 +190,12 @@ pub(super) fn check_answer<'a>(
             Field::Protocol => protocol = protocol.and(trim(value)),
             // RFC 6455 4.1: an extension "that was not present in the client's handshake" fails; an
             // empty list names none.
-            Field::Extensions if !trim(value).is_empty() => return Err(HandshakeError::Extension),
+            Field::Extensions if !trim(value).is_empty() => extensions = true,
             _ => {}
         }
+    }
+    if extensions && deflate.is_none() {
+        return Err(HandshakeError::Extension);
     }
     if !upgrade {
         return Err(HandshakeError::Upgrade);
@@ -174,11 +206,33 @@ pub(super) fn check_answer<'a>(
     if !matches!(accept, Once::Value(value) if value == expected) {
         return Err(HandshakeError::Accept);
     }
-    match protocol {
-        Once::Missing => Ok(None),
-        Once::Value(value) => Ok(Some(token(value).ok_or(HandshakeError::Subprotocol)?)),
-        Once::Repeated => Err(HandshakeError::Subprotocol),
-    }
+    let protocol = match protocol {
+        Once::Missing => None,
+        Once::Value(value) => Some(token(value).ok_or(HandshakeError::Subprotocol)?),
+        Once::Repeated => return Err(HandshakeError::Subprotocol),
+    };
+    #[cfg(feature = "deflate")]
+    let agreement = match deflate.filter(|_| extensions) {
+        Some(config) => {
+            config.conclude(extension_list(headers)).map_err(|_| HandshakeError::Extension)?
+        }
+        None => None,
+    };
+    #[cfg(not(feature = "deflate"))]
+    let agreement = None;
+    Ok((protocol, agreement))
+}
+
+/// The extensions that a request offers or a response names, over any number of `Sec-WebSocket-Extensions` lines
+/// (RFC 6455 section 9.1).
+pub fn extension_list<'a, I>(
+    headers: I,
+) -> extensions::Extensions<'a, impl Iterator<Item = &'a [u8]> + use<'a, I>>
+where
+    I: IntoIterator<Item = (&'a [u8], &'a [u8])>,
+{
+    let lines = headers.into_iter().filter(|&(name, _)| Field::of(name) == Field::Extensions);
+    extensions::parse(lines.map(|(_, value)| value))
 }
 
 /// The subprotocols that a request offers, in the order of the client's preference, over any number of
@@ -216,10 +270,9 @@ fn check_offered<'a>(
 fn check_extensions<'a>(
     headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
 ) -> Result<(), HandshakeError> {
-    let lines = headers.filter(|&(name, _)| Field::of(name) == Field::Extensions);
     // RFC 6455 9.1: whoever receives a value that does not conform "MUST immediately _Fail the WebSocket
     // Connection_".
-    match extensions::parse(lines.map(|(_, value)| value)).find_map(Result::err) {
+    match extension_list(headers).find_map(Result::err) {
         Some(_) => Err(HandshakeError::Extension),
         None => Ok(()),
     }

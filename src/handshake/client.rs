@@ -1,10 +1,15 @@
 //! The client's side of the opening handshake (RFC 6455 section 4.1).
 
+#[cfg(feature = "deflate")]
+use alloc::boxed::Box;
+
 use super::accept::{accept_key, check_answer, encode_nonce};
 use super::head::{find_end, parse_response};
 use super::message::{Request, put};
-use super::{HandshakeError, Pending, ResponseHead};
+use super::{Agreement, DeflateConfig, HandshakeError, Pending, ResponseHead};
 use crate::buffer::{ReadBuffer, Storage, WriteBuffer};
+#[cfg(feature = "deflate")]
+use crate::deflate::Deflation;
 use crate::role::{Client, Entropy};
 use crate::websocket::{Event, HeadLimits, Phase, WebSocket};
 use crate::{Config, Error, Failure, Misuse};
@@ -73,6 +78,8 @@ impl<E: Entropy> WebSocket<Client<E>> {
         let mut nonce = [0; 16];
         self.sender.role().entropy.fill(&mut nonce)?;
         let key = encode_nonce(&nonce);
+        #[cfg(feature = "deflate")]
+        let offer = request.deflate.map(|config| config.offer());
         put(tx, WriteBuffer::room, |out| {
             out.put("GET ");
             request.resource.iter().for_each(|part| out.put(part));
@@ -91,11 +98,20 @@ impl<E: Entropy> WebSocket<Client<E>> {
             if !request.subprotocols.is_empty() {
                 out.put("\r\n");
             }
+            #[cfg(feature = "deflate")]
+            if let Some(offer) = &offer {
+                out.header("Sec-WebSocket-Extensions", offer.as_str());
+            }
             for (name, value) in request.headers {
                 out.header(name, value);
             }
             out.put("\r\n");
         })?;
+        #[cfg(feature = "deflate")]
+        {
+            self.sender.deflation =
+                request.deflate.map(|config| Box::new(Deflation::offered(&config)));
+        }
         self.sender.role().nonce = nonce;
         self.phase = Phase::Head { limits, searched: 0 };
         Ok(())
@@ -174,13 +190,24 @@ pub(crate) fn receive<'b, E: Entropy, S: Storage, T: Storage>(
             Err(error) => return Some(Event::Failed(ws.fail(Failure::Handshake(error), tx))),
         }
     };
-    match judge(rx.slice(head), limits, &ws.sender.role().nonce) {
-        Ok(response) if response.status == 101 => {
+    #[cfg(feature = "deflate")]
+    let offered = ws.sender.deflation.as_ref().map(|deflation| deflation.config());
+    #[cfg(not(feature = "deflate"))]
+    let offered = None;
+    match judge(rx.slice(head), limits, &ws.sender.role().nonce, offered) {
+        Ok((response, agreement)) if response.status == 101 => {
+            #[cfg(feature = "deflate")]
+            match (agreement, offered) {
+                (Some(agreement), Some(config)) => ws.begin_deflate(agreement, &config),
+                _ => ws.sender.deflation = None,
+            }
+            #[cfg(not(feature = "deflate"))]
+            let None = agreement;
             let subprotocol = response.subprotocol.is_some();
             ws.phase = Phase::Answer(Pending::Response { subprotocol });
             Some(Event::Response(response))
         }
-        Ok(response) => {
+        Ok((response, _)) => {
             ws.sender.shut();
             ws.phase = Phase::Body { remaining: body_len(&response) };
             Some(Event::Refused(response))
@@ -199,13 +226,14 @@ fn judge<'b>(
     head: &'b [u8],
     limits: HeadLimits,
     nonce: &[u8; 16],
-) -> Result<ResponseHead<'b>, HandshakeError> {
+    offered: Option<DeflateConfig>,
+) -> Result<(ResponseHead<'b>, Option<Agreement>), HandshakeError> {
     let (status, headers) = parse_response(head, limits.headers)?;
-    let subprotocol = match status {
-        101 => check_answer(&accept_key(&encode_nonce(nonce)), headers)?,
-        _ => None,
+    let (subprotocol, agreement) = match status {
+        101 => check_answer(&accept_key(&encode_nonce(nonce)), headers, offered)?,
+        _ => (None, None),
     };
-    Ok(ResponseHead { status, headers, subprotocol })
+    Ok((ResponseHead { status, headers, subprotocol }, agreement))
 }
 
 /// How many bytes of body follow; up to the end of the stream, unless a length says otherwise (RFC 9112 section

@@ -3,8 +3,9 @@
 use core::mem::MaybeUninit;
 
 use super::accept::{token, trim};
-use super::{HandshakeError, subprotocols};
+use super::{HandshakeError, extension_list, subprotocols};
 use crate::buffer::{ReadBuffer, Storage};
+use crate::extensions::Extensions;
 use crate::websocket::HeadLimits;
 
 /// A request that was received. Borrows the read buffer.
@@ -53,6 +54,11 @@ impl<'b> RequestHead<'b> {
     /// The subprotocols offered, in the order of the client's preference (RFC 6455 section 1.9).
     pub fn subprotocols(&self) -> impl Iterator<Item = &'b str> + Clone + use<'b> {
         subprotocols(self.headers)
+    }
+
+    /// The extensions offered, in the order of the client's preference (RFC 6455 section 9.1).
+    pub fn extensions(&self) -> Extensions<'b, impl Iterator<Item = &'b [u8]> + use<'b>> {
+        extension_list(self.headers)
     }
 }
 

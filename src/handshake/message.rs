@@ -5,6 +5,8 @@ use super::accept::Field;
 use super::head::{is_header_name, is_header_value};
 use super::uri::Uri;
 use crate::buffer::{Storage, WriteBuffer};
+#[cfg(feature = "deflate")]
+use crate::deflate::DeflateConfig;
 use crate::{Error, Misuse};
 
 /// What a client asks for: given to [`WebSocket::connect`](crate::WebSocket::connect).
@@ -26,6 +28,8 @@ pub struct Request<'a> {
     pub(super) origin: Option<&'a str>,
     pub(super) subprotocols: &'a [&'a str],
     pub(super) headers: &'a [(&'a str, &'a str)],
+    #[cfg(feature = "deflate")]
+    pub(super) deflate: Option<DeflateConfig>,
 }
 
 impl<'a> Request<'a> {
@@ -38,6 +42,8 @@ impl<'a> Request<'a> {
             origin: None,
             subprotocols: &[],
             headers: &[],
+            #[cfg(feature = "deflate")]
+            deflate: None,
         }
     }
 
@@ -52,6 +58,14 @@ impl<'a> Request<'a> {
     #[must_use]
     pub const fn origin(mut self, origin: &'a str) -> Request<'a> {
         self.origin = Some(origin);
+        self
+    }
+
+    /// Offers compression. Whether the server takes it up, [`WebSocket::deflate`](crate::WebSocket::deflate) says.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn deflate(mut self, config: DeflateConfig) -> Request<'a> {
+        self.deflate = Some(config);
         self
     }
 
@@ -87,13 +101,20 @@ impl<'a> Request<'a> {
 pub struct Response<'a> {
     pub(super) subprotocol: Option<&'a str>,
     pub(super) headers: &'a [(&'a str, &'a str)],
+    #[cfg(feature = "deflate")]
+    pub(super) deflate: Option<DeflateConfig>,
 }
 
 impl<'a> Response<'a> {
     /// A plain 101: no subprotocol, no further headers.
     #[must_use]
     pub const fn new() -> Response<'a> {
-        Response { subprotocol: None, headers: &[] }
+        Response {
+            subprotocol: None,
+            headers: &[],
+            #[cfg(feature = "deflate")]
+            deflate: None,
+        }
     }
 
     /// Chooses a subprotocol, which has to be one of those offered. Most browsers end the connection when they
@@ -101,6 +122,15 @@ impl<'a> Response<'a> {
     #[must_use]
     pub const fn subprotocol(mut self, name: &'a str) -> Response<'a> {
         self.subprotocol = Some(name);
+        self
+    }
+
+    /// Agrees to compression, if the client offers any that the configuration can meet; what came of it,
+    /// [`WebSocket::deflate`](crate::WebSocket::deflate) says.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn deflate(mut self, config: DeflateConfig) -> Response<'a> {
+        self.deflate = Some(config);
         self
     }
 

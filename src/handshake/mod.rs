@@ -30,11 +30,22 @@ mod message;
 pub(crate) mod server;
 mod uri;
 
-pub use accept::{Upgrade, accept_key, check_response, subprotocols};
+#[cfg(feature = "deflate")]
+pub use accept::check_response_deflate;
+pub use accept::{Upgrade, accept_key, check_response, extension_list, subprotocols};
 pub use error::HandshakeError;
 pub use head::{Headers, RequestHead, ResponseHead};
 pub use message::{Answer, Request, Response};
 pub use uri::{HostHeader, ResourceName, Uri, UriError};
+
+#[cfg(feature = "deflate")]
+use crate::deflate::{Agreement, DeflateConfig};
+
+/// Without compression there is nothing to offer and nothing to agree on.
+#[cfg(not(feature = "deflate"))]
+type DeflateConfig = core::convert::Infallible;
+#[cfg(not(feature = "deflate"))]
+type Agreement = core::convert::Infallible;
 
 /// What a handed-out head asks of the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

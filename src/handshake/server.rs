@@ -78,6 +78,12 @@ impl WebSocket<Server> {
         {
             return Err(Misuse::SubprotocolNotOffered.into());
         }
+        #[cfg(feature = "deflate")]
+        let compression = response.deflate.and_then(|config| {
+            // The list was found well-formed with the request.
+            let answer = config.choose(request.extensions()).ok()??;
+            Some((answer, config))
+        });
         let accept = upgrade.accept();
         put(tx, WriteBuffer::room, |out| {
             out.put("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ");
@@ -86,11 +92,19 @@ impl WebSocket<Server> {
             if let Some(name) = response.subprotocol {
                 out.header("Sec-WebSocket-Protocol", name);
             }
+            #[cfg(feature = "deflate")]
+            if let Some((answer, _)) = &compression {
+                out.header("Sec-WebSocket-Extensions", answer.header.as_str());
+            }
             for (name, value) in response.headers {
                 out.header(name, value);
             }
             out.put("\r\n");
         })?;
+        #[cfg(feature = "deflate")]
+        if let Some((answer, config)) = compression {
+            self.begin_deflate(answer.agreement, &config);
+        }
         self.phase = Phase::Open;
         Ok(())
     }

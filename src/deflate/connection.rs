@@ -1,0 +1,187 @@
+//! What an open connection and its halves say and are told about compression.
+
+use alloc::boxed::Box;
+
+use super::{Agreement, DeflateConfig, Deflation, Inflation, Pool};
+use crate::buffer::{Storage, WriteBuffer};
+use crate::frame::MessageKind;
+use crate::role::Role;
+use crate::{Error, Receiver, Sender, WebSocket};
+
+/// How much went through one direction of a connection as compressed messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Bytes of messages.
+    pub messages: u64,
+    /// Bytes of payload that they were on the wire.
+    pub wire: u64,
+}
+
+impl Totals {
+    pub(super) const fn add(&mut self, messages: usize, wire: usize) {
+        self.messages = self.messages.saturating_add(messages as u64);
+        self.wire = self.wire.saturating_add(wire as u64);
+    }
+}
+
+impl Receiver {
+    /// Inflates compressed messages, as they were agreed. Only [`receive_from`](Self::receive_from) and
+    /// [`receive_chunks_from`](Self::receive_chunks_from) do it: inflated bytes lie in the read buffer.
+    #[must_use]
+    pub fn with_deflate(mut self, agreement: Agreement, config: &DeflateConfig) -> Receiver {
+        self.begin_inflating(agreement, config);
+        self
+    }
+
+    pub(super) fn begin_inflating(&mut self, agreement: Agreement, config: &DeflateConfig) {
+        self.allow_rsv1();
+        self.inflation = Some(Box::new(Inflation::new(agreement, config)));
+    }
+
+    /// How much was received as compressed messages.
+    #[must_use]
+    pub fn inflated(&self) -> Totals {
+        self.inflation.as_ref().map_or(Totals::default(), |inflation| inflation.totals)
+    }
+
+    /// Takes a decompressor from the pool, if one can be of use.
+    pub fn borrow_from(&mut self, pool: &mut Pool) {
+        if let Some(inflation) = &mut self.inflation {
+            inflation.inflater.borrow_from(pool);
+        }
+    }
+
+    /// Gives the decompressor to the pool, if no context is kept and no message is on its way.
+    pub fn return_to(&mut self, pool: &mut Pool) {
+        if let Some(inflation) = &mut self.inflation {
+            inflation.inflater.return_to(pool);
+        }
+    }
+}
+
+impl<R: Role> Sender<R> {
+    /// Compresses messages, as it was agreed.
+    #[must_use]
+    pub fn with_deflate(mut self, agreement: Agreement, config: &DeflateConfig) -> Sender<R> {
+        self.deflation = Some(Box::new(Deflation::agreed(agreement, config)));
+        self
+    }
+
+    /// What was agreed on compression, if anything was.
+    #[must_use]
+    pub fn deflate(&self) -> Option<Agreement> {
+        self.deflation.as_ref().and_then(|deflation| deflation.agreement)
+    }
+
+    /// Whether messages that begin from now on are compressed, where that was agreed and they are long enough. At
+    /// first they are. What does not compress, such as pictures, is better sent plain.
+    pub fn set_compress(&mut self, compress: bool) {
+        if let Some(deflation) = &mut self.deflation {
+            deflation.on = compress;
+        }
+    }
+
+    /// How much was sent as compressed messages.
+    #[must_use]
+    pub fn deflated(&self) -> Totals {
+        self.deflation.as_ref().map_or(Totals::default(), |deflation| deflation.totals)
+    }
+
+    /// Takes a compressor from the pool, if one can be of use.
+    pub fn borrow_from(&mut self, pool: &mut Pool) {
+        if let Some(deflation) = &mut self.deflation {
+            if deflation.agreement.is_some() {
+                deflation.deflater.borrow_from(pool);
+            }
+        }
+    }
+
+    /// Gives the compressor to the pool, if no context is kept and no message is on its way.
+    pub fn return_to(&mut self, pool: &mut Pool) {
+        if let Some(deflation) = &mut self.deflation {
+            deflation.deflater.return_to(pool);
+        }
+    }
+}
+
+impl<R: Role> WebSocket<R> {
+    /// A connection on which compression was agreed elsewhere: by [`DeflateConfig::choose`] on the request of an
+    /// upgrade that an HTTP library does, or by [`DeflateConfig::conclude`] on its answer.
+    ///
+    /// ```
+    /// use sockless::deflate::DeflateConfig;
+    /// use sockless::{Config, Server, WebSocket, extensions};
+    ///
+    /// let config = DeflateConfig::DEFAULT;
+    /// let offers: [&[u8]; 1] = [b"permessage-deflate; client_max_window_bits"]; // Sec-WebSocket-Extensions
+    /// let mut ws = WebSocket::established(Server, Config::default());
+    /// if let Some(answer) = config.choose(extensions::parse(offers))? {
+    ///     assert_eq!(answer.header.as_str(), "permessage-deflate"); // to be sent with the answer
+    ///     ws = ws.with_deflate(answer.agreement, &config);
+    /// }
+    /// assert!(ws.deflate().is_some());
+    /// # Ok::<(), extensions::ExtensionSyntaxError>(())
+    /// ```
+    #[must_use]
+    pub fn with_deflate(mut self, agreement: Agreement, config: &DeflateConfig) -> WebSocket<R> {
+        self.begin_deflate(agreement, config);
+        self
+    }
+
+    pub(crate) fn begin_deflate(&mut self, agreement: Agreement, config: &DeflateConfig) {
+        self.receiver.begin_inflating(agreement, config);
+        self.sender.deflation = Some(Box::new(Deflation::agreed(agreement, config)));
+    }
+
+    /// What was agreed on compression, if anything was.
+    #[must_use]
+    pub fn deflate(&self) -> Option<Agreement> {
+        self.sender.deflate()
+    }
+
+    /// Whether messages that begin from now on are compressed; see [`Sender::set_compress`].
+    pub fn set_compress(&mut self, compress: bool) {
+        self.sender.set_compress(compress);
+    }
+
+    /// Puts as much of the next part of a message as there is room for; see [`Sender::stream`].
+    ///
+    /// # Errors
+    /// [`Misuse::NotOpen`](crate::Misuse::NotOpen) before the handshake is finished; otherwise as for
+    /// [`Sender::stream`].
+    pub fn send_stream<T: Storage>(
+        &mut self,
+        kind: MessageKind,
+        input: &mut &[u8],
+        fin: bool,
+        tx: &mut WriteBuffer<T>,
+    ) -> Result<bool, Error> {
+        self.sending()?.stream(kind, input, fin, tx)
+    }
+
+    /// How much was received as compressed messages.
+    #[must_use]
+    pub fn inflated(&self) -> Totals {
+        self.receiver.inflated()
+    }
+
+    /// How much was sent as compressed messages.
+    #[must_use]
+    pub fn deflated(&self) -> Totals {
+        self.sender.deflated()
+    }
+
+    /// Takes memory for compression from the pool, so far as it can be of use: before the connection has something to
+    /// do.
+    pub fn borrow_from(&mut self, pool: &mut Pool) {
+        self.receiver.borrow_from(pool);
+        self.sender.borrow_from(pool);
+    }
+
+    /// Gives memory for compression to the pool, so far as no context is kept and no message is on its way: when the
+    /// connection has nothing more to do for now.
+    pub fn return_to(&mut self, pool: &mut Pool) {
+        self.receiver.return_to(pool);
+        self.sender.return_to(pool);
+    }
+}
