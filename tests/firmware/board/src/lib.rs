@@ -23,11 +23,7 @@ pub struct HostLink {
 impl HostLink {
     fn open() -> Self {
         let output = open(b"output\0", nr::open::W_TRUNC_BINARY);
-        let mut link = Self {
-            input: open(b"input\0", nr::open::R_BINARY),
-            output,
-            piece: 4,
-        };
+        let mut link = Self { input: open(b"input\0", nr::open::R_BINARY), output, piece: 4 };
         let mut piece = [0; 4];
         let Ok(_) = link.read(&mut piece);
         link.piece = u32::from_le_bytes(piece) as usize;
@@ -75,15 +71,9 @@ pub fn keep(value: u8) {
 pub fn run(scenario: impl FnOnce(&mut HostLink) -> u32, connection: usize) -> ! {
     let verdict = scenario(&mut HostLink::open());
     let report = [verdict, stack_used() as u32, connection as u32].map(u32::to_le_bytes);
-    write(
-        open(b"report\0", nr::open::W_TRUNC_BINARY),
-        report.as_flattened(),
-    );
+    write(open(b"report\0", nr::open::W_TRUNC_BINARY), report.as_flattened());
     debug::exit(debug::EXIT_SUCCESS);
-    #[allow(
-        clippy::empty_loop,
-        reason = "the emulator has ended; a debugger may have gone on"
-    )]
+    #[allow(clippy::empty_loop, reason = "the emulator has ended; a debugger may have gone on")]
     loop {}
 }
 
@@ -123,10 +113,7 @@ fn fail() {
 #[exception]
 unsafe fn HardFault(_frame: &ExceptionFrame) -> ! {
     fail();
-    #[allow(
-        clippy::empty_loop,
-        reason = "nothing is left to be done after a fault"
-    )]
+    #[allow(clippy::empty_loop, reason = "nothing is left to be done after a fault")]
     loop {}
 }
 
@@ -145,9 +132,6 @@ fn panic(_: &core::panic::PanicInfo) -> ! {
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo) -> ! {
     fail();
-    #[allow(
-        clippy::empty_loop,
-        reason = "nothing is left to be done after a panic"
-    )]
+    #[allow(clippy::empty_loop, reason = "nothing is left to be done after a panic")]
     loop {}
 }

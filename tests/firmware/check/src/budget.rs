@@ -47,20 +47,11 @@ impl Budget {
     }
 
     pub fn write(&self, path: &Path) -> Result<(), Box<dyn Error>> {
-        Ok(fs::write(
-            path,
-            format!("{HEADER}{}", toml::to_string(self)?),
-        )?)
+        Ok(fs::write(path, format!("{HEADER}{}", toml::to_string(self)?))?)
     }
 
     pub fn update(&mut self, build: &str, compiler: &str, images: BTreeMap<String, Cost>) {
-        self.builds.insert(
-            build.into(),
-            Build {
-                compiler: compiler.into(),
-                images,
-            },
-        );
+        self.builds.insert(build.into(), Build { compiler: compiler.into(), images });
     }
 
     /// What is wrong with the measured costs: one line for each number past its budget.
@@ -73,21 +64,16 @@ impl Budget {
         let Some(recorded) = self.builds.get(build) else {
             return vec![format!("no budget for builds of the kind {build}")];
         };
-        let percent = if recorded.compiler == compiler {
-            0
-        } else {
-            self.other_compiler_percent
-        };
+        let percent = if recorded.compiler == compiler { 0 } else { self.other_compiler_percent };
         let mut complaints = Vec::new();
         for (name, cost) in images {
             let Some(limit) = recorded.images.get(name) else {
                 complaints.push(format!("{name}: no budget"));
                 continue;
             };
-            for (what, measured, limit) in [
-                ("flash", cost.flash, limit.flash),
-                ("stack", cost.stack, limit.stack),
-            ] {
+            for (what, measured, limit) in
+                [("flash", cost.flash, limit.flash), ("stack", cost.stack, limit.stack)]
+            {
                 let limit = limit + limit * percent / 100;
                 if measured > limit {
                     complaints.push(format!(
@@ -106,25 +92,10 @@ mod tests {
     use super::*;
 
     fn budget() -> Budget {
-        let images = BTreeMap::from([(
-            "server".to_owned(),
-            Cost {
-                flash: 1000,
-                stack: 200,
-            },
-        )]);
-        let builds = BTreeMap::from([(
-            "stable-target".to_owned(),
-            Build {
-                compiler: "1".into(),
-                images,
-            },
-        )]);
-        Budget {
-            other_compiler_percent: 5,
-            targets: BTreeMap::new(),
-            builds,
-        }
+        let images = BTreeMap::from([("server".to_owned(), Cost { flash: 1000, stack: 200 })]);
+        let builds =
+            BTreeMap::from([("stable-target".to_owned(), Build { compiler: "1".into(), images })]);
+        Budget { other_compiler_percent: 5, targets: BTreeMap::new(), builds }
     }
 
     fn complaints(name: &str, compiler: &str, flash: u32, stack: u32) -> usize {

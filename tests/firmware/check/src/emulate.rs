@@ -78,18 +78,12 @@ pub fn emulate(
 
     let report = fs::read(place.join("report"))?;
     let field = |at: usize| {
-        report
-            .get(at..at + 4)
-            .and_then(|bytes| bytes.try_into().ok())
-            .map(u32::from_le_bytes)
+        report.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_le_bytes)
     };
     match (field(0), field(4), field(8)) {
-        (Some(verdict), Some(stack), Some(connection)) => Ok(Outcome {
-            output: fs::read(place.join("output"))?,
-            verdict,
-            stack,
-            connection,
-        }),
+        (Some(verdict), Some(stack), Some(connection)) => {
+            Ok(Outcome { output: fs::read(place.join("output"))?, verdict, stack, connection })
+        }
         _ => Err("the report is too short".into()),
     }
 }

@@ -13,11 +13,7 @@ pub struct MemoryLink<'a> {
 impl<'a> MemoryLink<'a> {
     /// One read brings at most `piece` bytes of `input`, as on the board.
     pub fn new(input: &'a [u8], piece: u32) -> Self {
-        Self {
-            input,
-            piece: piece as usize,
-            output: Vec::new(),
-        }
+        Self { input, piece: piece as usize, output: Vec::new() }
     }
 }
 

@@ -45,18 +45,13 @@ impl Image {
     pub fn read(path: &Path) -> Result<Self, Box<dyn Error>> {
         let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let elf = object::File::parse(&*bytes)?;
-        let size = |name| {
-            elf.section_by_name(name)
-                .map_or(0, |section| section.size())
-        };
+        let size = |name| elf.section_by_name(name).map_or(0, |section| section.size());
         let (text, rodata) = (size(".text"), size(".rodata"));
 
         // Aliases share an address: each byte is counted once, for the first name of its address.
         let mut symbols: BTreeMap<u64, (u64, SymbolKind, String)> = BTreeMap::new();
         for symbol in elf.symbols().filter(|symbol| symbol.size() > 0) {
-            let section = symbol
-                .section_index()
-                .and_then(|index| elf.section_by_index(index).ok());
+            let section = symbol.section_index().and_then(|index| elf.section_by_index(index).ok());
             if section.is_some_and(|section| matches!(section.name(), Ok(".text" | ".rodata"))) {
                 let name = format!("{:#}", rustc_demangle::demangle(symbol.name()?));
                 // The lowest bit of a function's address only says that it is Thumb code.
@@ -76,25 +71,15 @@ impl Image {
 
         let code = elf.section_by_name(".text").ok_or("no .text")?;
         let panics = panic_calls(code.address(), code.data()?, &symbols);
-        Ok(Self {
-            text,
-            rodata,
-            data: size(".data"),
-            bss: size(".bss"),
-            origins,
-            panics,
-        })
+        Ok(Self { text, rodata, data: size(".data"), bss: size(".bss"), origins, panics })
     }
 }
 
 impl Origin {
     fn of(name: &str) -> Self {
-        let first = name
-            .split(|c: char| !(c.is_alphanumeric() || c == '_'))
-            .find(|word| {
-                !word.is_empty()
-                    && !matches!(*word, "mut" | "dyn" | "impl" | "u8" | "usize" | "str")
-            });
+        let first = name.split(|c: char| !(c.is_alphanumeric() || c == '_')).find(|word| {
+            !word.is_empty() && !matches!(*word, "mut" | "dyn" | "impl" | "u8" | "usize" | "str")
+        });
         match first.unwrap_or("") {
             "sockless" | "firmware_scenarios" => Self::Ours,
             "httparse" => Self::Httparse,
@@ -133,9 +118,8 @@ fn panic_calls(
                 continue;
             };
             let target = (at as i64 + 4 + distance) as u64;
-            if let Some((_, _, callee)) = symbols
-                .get(&target)
-                .filter(|(_, _, callee)| is_panic(callee))
+            if let Some((_, _, callee)) =
+                symbols.get(&target).filter(|(_, _, callee)| is_panic(callee))
             {
                 found.push((name.clone(), callee.clone()));
             }
