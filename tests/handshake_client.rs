@@ -1,0 +1,486 @@
+//! `protocol-rules` 14-20: the opening handshake as a client (RFC 6455 section 4.1).
+
+mod common;
+use common::http::{RESPONSE_HEADERS, head, replace, response};
+use common::*;
+use sockless::extensions;
+use sockless::handshake::{HandshakeError, Request, Uri};
+use sockless::{
+    Client, Config, EntropyError, Error, Event, Failure, MessageKind, Misuse, ReadBuffer, Server,
+    State, WebSocket, WriteBuffer,
+};
+
+const ACCEPT: &str = "Sec-WebSocket-Accept: CdXSYUsvsaMthlEXWDNURGWA/1o=";
+
+type Ws = WebSocket<Client<Sevens>>;
+
+/// A client that has asked, offering these subprotocols, and what it put out to ask.
+fn asked(config: Config, offered: &[&str]) -> (Ws, Vec<u8>) {
+    let uri = Uri::parse("ws://server.example.com/chat").unwrap();
+    let mut ws = WebSocket::client(config, sevens as Sevens);
+    let mut tx = WriteBuffer::new([0; 1024]);
+    ws.connect(&Request::new(&uri).subprotocols(offered), &mut tx).unwrap();
+    (ws, tx.bytes().to_vec())
+}
+
+/// What a client that has asked, and goes on by `answer`, makes of this input, at every cut.
+fn client_by(
+    config: Config,
+    offered: &[&str],
+    input: &[u8],
+    answer: impl Fn(&mut Ws, &Event<'_>, &mut WriteBuffer<&mut [u8]>),
+) -> Run {
+    at_every_cut(input, |input, cuts| {
+        let (ws, _) = asked(config, offered);
+        run_ws(ws, input, cuts, 1 << 12, Take::Messages, true, &answer)
+    })
+}
+
+/// As [`client_by`], for a caller that leaves the answer alone.
+fn client_run(input: &[u8]) -> Run {
+    client_by(Config::default(), &[], input, |_, _, _| {})
+}
+
+fn accepted(input: &[u8]) {
+    let run = client_run(input);
+    assert_eq!(run.events, ["response None", "close 1006 \"\""], "{}", input.escape_ascii());
+    assert!(run.output.is_empty());
+}
+
+/// The answer fails the handshake, nothing is sent, and what follows it is not looked at.
+fn fails(input: &[u8], reason: &str) {
+    let run = client_run(&[input, &plain(0x81, b"text")].concat());
+    assert_eq!(run.events, [format!("failed Handshake({reason})")], "{}", input.escape_ascii());
+    assert!(run.output.is_empty());
+    assert_eq!((run.state, run.done), (State::Closed, true));
+}
+
+/// Rule 14, section 4.1: the request, and nothing behind it before the answer.
+#[test]
+fn rule_14_the_request_goes_out_alone() {
+    let (mut ws, request) = asked(Config::default(), &[]);
+    assert_eq!(
+        request.escape_ascii().to_string(),
+        b"GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n\
+          Connection: Upgrade\r\nSec-WebSocket-Key: BwcHBwcHBwcHBwcHBwcHBw==\r\n\
+          Sec-WebSocket-Version: 13\r\n\r\n"
+            .escape_ascii()
+            .to_string()
+    );
+    let not_open = Err(Error::Misuse(Misuse::NotOpen));
+    let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
+    let whole = response("", &[]);
+    let (last, others) = whole.split_last().unwrap();
+    for &byte in others {
+        rx.space()[0] = byte;
+        rx.filled(1);
+        assert_eq!(ws.receive(&mut rx, &mut tx), None);
+        assert_eq!(ws.send_text("early", &mut tx), not_open);
+        assert_eq!(ws.send_binary(b"early", &mut tx), not_open);
+        assert_eq!(ws.send_vectored(MessageKind::Binary, b"early", &mut tx), not_open);
+        assert_eq!(ws.send_fragment(MessageKind::Text, b"early", false, &mut tx), not_open);
+        assert_eq!(ws.send_ping(b"", &mut tx), not_open);
+        assert_eq!(ws.send_pong(b"", &mut tx), not_open);
+        assert_eq!(ws.close(1000.into(), "", &mut tx), not_open);
+        assert_eq!(ws.state(), State::Connecting);
+        assert!(tx.is_empty());
+    }
+    rx.space()[0] = *last;
+    rx.filled(1);
+    let Some(Event::Response(response)) = ws.receive(&mut rx, &mut tx) else { panic!() };
+    assert_eq!(ws.send_text("still early", &mut tx), not_open);
+    assert_eq!(ws.establish(&response, &[]), Ok(None));
+    assert_eq!(ws.send_text("now", &mut tx), Ok(()));
+    assert!(!tx.is_empty());
+    // Before the question nothing is an answer.
+    let mut ws = WebSocket::client(Config::default(), sevens as Sevens);
+    let mut rx = ReadBuffer::new([0; 512]);
+    rx.extend(&whole);
+    let mut tx = WriteBuffer::new([0; 512]);
+    assert_eq!(ws.receive(&mut rx, &mut tx), None);
+    assert_eq!(rx.unread(), whole);
+    assert_eq!(ws.state(), State::Connecting);
+}
+
+/// Rule 14: frame bytes behind the 101 are kept, also those that end it all.
+#[test]
+fn rule_14_frames_behind_the_101_are_kept() {
+    let input = [
+        &response("", &[])[..],
+        &plain(0x01, b"fir"),
+        &plain(0x89, b"ping"),
+        &plain(0x80, b"st"),
+        &plain(0x82, &[7; 3]),
+        &plain(0x88, b"\x03\xe8bye"),
+    ]
+    .concat();
+    let run = client_run(&input);
+    assert_eq!(
+        run.events,
+        [
+            "response None",
+            "ping \"ping\"",
+            "text \"first\"",
+            "binary \"\\x07\\x07\\x07\"",
+            "close 1000 \"bye\""
+        ]
+    );
+    let replies = frames(&run.output);
+    assert_eq!(replies[0].1, b"ping");
+    assert_eq!(replies[1].1, [3, 0xE8]);
+    assert!(replies.iter().all(|(header, _)| header.mask == Some([7; 4])));
+}
+
+/// Rule 15, section 4.1: other answers are HTTP, for the caller to see.
+#[test]
+fn rule_15_any_other_status_is_ordinary_http() {
+    for status in [200, 204, 301, 302, 304, 400, 401, 403, 404, 426, 429, 500, 503, 599] {
+        let first = format!("HTTP/1.1 {status} Whatever");
+        let input = head(&first, ["Content-Length: 0", "Location: ws://elsewhere/"]);
+        let run = client_by(Config::default(), &[], &input, |ws, event, tx| {
+            let Event::Refused(answer) = event else { panic!("{event:?}") };
+            assert_eq!(answer.status(), status);
+            assert_eq!(answer.header("LOCATION"), Some(&b"ws://elsewhere/"[..]));
+            assert_eq!(answer.headers().count(), 2);
+            assert_eq!(ws.send_text("no", tx), Err(Error::Misuse(Misuse::NotOpen)));
+        });
+        assert_eq!(run.events, [format!("refused {status}")]);
+        assert_eq!((run.state, run.done), (State::Closed, true));
+        assert!(run.output.is_empty());
+    }
+    for first in ["HTTP/1.1 404 ", "HTTP/1.1 404", "HTTP/1.0 404 Not Found"] {
+        assert_eq!(client_run(&head(first, [])).events, ["refused 404"]);
+    }
+}
+
+/// Rule 15, RFC 9112 section 6.3: the body comes as it is on the wire, to its length or to the end of the stream.
+#[test]
+fn rule_15_the_body_of_a_refusal_is_handed_on() {
+    let page = "<p>not here</p>";
+    let body = |lines: &[&str], sent: &str| {
+        let input =
+            [&head("HTTP/1.1 404 Not Found", lines.iter().copied())[..], sent.as_bytes()].concat();
+        let run = client_run(&input);
+        assert!(run.done);
+        assert_eq!(run.events[0], "refused 404");
+        run.events[1..].join(" ")
+    };
+    let whole = format!("body \"{page}\"");
+    assert_eq!(body(&["Content-Length: 15"], page), whole);
+    assert_eq!(body(&["content-length:15 "], &format!("{page}HTTP/1.1 101 x")), whole);
+    assert_eq!(body(&[], page), whole);
+    assert_eq!(body(&["Content-Length: many"], page), whole);
+    assert_eq!(body(&["Content-Length: 100"], page), whole, "cut short");
+    assert_eq!(body(&["Content-Length: 18446744073709551615"], page), whole);
+    assert_eq!(
+        body(&["Transfer-Encoding: chunked", "Content-Length: 3"], "5\r\nhello\r\n0\r\n\r\n"),
+        "body \"5\\r\\nhello\\r\\n0\\r\\n\\r\\n\""
+    );
+    let empty = [&head("HTTP/1.1 204 No Content", [])[..], page.as_bytes()].concat();
+    assert_eq!(client_run(&empty).events, ["refused 204"]);
+}
+
+/// Rule 15: the connection is done when the body is there whole, not only when the stream ends.
+#[test]
+fn rule_15_a_whole_body_is_the_end() {
+    let input = [&head("HTTP/1.1 404 x", ["Content-Length: 3"])[..], b"abcdef"].concat();
+    let (ws, _) = asked(Config::default(), &[]);
+    let run = run_ws(ws, &input, &[], 512, Take::Messages, false, |_, _, _| {});
+    assert_eq!(run.events, ["refused 404", "body \"abc\""]);
+    assert!(run.done);
+    // Without a length it goes on.
+    let input = [&head("HTTP/1.1 404 x", [])[..], b"abcdef"].concat();
+    let (ws, _) = asked(Config::default(), &[]);
+    let run = run_ws(ws, &input, &[], 512, Take::Messages, false, |_, _, _| {});
+    assert_eq!((run.state, run.done), (State::Connecting, false));
+}
+
+/// Rule 15, RFC 9110 section 15.2: interim answers mean nothing.
+#[test]
+fn rule_15_interim_answers_are_passed_over() {
+    let input = [
+        &head("HTTP/1.1 100 Continue", [])[..],
+        &head("HTTP/1.1 103 Early Hints", ["Link: </style.css>"]),
+        &response("", &[]),
+        &plain(0x81, b"text"),
+    ]
+    .concat();
+    assert_eq!(client_run(&input).events[..2], ["response None", "text \"text\""]);
+    let input =
+        [head("HTTP/1.1 102 Processing", []), head("HTTP/1.1 404 x", ["Content-Length: 0"])];
+    assert_eq!(client_run(&input.concat()).events, ["refused 404"]);
+}
+
+/// Rule 15, RFC 9112: what is no HTTP at all, or has no end, fails.
+#[test]
+fn rule_15_what_is_no_answer_fails() {
+    for first in ["HTTP/2.0 101 x", "HTTP/1.0 101 x", "SSH-2.0-OpenSSH", "101 x"] {
+        fails(&head(first, RESPONSE_HEADERS), "HttpVersion");
+    }
+    for first in ["HTTP/1.1 1x1 y", "HTTP/1.1 10", "HTTP/1.1 1010 x", "HTTP/1.1101 x"] {
+        fails(&head(first, RESPONSE_HEADERS), "Malformed");
+    }
+    for line in ["X : y", "X", " X: y", "X: a\rb", "X: a\nY: b", "X: \0", "X\u{e9}: y"] {
+        fails(&response("", &[line]), "Malformed");
+    }
+    let many = response("", &["X: y"; 62]);
+    fails(&many, "TooManyHeaders");
+    accepted(&response("", &["X: y"; 61]));
+    let whole = response("", &[]);
+    let limit = |bytes: usize| {
+        client_by(Config::default().max_head_size(bytes as u32), &[], &whole, |_, _, _| {})
+    };
+    assert_eq!(limit(whole.len()).events[0], "response None");
+    assert_eq!(limit(whole.len() - 1).events, ["failed Handshake(HeadTooLarge)"]);
+    assert_eq!(client_run(&whole[..whole.len() - 1]).events, ["close 1006 \"\""]);
+}
+
+/// Rule 16, section 4.1.
+#[test]
+fn rule_16_upgrade_connection_and_accept_are_checked() {
+    for line in ["Upgrade: WebSocket", "UPGRADE:websocket", "Upgrade: websocket, h2c"] {
+        accepted(&response("Upgrade", &[line]));
+    }
+    for lines in [&[][..], &["Upgrade:"], &["Upgrade: h2c"], &["Upgrade: websockets"]] {
+        fails(&response("Upgrade", lines), "Upgrade");
+    }
+    for lines in [
+        &["Connection: keep-alive, Upgrade"][..],
+        &["Connection: keep-alive", "connection: upgrade"],
+        &["Connection:UPGRADE"],
+    ] {
+        accepted(&response("Connection", lines));
+    }
+    for lines in [&[][..], &["Connection: keep-alive"], &["Connection: close"], &["Connection:"]] {
+        fails(&response("Connection", lines), "Connection");
+    }
+    accepted(&response(
+        "Sec-WebSocket-Accept",
+        &["sec-websocket-accept:CdXSYUsvsaMthlEXWDNURGWA/1o= \t"],
+    ));
+    for lines in [
+        &[][..],
+        &["Sec-WebSocket-Accept:"],
+        // The answer to another key, in other case, cut, quoted, with more, and twice.
+        &["Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="],
+        &["Sec-WebSocket-Accept: cdxsyusvsamthlexwdnurgwa/1o="],
+        &["Sec-WebSocket-Accept: CdXSYUsvsaMthlEXWDNURGWA/1o"],
+        &["Sec-WebSocket-Accept: CdXSYUsvsaMthlEXWDNURGWA/1p="],
+        &["Sec-WebSocket-Accept: DdXSYUsvsaMthlEXWDNURGWA/1o="],
+        &["Sec-WebSocket-Accept: \"CdXSYUsvsaMthlEXWDNURGWA/1o=\""],
+        &["Sec-WebSocket-Accept: CdXSYUsvsaMthlEXWDNURGWA/1o=="],
+        &[ACCEPT, ACCEPT],
+    ] {
+        fails(&response("Sec-WebSocket-Accept", lines), "Accept");
+    }
+}
+
+/// Rule 17, section 4.1.
+#[test]
+fn rule_17_what_was_not_requested_fails() {
+    fails(&response("", &["Sec-WebSocket-Extensions: permessage-deflate"]), "Extension");
+    fails(&response("", &["Sec-WebSocket-Extensions: x-unheard-of; a=b"]), "Extension");
+    accepted(&response("", &["Sec-WebSocket-Extensions:"]));
+
+    let twice = ["Sec-WebSocket-Protocol: chat", "Sec-WebSocket-Protocol: chat"];
+    fails(&response("", &twice), "Subprotocol");
+    fails(&response("", &["Sec-WebSocket-Protocol: chat, superchat"]), "Subprotocol");
+    fails(&response("", &["Sec-WebSocket-Protocol:"]), "Subprotocol");
+
+    // One was chosen although none was offered: the caller need not look.
+    let chosen = response("", &["Sec-WebSocket-Protocol: chat"]);
+    let run = client_run(&[&chosen[..], &plain(0x81, b"text")].concat());
+    assert_eq!(run.events, ["response Some(\"chat\")", "failed Handshake(Subprotocol)"]);
+    assert!(run.done && run.output.is_empty());
+}
+
+/// Rule 17: what becomes of the answer `lines` to the `offered` subprotocols.
+fn chosen(offered: &[&str], lines: &[&str]) -> Result<Option<String>, Failure> {
+    let (mut ws, _) = asked(Config::default(), offered);
+    let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
+    rx.extend(&response("Sec-WebSocket-Protocol", lines));
+    let Some(Event::Response(response)) = ws.receive(&mut rx, &mut tx) else { panic!() };
+    let chosen = ws.establish(&response, offered).map(|name| name.map(str::to_string));
+    assert_eq!(ws.state(), if chosen.is_ok() { State::Open } else { State::Closed });
+    assert_eq!(ws.is_done(), chosen.is_err());
+    if chosen.is_err() {
+        assert_eq!(ws.send_text("no", &mut tx), Err(Error::Misuse(Misuse::Closed)));
+        rx.extend(&plain(0x81, b"text"));
+        assert_eq!(ws.receive(&mut rx, &mut tx), None);
+        assert!(tx.is_empty());
+    }
+    chosen
+}
+
+/// Rule 17: which browsers fail and the RFC does not, that none is chosen, is for the caller to decide.
+#[test]
+fn rule_17_one_that_was_offered_is_the_caller_s_to_see() {
+    let offered = ["chat", "superchat"];
+    let (_, request) = asked(Config::default(), &offered);
+    let request = String::from_utf8(request).unwrap();
+    assert!(request.contains("\r\nSec-WebSocket-Protocol: chat, superchat\r\n"));
+    let none = Failure::Handshake(HandshakeError::Subprotocol);
+    assert_eq!(
+        chosen(&offered, &["Sec-WebSocket-Protocol: superchat"]),
+        Ok(Some("superchat".to_string()))
+    );
+    assert_eq!(chosen(&offered, &["sec-websocket-protocol:chat "]), Ok(Some("chat".to_string())));
+    assert_eq!(chosen(&offered, &["Sec-WebSocket-Protocol: Chat"]), Err(none));
+    assert_eq!(chosen(&offered, &["Sec-WebSocket-Protocol: other"]), Err(none));
+    assert_eq!(chosen(&[], &["Sec-WebSocket-Protocol: chat"]), Err(none));
+    assert_eq!(chosen(&offered, &[]), Ok(None));
+}
+
+/// Rule 18, sections 9.1 and 11.3.2, erratum 3433: over several lines, quoted values unquoted, and a list that does
+/// not parse refused.
+#[test]
+fn rule_18_extensions_may_span_lines_and_quote() {
+    let lines: [&[u8]; 3] = [b" a; x=1 , b;y=\"2\"", b"", b"c; z=\"\\3\"; flag"];
+    let seen: Vec<_> = extensions::parse(lines)
+        .map(|extension| {
+            let extension = extension.unwrap();
+            let parameters: Vec<_> = extension
+                .parameters()
+                .map(|parameter| {
+                    let value = parameter.value().map(|value| value.chars().collect::<String>());
+                    (parameter.name(), value)
+                })
+                .collect();
+            (extension.name(), parameters)
+        })
+        .collect();
+    let value = |value: &str| Some(value.to_string());
+    assert_eq!(
+        seen,
+        [
+            ("a", vec![("x", value("1"))]),
+            ("b", vec![("y", value("2"))]),
+            ("c", vec![("z", value("3")), ("flag", None)]),
+        ]
+    );
+    for bad in ["a; x=\"1 2\"", "a; x=\"\"", "a;", "a; x=", "a b", "\"a\"", "a; x=\"1", "\u{e9}"] {
+        assert!(extensions::parse([bad.as_bytes()]).any(|extension| extension.is_err()), "{bad}");
+        // As a server, and the request is none.
+        let line = format!("Sec-WebSocket-Extensions: {bad}");
+        let run = handshake(&http::request("Sec-WebSocket-Extensions", &[&line]));
+        assert_eq!(run.events, ["failed Handshake(Extension)"], "{bad}");
+        assert!(run.output.starts_with(b"HTTP/1.1 400 "));
+    }
+    // An offer over two lines is declined by silence.
+    let lines = ["Sec-WebSocket-Extensions: a; x=\"1\"", "Sec-WebSocket-Extensions: b, c"];
+    let run = handshake(&http::request("Sec-WebSocket-Extensions", &lines));
+    assert_eq!(run.output, ACCEPTED);
+}
+
+/// Rule 19, section 4.1.
+#[test]
+fn rule_19_the_key_is_fresh_and_never_made_up() {
+    let key_of = |request: &[u8]| {
+        let text = std::str::from_utf8(request).unwrap();
+        let (_, rest) = text.split_once("Sec-WebSocket-Key: ").unwrap();
+        rest.split_once("\r\n").unwrap().0.to_string()
+    };
+    let uri = Uri::parse("ws://a/").unwrap();
+    let mut tx = WriteBuffer::new([0; 512]);
+    let mut next = 0;
+    let mut counting = |bytes: &mut [u8]| -> Result<(), EntropyError> {
+        assert_eq!(bytes.len(), 16);
+        for byte in bytes {
+            *byte = next;
+            next += 1;
+        }
+        Ok(())
+    };
+    for key in ["AAECAwQFBgcICQoLDA0ODw==", "EBESExQVFhcYGRobHB0eHw=="] {
+        let mut ws = WebSocket::client(Config::default(), &mut counting);
+        ws.connect(&Request::new(&uri), &mut tx).unwrap();
+        assert_eq!(key_of(tx.bytes()), key);
+        tx.clear();
+    }
+
+    let mut failures = 1;
+    let failing = |bytes: &mut [u8]| {
+        if failures > 0 {
+            failures -= 1;
+            return Err(EntropyError);
+        }
+        bytes.fill(7);
+        Ok(())
+    };
+    let mut ws = WebSocket::client(Config::default(), failing);
+    let before = ws.state();
+    assert_eq!(ws.connect(&Request::new(&uri), &mut tx), Err(Error::Entropy(EntropyError)));
+    assert!(tx.is_empty());
+    assert_eq!(ws.state(), before);
+    assert_eq!(ws.connect(&Request::new(&uri), &mut tx), Ok(()), "tried again");
+    assert_eq!(key_of(tx.bytes()), "BwcHBwcHBwcHBwcHBwcHBw==");
+    let again = ws.connect(&Request::new(&uri), &mut tx);
+    assert_eq!(again, Err(Error::Misuse(Misuse::NoHandshake)), "and once only");
+}
+
+/// Rule 19, section 4.1: a buffer that is too small changes nothing, and says what it takes.
+#[test]
+fn rule_19_a_request_that_does_not_fit_can_be_put_elsewhere() {
+    let uri = Uri::parse("ws://server.example.com/chat").unwrap();
+    let (_, request) = asked(Config::default(), &[]);
+    for size in 0..600 {
+        let mut ws = WebSocket::client(Config::default(), sevens as Sevens);
+        let mut bytes = vec![0; size];
+        let mut tx = WriteBuffer::new(&mut bytes[..]);
+        match ws.connect(&Request::new(&uri), &mut tx) {
+            Ok(()) => assert_eq!(tx.bytes(), request),
+            Err(error) => {
+                let Error::BufferTooSmall { needed } = error else { panic!("{error}") };
+                assert!(tx.is_empty() && size < needed && needed < request.len() + 200);
+                let mut bytes = vec![0; needed];
+                let mut tx = WriteBuffer::new(&mut bytes[..]);
+                ws.connect(&Request::new(&uri), &mut tx).unwrap();
+                assert_eq!(tx.bytes(), request);
+            }
+        }
+    }
+}
+
+/// Rule 20, RFC 8441 section 5 and RFC 9220: opened by extended CONNECT, there is neither key nor accept.
+#[test]
+fn rule_20_a_connection_opened_elsewhere_needs_no_key() {
+    let mut drawn = 0;
+    let entropy = |bytes: &mut [u8]| {
+        drawn += bytes.len();
+        bytes.fill(7);
+        Ok(())
+    };
+    let mut client = WebSocket::established(Client::new(entropy), Config::default());
+    let mut server = WebSocket::established(Server, Config::default());
+    assert_eq!((client.state(), server.state()), (State::Open, State::Open));
+    let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
+    client.send_text("over HTTP/2", &mut tx).unwrap();
+    rx.extend(tx.bytes());
+    tx.clear();
+    assert_eq!(server.receive(&mut rx, &mut tx), Some(Event::Text("over HTTP/2")));
+    server.send_text("likewise", &mut tx).unwrap();
+    rx.extend(tx.bytes());
+    tx.clear();
+    assert_eq!(client.receive(&mut rx, &mut tx), Some(Event::Text("likewise")));
+    assert_eq!(drawn, 4, "one masking key");
+}
+
+/// Contract 11: calls in the wrong order are refused and change nothing.
+#[test]
+fn calls_in_the_wrong_order_are_refused() {
+    let (mut ws, _) = asked(Config::default(), &[]);
+    let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
+    rx.extend(&head("HTTP/1.1 101 x", replace(&RESPONSE_HEADERS, "", &[])));
+    let misuse = Failure::Local(Error::Misuse(Misuse::NoHandshake));
+    let Some(Event::Response(response)) = ws.receive(&mut rx, &mut tx) else { panic!() };
+    let (mut other, _) = asked(Config::default(), &[]);
+    assert_eq!(other.establish(&response, &[]), Err(misuse), "before its own answer");
+    assert_eq!(other.state(), State::Connecting);
+    assert_eq!(ws.establish(&response, &[]), Ok(None));
+    assert_eq!(ws.establish(&response, &[]), Err(misuse), "twice");
+    assert_eq!(ws.state(), State::Open);
+    let uri = Uri::parse("ws://a/").unwrap();
+    let connect = ws.connect(&Request::new(&uri), &mut tx);
+    assert_eq!(connect, Err(Error::Misuse(Misuse::NoHandshake)));
+    assert!(tx.is_empty());
+}
