@@ -1,0 +1,226 @@
+//! The same prebuilt byte streams through sockless and its peers: what is timed, how, and why it is fair stands in
+//! `benches/README.md`.
+
+mod candidate;
+mod checks;
+mod hardware;
+mod kernel;
+mod measure;
+mod peers;
+mod picture;
+mod report;
+mod workload;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use crate::candidate::Candidate;
+use crate::kernel::{Drain, Outcome, Source};
+use crate::measure::{Effort, Subject, measure};
+use crate::report::{Direction, Report, Row};
+use crate::workload::{Cut, Role, Tally, Wire, Workload};
+
+const USAGE: &str = "\
+Usage: sockless-peers [OPTIONS]
+  --only TEXT      only rows whose name contains TEXT (may be given several times; all must match)
+  --candidate NAME only this candidate (may be given several times)
+  --rounds N       rounds per row (default 15)
+  --sample MS      milliseconds per sample (default 4)
+  --check          check every candidate and print what each lets pass; time nothing
+  --save           write results.json, results.md and receive.svg into benches/
+  --help           this text";
+
+struct Options {
+    only: Vec<String>,
+    candidates: Vec<String>,
+    effort: Effort,
+    check: bool,
+    save: bool,
+}
+
+fn options() -> Result<Option<Options>, String> {
+    let mut options = Options {
+        only: Vec::new(),
+        candidates: Vec::new(),
+        effort: Effort { rounds: 15, sample: Duration::from_millis(4) },
+        check: false,
+        save: false,
+    };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
+        match argument.as_str() {
+            "--only" => options.only.push(value()?),
+            "--candidate" => options.candidates.push(value()?),
+            "--rounds" => options.effort.rounds = number(&value()?)?,
+            "--sample" => options.effort.sample = Duration::from_millis(number(&value()?)? as u64),
+            "--check" => options.check = true,
+            "--save" => options.save = true,
+            "--help" => return Ok(None),
+            _ => return Err(format!("unknown option {argument}")),
+        }
+    }
+    Ok(Some(options))
+}
+
+fn number(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&number| number > 0).ok_or(format!("{text} is not a number above 0"))
+}
+
+fn main() -> ExitCode {
+    match options().and_then(|options| options.map_or_else(|| Ok(println!("{USAGE}")), work)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}\n\n{USAGE}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn work(options: Options) -> Result<(), String> {
+    let start = Instant::now();
+    // Candidates that panic are caught and named; their traces would only hide the table.
+    std::panic::set_hook(Box::new(|_| {}));
+    let wanted = |candidate: &Box<dyn Candidate>| {
+        options.candidates.is_empty() || options.candidates.iter().any(|name| name == candidate.name())
+    };
+    let candidates: Vec<Box<dyn Candidate>> = peers::all().into_iter().filter(wanted).collect();
+    let workloads: &'static [Workload] = Vec::leak(workload::all());
+    let mut report = Report::new(&candidates);
+
+    for role in [Role::Server, Role::Client] {
+        for cut in Cut::ALL {
+            for workload in workloads {
+                let name = format!("receive {} {} {}", role.name(), workload.name, cut.name());
+                if options.only.iter().all(|text| name.contains(text.as_str())) {
+                    report.rows.push(receive(&candidates, role, cut, workload, &options));
+                    report.progress(&name);
+                }
+            }
+        }
+        for workload in workloads.iter().filter(|workload| workload.fragment == 0) {
+            let name = format!("send {} {}", role.name(), workload.name);
+            if options.only.iter().all(|text| name.contains(text.as_str())) {
+                report.rows.push(send(&candidates, role, workload, &options));
+                report.progress(&name);
+            }
+        }
+    }
+    if options.only.iter().all(|text| "handshake server".contains(text.as_str())) {
+        report.rows.push(handshake(&candidates, &options));
+    }
+    report.strictness = checks::strictness(&candidates)
+        .into_iter()
+        .map(|(name, verdicts)| (name.into(), verdicts.iter().map(report::verdict).map(String::from).collect()))
+        .collect();
+    report.seconds = start.elapsed().as_secs_f64();
+
+    let text = report.markdown(!options.check);
+    println!("{text}");
+    if options.save {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+        let save = |name: &str, text: &str| {
+            std::fs::write(folder.join(name), text).map_err(|error| format!("{name}: {error}"))
+        };
+        save("results.json", &report.json())?;
+        save("results.md", &text)?;
+        save("receive.svg", &picture::draw(&report))?;
+    }
+    Ok(())
+}
+
+/// Checks one candidate after the other; those that pass are timed.
+fn judge<'a>(
+    candidates: &'a [Box<dyn Candidate>],
+    row: &mut Row,
+    check: impl Fn(&dyn Candidate) -> Option<Outcome>,
+) -> Vec<&'a dyn Candidate> {
+    let mut good = Vec::new();
+    for candidate in candidates {
+        match check(&**candidate) {
+            Some(Ok(())) => good.push(&**candidate),
+            Some(Err(error)) => row.fail(candidate.name(), error),
+            None => {}
+        }
+    }
+    good
+}
+
+fn receive(
+    candidates: &[Box<dyn Candidate>],
+    role: Role,
+    cut: Cut,
+    workload: &'static Workload,
+    options: &Options,
+) -> Row {
+    let wire: &'static Wire = Box::leak(Box::new(workload.wire(role, cut)));
+    let messages = wire.messages;
+    let mut row = Row::new(Direction::Receive, role, workload.name, cut.name(), workload);
+    let good = judge(candidates, &mut row, |candidate| Some(checks::receive(candidate, role, wire)));
+    if options.check {
+        return row;
+    }
+    let mut readers: Vec<_> = good
+        .iter()
+        .filter_map(|candidate| {
+            Some((candidate.name(), candidate.receiver(role, Source::endless(wire), Drain::new())?))
+        })
+        .collect();
+    readers.extend(hardware::rows(role, wire, &workload.messages));
+    let subjects = readers.into_iter().map(|(name, mut reader)| Subject {
+        name,
+        pass: Box::new(move || reader.receive(messages, &mut Tally::default())),
+    });
+    let (series, failures) = measure(subjects.collect(), messages, options.effort);
+    row.take(series, failures);
+    row
+}
+
+fn send(candidates: &[Box<dyn Candidate>], role: Role, workload: &'static Workload, options: &Options) -> Row {
+    let messages = &workload.messages;
+    let mut row = Row::new(Direction::Send, role, workload.name, "a write per message", workload);
+    let good = judge(candidates, &mut row, |candidate| Some(checks::send(candidate, role, messages)));
+    if options.check {
+        return row;
+    }
+    let mut subjects: Vec<Subject> = Vec::new();
+    for candidate in good {
+        if let Some(mut sender) = candidate.sender(role, Drain::new(), messages) {
+            subjects.push(Subject { name: candidate.name(), pass: Box::new(move || sender.send()) });
+        }
+    }
+    let mut drain = Drain::new();
+    subjects.push(Subject {
+        name: "copy alone",
+        pass: Box::new(move || {
+            messages.iter().for_each(|message| drain.put(&message.payload));
+            Ok(())
+        }),
+    });
+    let (series, failures) = measure(subjects, messages.len(), options.effort);
+    row.take(series, failures);
+    row
+}
+
+fn handshake(candidates: &[Box<dyn Candidate>], options: &Options) -> Row {
+    const SHAKES: usize = 100;
+    let wire: &'static Wire = Box::leak(Box::new(workload::request_wire()));
+    let mut row = Row::plain(Direction::Handshake, Role::Server, "a browser's request", "read whole");
+    let good = judge(candidates, &mut row, checks::handshake);
+    if options.check {
+        return row;
+    }
+    let mut subjects = Vec::new();
+    for candidate in good {
+        if let Some(mut server) = candidate.handshake(Source::endless(wire), Drain::new()) {
+            subjects.push(Subject {
+                name: candidate.name(),
+                pass: Box::new(move || (0..SHAKES).try_for_each(|_| server.shake())),
+            });
+        }
+    }
+    let (series, failures) = measure(subjects, SHAKES, options.effort);
+    row.take(series, failures);
+    row
+}

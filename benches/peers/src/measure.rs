@@ -1,0 +1,87 @@
+//! Interleaved rounds: each round times every candidate once, in an order that turns, so that whatever else the machine
+//! does falls on all of them alike. Ratios are taken within a round; what is reported are medians over rounds.
+
+use std::time::{Duration, Instant};
+
+use crate::kernel::Outcome;
+
+/// How long to take.
+#[derive(Clone, Copy)]
+pub struct Effort {
+    pub rounds: usize,
+    /// What one sample should last.
+    pub sample: Duration,
+}
+
+/// Something to time: one pass over everything that its row prescribes.
+pub struct Subject {
+    pub name: &'static str,
+    pub pass: Box<dyn FnMut() -> Outcome>,
+}
+
+/// Nanoseconds per message, by round.
+pub struct Series {
+    pub name: &'static str,
+    pub rounds: Vec<f64>,
+}
+
+impl Series {
+    pub fn median(&self) -> f64 {
+        median(self.rounds.clone())
+    }
+
+    /// The median of the ratios of the rounds.
+    pub fn over(&self, other: &Self) -> f64 {
+        median(self.rounds.iter().zip(&other.rounds).map(|(own, other)| own / other).collect())
+    }
+}
+
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
+}
+
+fn time(subject: &mut Subject, passes: u32) -> Result<Duration, String> {
+    let start = Instant::now();
+    for _ in 0..passes {
+        (subject.pass)()?;
+    }
+    Ok(start.elapsed())
+}
+
+/// Times the subjects against each other. Those that fail on the way are left out of the result and named.
+pub fn measure(subjects: Vec<Subject>, messages: usize, effort: Effort) -> (Vec<Series>, Vec<(&'static str, String)>) {
+    let mut failures = Vec::new();
+    let mut running = Vec::new();
+    for mut subject in subjects {
+        // The first passes warm the caches and settle how many make a sample.
+        let mut passes = 1;
+        let outcome = time(&mut subject, 1).and_then(|_| {
+            loop {
+                let took = time(&mut subject, passes)?;
+                if took * 8 >= effort.sample {
+                    let wanted = effort.sample.as_secs_f64() / took.as_secs_f64() * f64::from(passes);
+                    return Ok((wanted.round() as u32).max(1));
+                }
+                passes *= 2;
+            }
+        });
+        match outcome {
+            Ok(passes) => running.push((Series { name: subject.name, rounds: Vec::new() }, subject, passes)),
+            Err(error) => failures.push((subject.name, error)),
+        }
+    }
+    for round in 0..effort.rounds {
+        for turn in 0..running.len() {
+            let index = (turn + round) % running.len();
+            let (series, subject, passes) = &mut running[index];
+            match time(subject, *passes) {
+                Ok(took) => series.rounds.push(took.as_secs_f64() * 1e9 / (f64::from(*passes) * messages as f64)),
+                Err(error) => failures.push((subject.name, error)),
+            }
+        }
+    }
+    let done = running.into_iter().map(|(series, ..)| series).filter(|series| series.rounds.len() == effort.rounds);
+    (done.collect(), failures)
+}
