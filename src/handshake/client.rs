@@ -218,7 +218,8 @@ pub(crate) fn receive<'b, E: Entropy, S: Storage, T: Storage>(
 
 /// RFC 9110 15.2: any number of interim answers may come before the one that counts, and mean nothing.
 fn is_interim(head: &[u8]) -> bool {
-    let [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9', b' ', b'1', rest @ ..] = head else {
+    let [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9', b' ', b'1', rest @ ..] = head
+    else {
         return false;
     };
     matches!(rest, [b'0'..=b'9', b'0'..=b'9', b' ' | b'\r', ..]) && !rest.starts_with(b"01")
