@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import queue
 import socket
 import threading
 
@@ -15,8 +16,8 @@ from wsproto.extensions import PerMessageDeflate
 
 
 def with_websockets():
-    """Python's `websockets`: (port, what it noticed about its connections, close function)."""
-    noticed = []
+    """Python's `websockets`: (port, how connections to /noticed were closed, close function)."""
+    noticed = queue.Queue()
 
     def handler(websocket):
         path = websocket.request.path
@@ -38,10 +39,11 @@ def with_websockets():
         if path != "/echo" and not path.startswith("/close/"):
             with contextlib.suppress(ConnectionClosed):
                 websocket.recv(wire.TIMEOUT)  # the client ends the conversation
-        noticed.append((path, websocket.close_code, websocket.close_reason))
+        if path == "/noticed":
+            noticed.put((websocket.close_code, websocket.close_reason))
 
     server = websockets.sync.server.serve(
-        handler, "127.0.0.1", 0, subprotocols=["second", "third"],
+        handler, "127.0.0.1", 0, select_subprotocol=lambda _, offered: "second" if "second" in offered else None,
         compression="deflate" if DEFLATE else None, max_size=None, close_timeout=wire.TIMEOUT,
     )
     thread = threading.Thread(target=server.serve_forever)

@@ -1,6 +1,9 @@
 """Python's `websockets` as a client of `serve`."""
 
+import asyncio
+
 import pytest
+import websockets.asyncio.client
 from conftest import DEFLATE, TIMEOUT
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -45,22 +48,23 @@ def test_text_of_1_mib(websocket):
     assert echo(websocket, message) == message
 
 
-def test_64_mib_pass_and_one_byte_more_is_1009(serve):
-    message = b"\xa5" * (64 * MIB)
-    with open_to(serve, ping_interval=None) as websocket:
-        assert echo(websocket, message) == message
-        with pytest.raises(ConnectionClosed) as closed:
-            echo(websocket, message + b"x")
-        assert closed.value.rcvd.code == 1009
-
-
-def test_64_mib_in_fragments_pass_and_one_byte_more_is_1009(serve):
+@pytest.mark.parametrize("fragments", [False, True], ids=["one-frame", "fragments"])
+def test_64_mib_pass_and_one_byte_more_is_1009(serve, fragments):
+    """`serve` sends a message back while it still arrives, and waits for a client that does not read. The blocking client
+    of `websockets` does not read while it sends; the asyncio one does, once its queue has no limit."""
     piece = b"\x5a" * MIB
-    with open_to(serve, ping_interval=None) as websocket:
-        assert echo(websocket, [piece] * 64) == piece * 64
+
+    async def talk():
+        options = dict(compression=None, max_size=None, max_queue=None, proxy=None, ping_interval=None)
+        websocket = await websockets.asyncio.client.connect(f"ws://{serve[0]}:{serve[1]}/", **options)
+        await websocket.send([piece] * 64 if fragments else piece * 64)
+        assert await websocket.recv() == piece * 64
         with pytest.raises(ConnectionClosed) as closed:
-            echo(websocket, [piece] * 64 + [b"x"])
+            await websocket.send([piece] * 64 + [b"x"] if fragments else piece * 64 + b"x")
+            await websocket.recv()
         assert closed.value.rcvd.code == 1009
+
+    asyncio.run(asyncio.wait_for(talk(), TIMEOUT))
 
 
 def test_fragments_of_text_and_binary(websocket):

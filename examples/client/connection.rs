@@ -1,0 +1,281 @@
+//! The connection: one loop over the socket, the input and the timers.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::{Duration, Instant};
+
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token, Waker};
+use sockless::handshake::Uri;
+use sockless::keepalive::{Action, Keepalive, Timeout, Timers};
+use sockless::{
+    Client, CloseCode, Config, Error, Event, Failure, Growing, MessageKind, Misuse, OsEntropy,
+    ReadBuffer, State, WebSocket, WriteBuffer,
+};
+
+use crate::Exit;
+use crate::input::{self, Piece};
+use crate::options::Options;
+use crate::output::Output;
+
+const SOCKET: Token = Token(0);
+const INPUT: Token = Token(1);
+
+/// Milliseconds.
+const TIMERS: Timers = Timers {
+    handshake_within: Some(10_000),
+    ping_after: Some(30_000),
+    pong_within: Some(20_000),
+    idle_within: None,
+    close_within: Some(3_000),
+};
+
+/// The largest message that is received.
+const MAX_MESSAGE: usize = 64 << 20;
+/// Beside a message there is room for what was read with it.
+const READ_LIMIT: usize = MAX_MESSAGE + (64 << 10);
+/// Past so many unsent bytes no more input is taken.
+const HIGH_MARK: usize = 256 << 10;
+/// Room for one more piece of the input behind that, and for replies.
+const WRITE_LIMIT: usize = HIGH_MARK + (128 << 10);
+
+/// A server that closes with one of these is content.
+const NORMAL: [CloseCode; 3] =
+    [CloseCode::NORMAL, CloseCode::GOING_AWAY, CloseCode::NO_STATUS_RECEIVED];
+
+struct Connection<'o> {
+    options: &'o Options,
+    socket: TcpStream,
+    ws: WebSocket<Client<OsEntropy>>,
+    rx: ReadBuffer<Growing>,
+    tx: WriteBuffer<Growing>,
+    keepalive: Keepalive,
+    start: Instant,
+    input: Receiver<Piece>,
+    output: Output,
+    /// What is known about how this ends. The first cause counts.
+    exit: Option<Exit>,
+    /// All has been sent, and the server was told so; what it still sends is read and thrown away. A socket closed
+    /// with unread input is reset instead, and the reset can destroy our Close before it is read.
+    lingering: bool,
+}
+
+/// Has the conversation that the options ask for.
+pub fn run(socket: std::net::TcpStream, uri: &Uri<'_>, options: &Options) -> io::Result<Exit> {
+    socket.set_nonblocking(true)?;
+    socket.set_nodelay(true)?;
+    let mut socket = TcpStream::from_std(socket);
+    let mut poll = Poll::new()?;
+    poll.registry().register(&mut socket, SOCKET, Interest::READABLE | Interest::WRITABLE)?;
+    let waker = Arc::new(Waker::new(poll.registry(), INPUT)?);
+    let mut connection = Connection {
+        options,
+        socket,
+        ws: WebSocket::client(
+            Config::default()
+                .max_message_size(MAX_MESSAGE as u64)
+                .max_frame_size(MAX_MESSAGE as u64),
+            OsEntropy,
+        ),
+        rx: ReadBuffer::growing(READ_LIMIT),
+        tx: WriteBuffer::growing(WRITE_LIMIT),
+        keepalive: Keepalive::new(TIMERS, 0),
+        start: Instant::now(),
+        input: input::start(Arc::clone(&waker)),
+        output: Output::new(),
+        exit: None,
+        lingering: false,
+    };
+    let (ws, tx) = (&mut connection.ws, &mut connection.tx);
+    options.with_request(uri, |request| ws.connect(request, tx)).map_err(io::Error::other)?;
+    let mut events = Events::with_capacity(8);
+    while !connection.turn()? {
+        match poll.poll(&mut events, connection.patience()) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => result?,
+        }
+    }
+    connection.output.flush()?;
+    Ok(connection.exit.unwrap_or(Exit::Abnormal))
+}
+
+impl Connection<'_> {
+    /// Does all that can be done now. Says whether it is over.
+    fn turn(&mut self) -> io::Result<bool> {
+        loop {
+            if self.due() {
+                return Ok(true);
+            }
+            if self.lingering {
+                return Ok(self.linger());
+            }
+            let more_input = self.take_input();
+            if self.flush().is_err() {
+                // What the server sent before it went may still be there: reading tells.
+                self.tx.clear();
+            }
+            if matches!(self.ws.state(), State::Closing | State::Closed) {
+                self.keepalive.closing(self.now());
+            }
+            if self.ws.is_done() {
+                if self.tx.is_empty() {
+                    self.lingering = true;
+                    if self.socket.shutdown(Shutdown::Write).is_err() {
+                        return Ok(true);
+                    }
+                    continue;
+                }
+                return Ok(false);
+            }
+            match self.socket.read(self.rx.space()) {
+                Ok(n) => {
+                    self.rx.filled(n);
+                    if n > 0 {
+                        self.keepalive.received(self.now());
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.output.flush()?;
+                    if more_input && self.tx.is_empty() {
+                        continue;
+                    }
+                    return Ok(false);
+                }
+                Err(_) => self.rx.end_of_stream(),
+            }
+            self.receive()?;
+        }
+    }
+
+    /// Sends lines, as long as the socket takes them. Says whether there may be more.
+    fn take_input(&mut self) -> bool {
+        while self.ws.state() == State::Open && self.tx.len() <= HIGH_MARK {
+            let sent = match self.input.try_recv() {
+                Err(TryRecvError::Empty) => return false,
+                Err(TryRecvError::Disconnected) => {
+                    let (code, reason) = &self.options.close;
+                    self.ws.close(*code, reason, &mut self.tx)
+                }
+                Ok(Piece { bytes, end }) => {
+                    self.ws.send_fragment(MessageKind::Text, &bytes, end, &mut self.tx)
+                }
+            };
+            if let Err(error) = sent {
+                eprintln!("client: {error}");
+                let ours = error == Error::Misuse(Misuse::InvalidText);
+                self.exit.get_or_insert(if ours { Exit::Usage } else { Exit::Abnormal });
+                // There is always room for a Close without a reason.
+                let _ = self.ws.close(CloseCode::NORMAL, "", &mut self.tx);
+            }
+        }
+        self.ws.state() == State::Open
+    }
+
+    fn receive(&mut self) -> io::Result<()> {
+        let we_closed = self.ws.state() == State::Closing;
+        while let Some(event) = self.ws.receive(&mut self.rx, &mut self.tx) {
+            match event {
+                Event::Response(response) => {
+                    match self.ws.establish(&response, &self.options.offered()) {
+                        Ok(subprotocol) => {
+                            self.keepalive.opened(millis(self.start));
+                            self.output.opened(subprotocol)?;
+                        }
+                        Err(failure) => failed(failure, &mut self.exit),
+                    }
+                }
+                Event::Refused(response) => {
+                    self.exit.get_or_insert(Exit::Refused);
+                    self.output.refused(&response)?;
+                }
+                Event::Body(bytes) => self.output.body(bytes)?,
+                Event::Text(text) => self.output.text(text)?,
+                Event::Binary(bytes) => self.output.bytes("binary", bytes)?,
+                Event::Ping(bytes) => self.output.bytes("ping", bytes)?,
+                Event::Pong(bytes) => self.output.bytes("pong", bytes)?,
+                Event::Close(close) => {
+                    let ours = we_closed && close.code() == self.options.close.0;
+                    let normal = ours || NORMAL.contains(&close.code());
+                    self.exit.get_or_insert(if normal { Exit::Normal } else { Exit::Abnormal });
+                    self.output.closed(&close)?;
+                }
+                Event::Failed(failure) => failed(failure, &mut self.exit),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Does what is due at this time. Says whether that is the end.
+    fn due(&mut self) -> bool {
+        match self.keepalive.poll(self.now()) {
+            None => false,
+            Some(Action::Ping) => {
+                // Without room for a Ping there is enough on its way that wants an answer from TCP.
+                let _ = self.ws.send_ping(b"", &mut self.tx);
+                false
+            }
+            Some(Action::TimedOut(Timeout::Pong | Timeout::Idle)) => {
+                eprintln!("client: the server is silent");
+                true
+            }
+            Some(Action::TimedOut(Timeout::Handshake)) => {
+                eprintln!("client: the handshake takes too long");
+                true
+            }
+            // The server owes us nothing but the end of the stream, or not even that.
+            Some(Action::TimedOut(Timeout::Close)) => true,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        while !self.tx.is_empty() {
+            match self.socket.write(self.tx.bytes()) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(n) => self.tx.consume(n),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads until the server has closed, too. Says whether it has.
+    fn linger(&mut self) -> bool {
+        let mut ignored = [0; 4096];
+        loop {
+            match self.socket.read(&mut ignored) {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return true,
+            }
+        }
+    }
+
+    fn now(&self) -> u64 {
+        millis(self.start)
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        let deadline = self.keepalive.deadline()?;
+        Some(Duration::from_millis(deadline.saturating_sub(self.now())))
+    }
+}
+
+fn millis(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+fn failed(failure: Failure, exit: &mut Option<Exit>) {
+    eprintln!("client: {failure}");
+    exit.get_or_insert(match failure {
+        Failure::Protocol(_) | Failure::Handshake(_) => Exit::Protocol,
+        _ => Exit::Abnormal,
+    });
+}
