@@ -1,0 +1,623 @@
+//! Compression in the open connection: what a peer sends compressed comes out inflated, checked and bounded, at every
+//! cut and in both ways of taking messages, and what is sent arrives. Rules 41 and 45 to 49 of permessage-deflate.
+#![cfg(all(feature = "deflate", feature = "handshake"))]
+
+mod common;
+
+use common::{
+    Run, Sevens, Take, at_every_cut, close, frames, masked, plain, run_ws, sevens, words,
+};
+use sockless::deflate::{Agreement, Context, DeflateConfig, Pool, Totals, WindowBits};
+use sockless::{
+    Client, Config, Error, Event, Incoming, MessageKind, Misuse, OpCode, ReadBuffer, Receiver,
+    Sender, Server, Violation, WebSocket, WriteBuffer,
+};
+
+const FULL: Agreement = Agreement { send: Context::FULL, receive: Context::FULL };
+const PER_MESSAGE: Agreement =
+    Agreement { send: Context::PER_MESSAGE, receive: Context::PER_MESSAGE };
+const EAGER: DeflateConfig = DeflateConfig { threshold: 0, ..DeflateConfig::DEFAULT };
+
+/// "Hello" (RFC 7692 section 7.2.3.1), and "Hello" again with reference to the first (section 7.2.3.2).
+const HELLO: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
+const AGAIN: &[u8] = b"\xf2\x00\x11\x00\x00";
+
+/// A text frame of a client with FIN and RSV1.
+fn compressed(payload: &[u8]) -> Vec<u8> {
+    masked(0xC1, payload)
+}
+
+/// By another implementation, as the payload of a message.
+fn deflate(message: &[u8]) -> Vec<u8> {
+    use flate2::{Compress, Compression, FlushCompress};
+    let mut payload = Vec::with_capacity(message.len() + message.len() / 8 + 64);
+    let mut engine = Compress::new(Compression::default(), false);
+    engine.compress_vec(message, &mut payload, FlushCompress::Sync).unwrap();
+    payload.truncate(payload.len() - 4);
+    payload
+}
+
+/// Bytes that do not compress.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 1_u32;
+    let next = |_| {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state.to_le_bytes()[0]
+    };
+    (0..length).map(next).collect()
+}
+
+/// A server on which compression was agreed, in both ways of taking messages, at every cut.
+fn server_with(config: Config, deflate: DeflateConfig, input: &[u8]) -> Run {
+    let by = |take, buffer| {
+        at_every_cut(input, |input, cuts| {
+            let ws = WebSocket::established(Server, config).with_deflate(FULL, &deflate);
+            run_ws(ws, input, cuts, buffer, take, true, |_, _, _| {})
+        })
+    };
+    let messages = by(Take::Messages, 1024);
+    for buffer in [139, 1024] {
+        let chunks = by(Take::Chunks, buffer);
+        let ended = chunks.events.iter().filter(|event| !event.starts_with("unfinished"));
+        assert_eq!(messages, Run { events: ended.cloned().collect(), ..chunks });
+    }
+    messages
+}
+
+fn server(input: &[u8]) -> Run {
+    server_with(Config::default(), EAGER, input)
+}
+
+fn assert_events(run: &Run, expected: &[&str]) {
+    let (last, events) = run.events.split_last().unwrap();
+    assert_eq!(events, expected);
+    assert!(last.starts_with("close 1006"), "{last}");
+}
+
+fn assert_fails(run: &Run, events: &[&str], violation: &str, code: u16) {
+    let (last, before) = run.events.split_last().unwrap();
+    assert_eq!(before, events);
+    assert_eq!(last, &format!("failed Protocol({violation})"));
+    assert_eq!(run.close_sent(), Some(code));
+    assert!(run.done);
+}
+
+#[test]
+fn rfc_7_2_3_examples() {
+    // Section 7.2.3.1: in one frame, and in two.
+    let one = compressed(HELLO);
+    let two = [masked(0x41, &HELLO[..3]), masked(0x80, &HELLO[3..])].concat();
+    // Section 7.2.3.2, with plain messages between (rule 48).
+    let input = [one, masked(0x81, b"plain"), compressed(AGAIN), two, compressed(AGAIN)].concat();
+    let hello = "text \"Hello\"";
+    assert_events(&server(&input), &[hello, "text \"plain\"", hello, hello, hello]);
+    // Sections 7.2.3.3 to 7.2.3.6.
+    for (payload, expected) in [
+        (&b"\x00\x05\x00\xfa\xffHello\x00"[..], hello),
+        (b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00", hello),
+        (b"\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00", hello),
+        (b"\x00", "text \"\""),
+        (b"", "text \"\""),
+    ] {
+        let input = [compressed(payload), compressed(HELLO)].concat();
+        assert_events(&server(&input), &[expected, hello]);
+    }
+}
+
+/// Rule 45: what is left out at the end is left out once per message, and empty frames change nothing.
+#[test]
+fn fragments_with_control_frames_between() {
+    let mut input = masked(0x41, b"");
+    for byte in HELLO {
+        input.extend(masked(0x00, &[*byte]));
+        input.extend(masked(0x89, b"between"));
+        input.extend(masked(0x00, b""));
+    }
+    input.extend(masked(0x80, b""));
+    let run = server(&input);
+    assert_eq!(run.events.iter().filter(|event| *event == "ping \"between\"").count(), 7);
+    assert_eq!(run.events[7], "text \"Hello\"");
+}
+
+/// Rule 41: RSV1 belongs to the first frame of a data message.
+#[test]
+fn rule_41_rsv1_elsewhere() {
+    for input in [
+        [masked(0x41, HELLO), masked(0xC0, b"")].concat(),
+        masked(0xC8, b"\x03\xe8"),
+        masked(0xC9, b""),
+        masked(0xCA, b""),
+        masked(0xE1, HELLO),
+        masked(0x91, HELLO),
+    ] {
+        assert_fails(&server(&input), &[], "ReservedBit", 1002);
+    }
+    // And to none where nothing was agreed.
+    let ws = WebSocket::established(Server, Config::default());
+    let run = run_ws(ws, &compressed(HELLO), &[], 1024, Take::Messages, true, |_, _, _| {});
+    assert_fails(&run, &[], "ReservedBit", 1002);
+}
+
+/// Rule 47: nothing of it is delivered.
+#[test]
+fn rule_47_truncated() {
+    for length in 1..HELLO.len() {
+        for take in [Take::Messages, Take::Chunks] {
+            let input =
+                [compressed(HELLO), compressed(&HELLO[..length]), compressed(HELLO)].concat();
+            let run = at_every_cut(&input, |input, cuts| {
+                let ws = WebSocket::established(Server, Config::default());
+                let ws = ws.with_deflate(FULL, &EAGER);
+                run_ws(ws, input, cuts, 1024, take, true, |_, _, _| {})
+            });
+            assert_eq!(run.events[0], "text \"Hello\"");
+            assert_eq!(run.events[1], "failed Protocol(CorruptCompression)", "{length}");
+            // What came in chunks never became a message.
+            assert!(run.events[2..].iter().all(|event| event.starts_with("unfinished")));
+            assert_eq!(run.close_sent(), Some(1007));
+        }
+    }
+    assert_fails(&server(&compressed(b"\xf2\x48\xcd\xc9")), &[], "CorruptCompression", 1007);
+}
+
+/// Text is checked as it is inflated: at the first bad byte, not at the end of the message.
+#[test]
+fn text_is_checked_when_it_is_inflated() {
+    let good = "gr\u{fc}n \u{4f60}\u{597d} \u{1f980}".repeat(30);
+    let input = [compressed(&deflate(good.as_bytes())), compressed(HELLO)].concat();
+    let good = words(&Event::Text(&good));
+    assert_events(&server(&input), &[&good, "text \"Hello\""]);
+    for bad in [&b"\xed\xa0\x80"[..], b"ok\xff", b"\xc3", b"\xf0\x9f\xa6", b"\xf8ok"] {
+        assert_fails(&server(&compressed(&deflate(bad))), &[], "InvalidUtf8", 1007);
+        // The message goes on, and fails without its end.
+        if bad != b"\xc3" && bad != b"\xf0\x9f\xa6" {
+            assert_fails(&server(&masked(0x41, &deflate(bad))), &[], "InvalidUtf8", 1007);
+        }
+        let binary = masked(0xC2, &deflate(bad));
+        let expected = words(&Event::Binary(bad));
+        assert_events(&server(&binary), &[&expected]);
+    }
+}
+
+/// Rule 49: the limit is on what is inflated, exact, across frames too. 1009 in both ways of taking messages.
+#[test]
+fn rule_49_the_limit_is_exact() {
+    let config = Config::default().max_message_size(700);
+    let send = |length: usize, split: bool| {
+        let payload = deflate(&vec![b'a'; length]);
+        let input = if split {
+            [masked(0x41, &payload[..2]), masked(0x80, &payload[2..])].concat()
+        } else {
+            compressed(&payload)
+        };
+        server_with(config, EAGER, &input)
+    };
+    for split in [false, true] {
+        assert_events(&send(699, split), &[&words(&Event::Text(&"a".repeat(699)))]);
+        assert_events(&send(700, split), &[&words(&Event::Text(&"a".repeat(700)))]);
+        assert_fails(&send(701, split), &[], "MessageTooBig", 1009);
+        assert_fails(&send(702, split), &[], "MessageTooBig", 1009);
+    }
+    // What does not compress is longer on the wire, and still within the limit.
+    let noise = noise(700);
+    let payload = deflate(&noise);
+    assert!(payload.len() > 700);
+    let run = server_with(config, EAGER, &masked(0xC2, &payload));
+    assert_events(&run, &[&words(&Event::Binary(&noise))]);
+    // A frame limit of its own is a limit on the frame.
+    let run = server_with(config.max_frame_size(600), EAGER, &masked(0xC2, &payload));
+    assert_fails(&run, &[], "FrameTooBig", 1009);
+}
+
+/// A whole message has to fit in the read buffer, compressed or not.
+#[test]
+fn whole_messages_fit_in_the_read_buffer() {
+    for length in [1023, 1024, 1025] {
+        let input = compressed(&deflate(&vec![b'a'; length]));
+        let ws = WebSocket::established(Server, Config::default()).with_deflate(FULL, &EAGER);
+        let run = run_ws(ws, &input, &[], 1024, Take::Messages, true, |_, _, _| {});
+        if length <= 1024 {
+            assert_events(&run, &[&words(&Event::Text(&"a".repeat(length)))]);
+        } else {
+            assert_fails(&run, &[], "MessageTooBig", 1009);
+        }
+    }
+}
+
+#[test]
+fn the_ratio_is_limited() {
+    let config = DeflateConfig { max_ratio: Some(10), ..EAGER };
+    let fits = compressed(&deflate(&[0; 40_960]));
+    let bomb = compressed(&deflate(&[0; 40_961]));
+    let run = |input: &[u8]| {
+        let ws = WebSocket::established(Server, Config::default()).with_deflate(FULL, &config);
+        run_ws(ws, input, &[], 1 << 16, Take::Messages, true, |_, _, _| {})
+    };
+    assert_events(&run(&fits), &[&words(&Event::Text(&"\0".repeat(40_960)))]);
+    assert_fails(&run(&bomb), &[], "CompressionRatio", 1009);
+}
+
+/// A message of 1 MiB comes in chunks through buffers of any size, and a small input of it gives them all before any
+/// further frame.
+#[test]
+fn chunks_of_a_long_message() {
+    let text = "All work and no play makes Jack a dull boy. ".repeat(24_000);
+    let input = [
+        compressed(&deflate(text.as_bytes())),
+        masked(0x81, b"small"),
+        masked(0x89, b""),
+        compressed(HELLO),
+    ]
+    .concat();
+    let expected = [&words(&Event::Text(&text)), "text \"small\"", "ping \"\"", "text \"Hello\""];
+    for buffer in [139, 1000, 1 << 20] {
+        for step in [1, 100, input.len()] {
+            let cuts: Vec<usize> = (step..input.len()).step_by(step).collect();
+            let ws = WebSocket::established(Server, Config::default()).with_deflate(FULL, &EAGER);
+            let run = run_ws(ws, &input, &cuts, buffer, Take::Chunks, true, |_, _, _| {});
+            assert_events(&run, &expected);
+        }
+    }
+}
+
+/// A caller may change between the two ways at any event; a message begun whole can end in chunks.
+#[test]
+fn from_messages_to_chunks() {
+    let text = "0123456789".repeat(1000);
+    let payload = deflate(text.as_bytes());
+    let input = [
+        masked(0x41, &payload[..20]),
+        masked(0x89, b""),
+        masked(0x80, &payload[20..]),
+        masked(0x81, b"plain"),
+    ]
+    .concat();
+    let mut ws = WebSocket::established(Server, Config::default()).with_deflate(FULL, &EAGER);
+    let (mut rx, mut tx) = (ReadBuffer::new([0; 20_000]), WriteBuffer::new([0; 1024]));
+    rx.extend(&input);
+    assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Ping(b"")));
+    assert_eq!(ws.receiving(), Some(MessageKind::Text));
+    let mut message = Vec::<u8>::new();
+    for turn in 0.. {
+        // Asked for whole messages or not, it goes on in chunks, and nothing overtakes it.
+        let event = if turn % 2 == 0 {
+            ws.receive_chunks(&mut rx, &mut tx)
+        } else {
+            ws.receive(&mut rx, &mut tx)
+        };
+        let Some(Event::Chunk(chunk)) = event else { panic!("{event:?}") };
+        assert_eq!(chunk.is_first(), message.is_empty());
+        assert!(!chunk.is_compressed());
+        message.extend(chunk.bytes());
+        if chunk.is_last() {
+            break;
+        }
+    }
+    assert_eq!(message, text.as_bytes());
+    assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Text("plain")));
+    assert!(rx.is_empty());
+}
+
+/// Input that arrives while chunks of an earlier one wait does not disturb them.
+#[test]
+fn more_input_between_chunks() {
+    let text = "abcdefghij".repeat(500);
+    let input = compressed(&deflate(text.as_bytes()));
+    let mut ws = WebSocket::established(Server, Config::default()).with_deflate(FULL, &EAGER);
+    let (mut rx, mut tx) = (ReadBuffer::new([0; 300]), WriteBuffer::new([0; 1024]));
+    let mut message = Vec::<u8>::new();
+    rx.extend(&input);
+    let mut more = masked(0x82, b"behind");
+    loop {
+        match ws.receive_chunks(&mut rx, &mut tx) {
+            Some(Event::Chunk(chunk)) if chunk.kind() == MessageKind::Text => {
+                message.extend(chunk.bytes());
+            }
+            Some(Event::Chunk(chunk)) => {
+                assert_eq!(chunk.bytes(), b"behind");
+                break;
+            }
+            other => panic!("{other:?}"),
+        }
+        if !more.is_empty() {
+            // A byte at a time, as if it had just been read.
+            rx.extend(&[more.remove(0)]);
+        }
+    }
+    assert_eq!(message, text.as_bytes());
+}
+
+/// All that one end puts, taken by the other.
+fn transfer(
+    tx: &mut WriteBuffer<impl sockless::Storage>,
+    rx: &mut ReadBuffer<impl sockless::Storage>,
+) -> Vec<u8> {
+    let bytes = tx.bytes().to_vec();
+    assert_eq!(rx.extend(&bytes), bytes.len());
+    tx.clear();
+    bytes
+}
+
+fn pair(
+    agreement: Agreement,
+    config: DeflateConfig,
+) -> (WebSocket<Client<Sevens>>, WebSocket<Server>) {
+    let client = WebSocket::established(Client::new(sevens as Sevens), Config::default());
+    let server = WebSocket::established(Server, Config::default());
+    (client.with_deflate(agreement, &config), server.with_deflate(agreement, &config))
+}
+
+/// Messages of all sizes in both directions, with every window, each with and without context takeover.
+#[test]
+fn both_ends() {
+    let sizes = [0, 1, 5, 63, 64, 65, 125, 126, 1000, 65_535, 65_536, 200_000];
+    for bits in 8..=15 {
+        for takeover in [false, true] {
+            let window_bits = WindowBits::new(bits).unwrap();
+            let context = Context { window_bits, takeover };
+            let agreement = Agreement { send: context, receive: context };
+            let (mut client, mut server) = pair(agreement, EAGER);
+            let (mut rx, mut tx) = (ReadBuffer::growing(1 << 20), WriteBuffer::growing(1 << 20));
+            for size in sizes {
+                let text = "Lorem ipsum dolor sit amet, ".repeat(size / 28 + 1);
+                let text = &text[..size];
+                client.send_text(text, &mut tx).unwrap();
+                let sent = transfer(&mut tx, &mut rx);
+                assert_eq!(sent[0], 0xC1);
+                assert_eq!(server.receive(&mut rx, &mut tx), Some(Event::Text(text)));
+                server.send_binary(text.as_bytes(), &mut tx).unwrap();
+                let sent = transfer(&mut tx, &mut rx);
+                assert_eq!(sent[0], 0xC2);
+                assert!(bits == 8 || size < 1000 || sent.len() < size / 5, "{size} {}", sent.len());
+                assert_eq!(client.receive(&mut rx, &mut tx), Some(Event::Binary(text.as_bytes())));
+            }
+            let messages = sizes.iter().sum::<usize>() as u64;
+            assert_eq!(client.deflated(), server.inflated());
+            assert_eq!(server.deflated(), client.inflated());
+            assert_eq!(client.deflated().messages, messages);
+            assert!(bits == 8 || client.deflated().wire < messages / 5);
+        }
+    }
+}
+
+#[test]
+fn short_messages_and_chosen_ones_go_plain() {
+    let config = DeflateConfig { threshold: 6, ..DeflateConfig::DEFAULT };
+    let (_, mut server) = pair(FULL, config);
+    let mut tx = WriteBuffer::new([0; 1024]);
+    let mut first_byte =
+        |send: &mut dyn FnMut(&mut WebSocket<Server>, &mut WriteBuffer<[u8; 1024]>)| {
+            tx.clear();
+            send(&mut server, &mut tx);
+            tx.bytes()[0]
+        };
+    assert_eq!(first_byte(&mut |ws, tx| ws.send_text("short", tx).unwrap()), 0x81);
+    assert_eq!(first_byte(&mut |ws, tx| ws.send_text("longer", tx).unwrap()), 0xC1);
+    assert_eq!(
+        first_byte(&mut |ws, tx| {
+            ws.set_compress(false);
+            ws.send_text("longer", tx).unwrap();
+        }),
+        0x81
+    );
+    assert_eq!(
+        first_byte(&mut |ws, tx| {
+            ws.set_compress(true);
+            ws.send_binary(b"longer", tx).unwrap();
+        }),
+        0xC2
+    );
+    // Control frames are never compressed (section 6.1).
+    assert_eq!(first_byte(&mut |ws, tx| ws.send_ping(b"longer", tx).unwrap()), 0x89);
+}
+
+/// What fits plain fits, and what does not changes nothing: messages before and behind it arrive.
+#[test]
+fn messages_that_may_not_fit_go_plain() {
+    let (mut client, mut server) = pair(FULL, EAGER);
+    let noise = noise(2000);
+    let (mut rx, mut tx) = (ReadBuffer::new([0; 4096]), WriteBuffer::new([0; 1024]));
+    let mut seen = [0; 2];
+    for size in 0..900 {
+        let message = &noise[size..2 * size];
+        match client.send_binary(message, &mut tx) {
+            Ok(()) => {
+                seen[usize::from(tx.bytes()[0] == 0xC2)] += 1;
+                transfer(&mut tx, &mut rx);
+                assert_eq!(server.receive(&mut rx, &mut tx), Some(Event::Binary(message)));
+            }
+            Err(error) => {
+                assert_eq!(error, Error::BufferTooSmall { needed: size + 8 + 139 });
+                assert!(tx.is_empty());
+                assert!(size + 8 + 139 > 1024);
+            }
+        }
+    }
+    assert!(seen[0] > 50 && seen[1] > 500, "{seen:?}");
+}
+
+/// A long message through a small buffer, with a reply between its frames; and what comes behind it.
+#[test]
+fn streaming_through_a_small_buffer() {
+    let text = "The quick brown fox jumps over the lazy dog. \u{1f98a} ".repeat(3000);
+    for agreement in [FULL, PER_MESSAGE] {
+        for compress in [true, false] {
+            let (mut client, mut server) = pair(agreement, EAGER);
+            let mut tx = WriteBuffer::new([0; 400]);
+            let (mut rx, mut replies) = (ReadBuffer::growing(1 << 20), WriteBuffer::new([0; 400]));
+            client.set_compress(compress);
+            for _ in 0..2 {
+                let (mut wire, mut received) = (0, None);
+                // In parts that are cut inside characters.
+                let parts = text.as_bytes().chunks(50_001);
+                let last = parts.len() - 1;
+                for (index, part) in parts.enumerate() {
+                    let mut rest = part;
+                    loop {
+                        let done = client
+                            .send_stream(MessageKind::Text, &mut rest, index == last, &mut tx)
+                            .unwrap();
+                        if !done {
+                            assert_eq!(
+                                client.send_text("between", &mut tx),
+                                Err(Misuse::MessageUnfinished.into())
+                            );
+                        }
+                        wire += transfer(&mut tx, &mut rx).len();
+                        if let Some(event) = server.receive(&mut rx, &mut replies) {
+                            received = Some(words(&event));
+                        }
+                        if done {
+                            assert!(rest.is_empty());
+                            break;
+                        }
+                    }
+                }
+                assert_eq!(received, Some(words(&Event::Text(&text))));
+                assert_eq!(wire < text.len() / 10, compress);
+            }
+            client.send_text("behind", &mut tx).unwrap();
+            transfer(&mut tx, &mut rx);
+            assert_eq!(server.receive(&mut rx, &mut replies), Some(Event::Text("behind")));
+        }
+    }
+}
+
+#[test]
+fn fragments_are_compressed_together() {
+    let (mut client, mut server) = pair(FULL, EAGER);
+    let (mut rx, mut tx) = (ReadBuffer::new([0; 4096]), WriteBuffer::new([0; 4096]));
+    for _ in 0..3 {
+        for part in [&b"Hel"[..], b"", b"lo, "] {
+            client.send_fragment(MessageKind::Text, part, false, &mut tx).unwrap();
+            client.send_ping(b"between", &mut tx).unwrap();
+        }
+        assert_eq!(
+            client.send_fragment(MessageKind::Binary, b"", true, &mut tx),
+            Err(Misuse::WrongKind.into())
+        );
+        assert_eq!(
+            client.send_fragment(MessageKind::Text, b"\xff", true, &mut tx),
+            Err(Misuse::InvalidText.into())
+        );
+        client.send_fragment(MessageKind::Text, b"world", true, &mut tx).unwrap();
+        let sent = frames(&transfer(&mut tx, &mut rx));
+        let data: Vec<_> = sent.iter().filter(|(header, _)| !header.opcode.is_control()).collect();
+        assert_eq!((data[0].0.opcode, data[0].0.rsv), (OpCode::Text, 4));
+        assert!(data[1..].iter().all(|(header, _)| header.rsv == 0));
+        assert!(data.last().unwrap().0.fin);
+        for _ in 0..3 {
+            assert_eq!(server.receive(&mut rx, &mut tx), Some(Event::Ping(b"between")));
+        }
+        tx.clear();
+        assert_eq!(server.receive(&mut rx, &mut tx), Some(Event::Text("Hello, world")));
+    }
+    // The message's first fragment decides.
+    client.send_fragment(MessageKind::Text, b"one ", false, &mut tx).unwrap();
+    client.set_compress(false);
+    client.send_fragment(MessageKind::Text, b"two", true, &mut tx).unwrap();
+    client.send_text("plain", &mut tx).unwrap();
+    transfer(&mut tx, &mut rx);
+    assert_eq!(server.receive(&mut rx, &mut tx), Some(Event::Text("one two")));
+    assert_eq!(server.receive(&mut rx, &mut tx), Some(Event::Text("plain")));
+}
+
+#[test]
+fn a_vectored_payload_is_not_touched() {
+    let (mut client, mut server) = pair(FULL, EAGER);
+    let payload = [b'x'; 500];
+    let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 512]));
+    server.send_vectored(MessageKind::Binary, &payload, &mut tx).unwrap();
+    for slice in tx.slices(&payload) {
+        rx.extend(slice);
+    }
+    assert_eq!(
+        client.receive(&mut rx, &mut WriteBuffer::new([0; 512])),
+        Some(Event::Binary(&payload))
+    );
+}
+
+/// The halves carry the same agreement.
+#[test]
+fn halves() {
+    let mut sender = Sender::server().with_deflate(FULL, &EAGER);
+    let mut receiver = Receiver::client(Config::default()).with_deflate(FULL, &EAGER);
+    let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 1024]));
+    for _ in 0..3 {
+        sender.text("Hello", &mut tx).unwrap();
+        transfer(&mut tx, &mut rx);
+        let Ok(Some(Incoming::Data(chunk))) = receiver.receive_from(&mut rx) else { panic!() };
+        assert_eq!((chunk.text(), chunk.is_whole()), (Some("Hello"), true));
+        assert_eq!(receiver.receive_from(&mut rx), Ok(None));
+    }
+    assert_eq!(sender.deflate(), Some(FULL));
+    let wire = receiver.inflated().wire;
+    assert_eq!(receiver.inflated(), Totals { messages: 15, wire });
+    assert_eq!(sender.deflated(), receiver.inflated());
+    assert!((15..=17).contains(&wire), "{wire}");
+    // A connection that is taken apart keeps its compression.
+    let (client, server) = pair(FULL, EAGER);
+    let (mut receiver, _) = client.into_halves().unwrap();
+    let (_, mut sender) = server.into_halves().unwrap();
+    sender.binary(b"parted", &mut tx).unwrap();
+    assert_eq!(tx.bytes()[0], 0xC2);
+    transfer(&mut tx, &mut rx);
+    let Ok(Some(Incoming::Data(chunk))) = receiver.receive_chunks_from(&mut rx) else { panic!() };
+    assert_eq!((chunk.bytes(), chunk.is_whole()), (&b"parted"[..], true));
+    rx.extend(&plain(0xC2, b"\x06"));
+    assert_eq!(receiver.receive_from(&mut rx), Err(Violation::CorruptCompression));
+    assert_eq!(receiver.receive_from(&mut rx), Err(Violation::CorruptCompression));
+}
+
+/// Rule 50: many connections, one compressor and one decompressor.
+#[test]
+fn rule_50_a_pool_serves_many_connections() {
+    let mut pool = Pool::new(4);
+    let mut pairs: Vec<_> = (0..20).map(|_| pair(PER_MESSAGE, EAGER)).collect();
+    let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 1024]));
+    for turn in 0..3 {
+        for (client, server) in &mut pairs {
+            let text = format!("turn {turn}");
+            client.borrow_from(&mut pool);
+            client.send_text(&text, &mut tx).unwrap();
+            client.return_to(&mut pool);
+            transfer(&mut tx, &mut rx);
+            server.borrow_from(&mut pool);
+            assert_eq!(server.receive(&mut rx, &mut tx), Some(Event::Text(&text)));
+            server.return_to(&mut pool);
+            assert_eq!(pool.len(), 2);
+        }
+    }
+}
+
+/// A buffer that holds a part of an inflated message is not empty, and a failed connection leaves nothing in it.
+#[test]
+fn the_read_buffer_knows_what_it_holds() {
+    let (_, mut server) = pair(FULL, EAGER);
+    let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 1024]));
+    rx.extend(&masked(0x41, &HELLO[..5]));
+    assert_eq!(server.receive(&mut rx, &mut tx), None);
+    assert!(rx.unread().is_empty() && !rx.is_empty());
+    rx.release();
+    rx.extend(&masked(0x80, &HELLO[5..]));
+    assert_eq!(server.receive(&mut rx, &mut tx), Some(Event::Text("Hello")));
+    assert!(rx.is_empty());
+    rx.release();
+    rx.extend(&[masked(0x41, &HELLO[..5]), masked(0x83, b"")].concat());
+    assert_eq!(
+        server.receive(&mut rx, &mut tx),
+        Some(Event::Failed(Violation::ReservedOpCode.into()))
+    );
+    assert_eq!(server.receive(&mut rx, &mut tx), None);
+    assert!(rx.is_empty());
+}
+
+/// Rule 35, and the end of the stream, in the middle of a compressed message.
+#[test]
+fn the_end_in_the_middle_of_a_message() {
+    let input = [masked(0x41, &HELLO[..4]), close(1000, "enough")].concat();
+    assert_eq!(server(&input).events, ["close 1000 \"enough\""]);
+    assert_events(&server(&masked(0x41, &HELLO[..4])), &[]);
+}
