@@ -164,3 +164,72 @@ pub fn clean_name(name: &str) -> Option<String> {
 pub fn json(message: &impl Serialize) -> Rc<str> {
     serde_json::to_string(message).expect("plain data is always JSON").into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receive(
+        room: &mut Room,
+        id: usize,
+        message: &str,
+        now: u64,
+    ) -> Result<Outbox, &'static str> {
+        let mut out = Outbox::new();
+        room.receive(id, message, now, &mut out).map(|()| out)
+    }
+
+    fn name(room: &mut Room, id: usize, name: &str) -> Outbox {
+        receive(room, id, &format!(r#"{{"type":"name","name":{name:?}}}"#), 0).unwrap()
+    }
+
+    #[test]
+    fn names_are_clean_and_unique() {
+        let mut room = Room::default();
+        name(&mut room, 1, " Ada\n ");
+        name(&mut room, 2, "Ada");
+        name(&mut room, 3, "");
+        name(&mut room, 4, &"x".repeat(100));
+        let names: Vec<&str> = room.members.values().map(|member| &*member.name).collect();
+        assert_eq!(names, ["Ada", "Ada 2", "Guest 3", &"x".repeat(MAX_NAME)]);
+        assert!(name(&mut room, 1, "Ada").is_empty(), "no news");
+    }
+
+    #[test]
+    fn what_is_said_reaches_all_and_those_who_come_later() {
+        let mut room = Room::default();
+        assert!(receive(&mut room, 1, r#"{"type":"say","text":"too early"}"#, 0).is_err());
+        name(&mut room, 1, "Ada");
+        assert_eq!(name(&mut room, 2, "Lin").len(), 2, "a welcome, and one is told");
+        for i in 0..HISTORY + 5 {
+            let out =
+                receive(&mut room, 1, &format!(r#"{{"type":"say","text":"{i}"}}"#), 0).unwrap();
+            assert_eq!(out.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [1, 2]);
+        }
+        let welcome: serde_json::Value =
+            serde_json::from_str(&name(&mut room, 3, "Zoe")[2].1).unwrap();
+        assert_eq!(welcome["online"], 3);
+        assert_eq!(welcome["history"].as_array().unwrap().len(), HISTORY);
+        assert_eq!(welcome["history"][0]["text"], "5");
+        let mut out = Outbox::new();
+        room.leave(3, &mut out);
+        room.leave(3, &mut out);
+        assert_eq!(out.len(), 2);
+    }
+
+    #[test]
+    fn a_flood_is_stopped_and_a_pause_forgives() {
+        let mut room = Room::default();
+        name(&mut room, 1, "Ada");
+        let say = r#"{"type":"say","text":"hello"}"#;
+        for _ in 0..BURST {
+            receive(&mut room, 1, say, 0).unwrap();
+        }
+        assert!(receive(&mut room, 1, say, REFILL_MS - 1).is_err());
+        assert!(receive(&mut room, 1, say, REFILL_MS).is_ok());
+        assert!(receive(&mut room, 1, say, REFILL_MS).is_err());
+        assert!(receive(&mut room, 1, "hello", 10_000).is_err());
+        let long = format!(r#"{{"type":"say","text":"{}"}}"#, "é".repeat(MAX_TEXT + 1));
+        assert!(receive(&mut room, 1, &long, 10_000).is_err());
+    }
+}

@@ -97,7 +97,7 @@ impl Connection {
         for _ in 0..READS_PER_TURN {
             let has_more = self.events(rx, tx, shared);
             if self.flush(tx, shared.now).is_err() {
-                // What the peer sent before it went may still be there, its Close among it.
+                // The peer is gone. What it said before still counts.
                 tx.clear();
                 rx.end_of_stream();
                 self.events(rx, tx, shared);
@@ -250,7 +250,12 @@ impl Connection {
                     this.close(CloseCode::POLICY_VIOLATION, "no answer to a ping", tx, shared);
                 })
             }
-            Some(Action::TimedOut(Timeout::Handshake | Timeout::Close)) => Next::Drop,
+            Some(Action::TimedOut(timeout @ (Timeout::Handshake | Timeout::Close))) => {
+                if !self.ws.is_done() {
+                    self.ended(format_args!("dropped: {timeout:?} took too long"), shared);
+                }
+                Next::Drop
+            }
         }
     }
 

@@ -40,3 +40,56 @@ impl Echo {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sockless::{Config, Event, Server, WebSocket};
+
+    use super::*;
+    use crate::buffers::Pool;
+
+    /// What comes back for a binary message of `len` bytes that arrives in pieces of `cut`.
+    fn echoed(len: usize, cut: usize) -> Vec<u8> {
+        let mut pool = Pool::default();
+        let (mut rx, mut tx) = (pool.rx(&mut None), pool.tx(&mut None));
+        let mut ws = WebSocket::established(Server, Config::default());
+        let mut echo = Echo::default();
+        let mut input = vec![0x82, 0xff];
+        input.extend((len as u64).to_be_bytes());
+        input.extend([0; 4]); // a mask that changes nothing
+        input.extend((0..len).map(|i| (i % 251) as u8));
+        let mut output = Vec::new();
+        for mut piece in input.chunks(cut) {
+            while !piece.is_empty() {
+                piece = &piece[rx.extend(piece)..];
+                while let Some(event) = ws.receive_chunks(&mut rx, &mut tx) {
+                    let Event::Chunk(chunk) = event else { panic!("{event:?}") };
+                    echo.chunk(&chunk, &mut ws, &mut tx).unwrap();
+                    output.extend(tx.bytes());
+                    tx.clear();
+                }
+            }
+        }
+        output
+    }
+
+    #[test]
+    fn what_is_sent_does_not_depend_on_how_the_message_arrived() {
+        for len in [FRAGMENT, FRAGMENT + 1, 2 * FRAGMENT, 3 * FRAGMENT + 7] {
+            let whole = echoed(len, usize::MAX);
+            assert_eq!(whole.len(), len + len.div_ceil(FRAGMENT) * 10 - short_headers(len));
+            for cut in [1, 139, 4096, FRAGMENT + 3] {
+                assert!(echoed(len, cut) == whole, "{len} bytes in pieces of {cut}");
+            }
+        }
+    }
+
+    /// How much shorter than the longest the last fragment's header is.
+    fn short_headers(len: usize) -> usize {
+        match len % FRAGMENT {
+            0 => 0,
+            1..126 => 8,
+            _ => 6,
+        }
+    }
+}

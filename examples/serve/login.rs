@@ -128,3 +128,52 @@ impl Logins {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(out: &mut Outbox) -> String {
+        let message: serde_json::Value = serde_json::from_str(&out.pop().unwrap().1).unwrap();
+        assert_eq!(message["type"], "code");
+        let link = message["link"].as_str().unwrap();
+        link.strip_prefix("http://here:1/login/").unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_link_works_once() {
+        let (mut logins, mut out) = (Logins::default(), Outbox::new());
+        logins.join(1, "here:1", 0, &mut out).unwrap();
+        let first = token(&mut out);
+        assert!(matches!(logins.open(&first, None, 1, &mut out), Opened::Confirm));
+        assert_eq!(&*out.pop().unwrap().1, r#"{"type":"opened"}"#);
+        assert!(matches!(logins.open(&first, Some(" "), 1, &mut out), Opened::Confirm));
+        out.clear();
+        assert!(matches!(logins.open(&first, Some("Ada"), 1, &mut out), Opened::LoggedIn));
+        assert_eq!(&*out.pop().unwrap().1, r#"{"type":"login","name":"Ada"}"#);
+        assert!(matches!(logins.open(&first, Some("Eve"), 1, &mut out), Opened::Invalid));
+        assert!(out.is_empty());
+        logins.receive(1, r#"{"type":"logout"}"#, 2, &mut out).unwrap();
+        assert_ne!(token(&mut out), first);
+        logins.receive(1, r#"{"type":"logout"}"#, 2, &mut out).unwrap();
+        assert!(out.is_empty(), "a page that shows a code gets no other for asking");
+        assert!(logins.receive(1, "{}", 2, &mut out).is_err());
+    }
+
+    #[test]
+    fn a_link_expires_and_goes_with_its_page() {
+        let (mut logins, mut out) = (Logins::default(), Outbox::new());
+        logins.join(1, "here:1", 0, &mut out).unwrap();
+        let first = token(&mut out);
+        logins.expire(VALID_MS - 1, &mut out);
+        assert!(out.is_empty());
+        assert!(matches!(logins.open(&first, Some("Ada"), VALID_MS, &mut out), Opened::Invalid));
+        logins.expire(VALID_MS, &mut out);
+        let second = token(&mut out);
+        assert!(matches!(logins.open(&first, None, VALID_MS, &mut out), Opened::Invalid));
+        assert!(matches!(logins.open(&second, None, VALID_MS, &mut out), Opened::Confirm));
+        logins.leave(1);
+        assert!(matches!(logins.open(&second, None, VALID_MS, &mut out), Opened::Invalid));
+        assert!(logins.tokens.is_empty());
+    }
+}

@@ -47,6 +47,9 @@ pub fn page(request: &RequestHead, ws: &mut WebSocket<Server>, tx: &mut Tx, shar
         return; // what is left unanswered is refused by the machine
     }
     let (path, query) = path_and_query(request);
+    if matches!(path, "/chat" | "/login") {
+        return; // likewise, with 426: a WebSocket would be welcome there
+    }
     let page = match path.strip_prefix("/login/") {
         // Only looking, as HEAD does, changes nothing.
         Some(token) if request.method() == "GET" => {

@@ -13,13 +13,19 @@ export function within(promise, what) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
+// However this ends, no server is left behind.
+const running = new Set();
+process.on("exit", () => { for (const child of running) child.kill("SIGKILL"); });
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
+
 export class Server {
   static async start(executable, args) {
     const server = new Server();
     server.lines = [];
     server.waiting = new Set();
     server.child = spawn(executable, args, { stdio: ["ignore", "pipe", "pipe"] });
-    server.exited = once(server.child, "exit");
+    running.add(server.child);
+    server.exited = once(server.child, "exit").finally(() => running.delete(server.child));
     createInterface({ input: server.child.stderr }).on("line", (line) => {
       server.lines.push(line);
       for (const look of server.waiting) look();
