@@ -81,11 +81,15 @@ fn headers_read_and_written_are_the_same() {
                 let parsed = FrameHeader::parse(&bytes);
                 if let Ok(Some((header, len))) = parsed {
                     assert_eq!(header.encode().as_bytes(), &bytes[..len]);
-                    assert_eq!(FrameHeader::len_for(header.payload_len, header.mask.is_some()), len);
+                    assert_eq!(
+                        FrameHeader::len_for(header.payload_len, header.mask.is_some()),
+                        len
+                    );
                     assert_eq!(OpCode::from_bits(first), Some(header.opcode));
                     assert_eq!(header.opcode.is_control(), first & 8 != 0);
                     assert_eq!(FrameHeader::parse(&bytes[..len]), parsed);
-                    (0..len).for_each(|cut| assert_eq!(FrameHeader::parse(&bytes[..cut]), Ok(None)));
+                    (0..len)
+                        .for_each(|cut| assert_eq!(FrameHeader::parse(&bytes[..cut]), Ok(None)));
                 } else {
                     let violation = parsed.expect_err("everything is there");
                     let early = (0..bytes.len()).map(|cut| FrameHeader::parse(&bytes[..cut]));

@@ -56,8 +56,7 @@ fn every_sequence_of_up_to_three_bytes() {
 /// each range.
 #[test]
 fn four_bytes_around_every_boundary() {
-    const ENDS: [u8; 12] =
-        [0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xF0, 0xFF];
+    const ENDS: [u8; 12] = [0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xF0, 0xFF];
     for a in 0x70..=255 {
         for b in 0..=255 {
             for (c, d) in ENDS.iter().flat_map(|c| ENDS.map(|d| (*c, d))) {
@@ -82,7 +81,9 @@ fn every_character() {
 /// A piece of a valid text behind and before long runs of ASCII, where the fast ways of validators begin and end.
 #[test]
 fn bad_bytes_far_into_a_text() {
-    for bad in [&b"\xFF"[..], b"\x80", b"\xC0\x80", b"\xED\xA0\x80", b"\xF4\x90\x80\x80", b"\xE2\x82("] {
+    for bad in
+        [&b"\xFF"[..], b"\x80", b"\xC0\x80", b"\xED\xA0\x80", b"\xF4\x90\x80\x80", b"\xE2\x82("]
+    {
         for len in 0..100 {
             let mut text = vec![b'a'; len];
             text.extend("€".as_bytes());

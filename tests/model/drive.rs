@@ -193,7 +193,8 @@ pub fn against_oracle(
     let closed = expected.iter().any(ended);
     assert_eq!(run.state, if closed { State::Closed } else { State::Open });
     // A client that has seen both Closes waits for the server to end the stream.
-    let waits = !masked && !setup.eof && expected.iter().any(|item| matches!(item, Item::Close(..)));
+    let waits =
+        !masked && !setup.eof && expected.iter().any(|item| matches!(item, Item::Close(..)));
     assert_eq!(run.done, closed && !waits);
     counted
 }

@@ -4,6 +4,7 @@
 
 pub mod drive;
 pub mod oracle;
+pub mod pipe;
 pub mod stream;
 
 /// Entropy that is none, so that runs can be compared: every key is 7, 7, 7, 7.

@@ -7,22 +7,49 @@ use sockless::MessageKind;
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Piece {
     /// A text that is UTF-8 if its letters are, in frames that end at these places.
-    Text { letters: Vec<char>, cuts: Vec<u8>, pings: bool },
+    Text {
+        letters: Vec<char>,
+        cuts: Vec<u8>,
+        pings: bool,
+    },
     /// Bytes, likewise.
-    Binary { bytes: Vec<u8>, cuts: Vec<u8>, pings: bool },
+    Binary {
+        bytes: Vec<u8>,
+        cuts: Vec<u8>,
+        pings: bool,
+    },
     /// Text that need not be one.
-    RawText { bytes: Vec<u8>, cuts: Vec<u8> },
+    RawText {
+        bytes: Vec<u8>,
+        cuts: Vec<u8>,
+    },
     /// As many bytes as the two-byte length is made for.
-    Long { len: u16, kind: u8 },
+    Long {
+        len: u16,
+        kind: u8,
+    },
     Ping(Vec<u8>),
     Pong(Vec<u8>),
-    Close { code: u16, reason: Vec<char> },
+    Close {
+        code: u16,
+        reason: Vec<char>,
+    },
     /// Any first byte, and a payload of this length.
-    Frame { first: u8, len: u8 },
+    Frame {
+        first: u8,
+        len: u8,
+    },
     /// A header alone, with a length of its own form.
-    Header { first: u8, short: u8, long: u64 },
+    Header {
+        first: u8,
+        short: u8,
+        long: u64,
+    },
     /// The role's mask bit the wrong way round.
-    WrongMask { first: u8, len: u8 },
+    WrongMask {
+        first: u8,
+        len: u8,
+    },
     /// Bytes as they are.
     Raw(Vec<u8>),
 }
