@@ -328,9 +328,11 @@ impl<S: Storage> ReadBuffer<S> {
     pub(crate) fn inflating(&mut self, most: usize) -> (&[u8], &mut [u8]) {
         self.inflated.limit = most;
         if self.inflated.bytes.len() <= self.inflated_len {
-            // Text often inflates to a few times its size.
+            // Text often inflates to a few times its size. The last step goes up to the limit, so that what is moved
+            // to new memory then is at most half of it.
             let guess = self.held.saturating_mul(4).max(1).saturating_add(self.inflated_len);
-            self.inflated.grow(guess.min(most));
+            let size = guess.max(self.inflated_len.saturating_mul(2));
+            self.inflated.grow(if size > most / 2 { most } else { size });
         }
         let held = self.storage.as_ref().get(self.start..self.start + self.held);
         let room = self.inflated.bytes.get_mut(self.inflated_len..);

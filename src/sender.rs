@@ -197,7 +197,7 @@ impl<R: Role> Sender<R> {
         }
         #[cfg(feature = "deflate")]
         let compressed = match &mut self.deflation {
-            Some(deflation) if deflation.continues(self.fragmented.is_none()) => {
+            Some(deflation) if deflation.takes(self.fragmented.is_none(), bytes, fin) => {
                 deflation.put(kind, bytes, fin, &mut self.role, tx)?;
                 true
             }
@@ -259,7 +259,7 @@ impl<R: Role> Sender<R> {
                 return Ok(false);
             }
             let begins = self.fragmented.is_none();
-            let compressed = self.deflation.as_ref().is_some_and(|it| it.continues(begins));
+            let compressed = self.deflation.as_ref().is_some_and(|it| it.takes(begins, input, fin));
             // What was looked at and not taken is looked at again: not much more than can be taken.
             let room =
                 if compressed { room.saturating_mul(16) } else { room - FrameHeader::MAX_LEN };

@@ -66,9 +66,14 @@ impl Deflation {
         self.agreement.is_some() && self.on && len >= self.config.threshold
     }
 
-    /// Whether a fragment is compressed: its message decides.
-    pub(crate) const fn continues(&self, begins: bool) -> bool {
-        if begins { self.compresses(usize::MAX) } else { !matches!(self.message, Message::None) }
+    /// Whether a part of a message is compressed: what its first part was decides, and of a message that this is not
+    /// all of nobody knows the length.
+    pub(crate) const fn takes(&self, begins: bool, part: &[u8], fin: bool) -> bool {
+        if begins {
+            self.compresses(if fin { part.len() } else { usize::MAX })
+        } else {
+            !matches!(self.message, Message::None)
+        }
     }
 
     /// Whether so much more of a message fits whatever it compresses to.

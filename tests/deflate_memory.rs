@@ -1,0 +1,203 @@
+//! What compression costs in memory: a bomb never more than its limit, an idle connection nothing.
+#![cfg(feature = "deflate")]
+
+#[path = "common/allocator.rs"]
+mod allocator;
+
+use allocator::{Cost, Counting, cost_of, without_allocator};
+use flate2::{Compress, Compression, FlushCompress};
+use sockless::deflate::{
+    Agreement, Context, DeflateConfig, Deflater, InflateLimits, Inflater, Pool,
+};
+use sockless::{
+    Config, Event, FrameHeader, OpCode, ReadBuffer, Server, Violation, WebSocket, WriteBuffer,
+};
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+const FULL: Agreement = Agreement { send: Context::FULL, receive: Context::FULL };
+const PER_MESSAGE: Agreement =
+    Agreement { send: Context::PER_MESSAGE, receive: Context::PER_MESSAGE };
+const CONFIG: DeflateConfig = DeflateConfig { threshold: 0, ..DeflateConfig::DEFAULT };
+
+/// A decompressor: its window of 32 KiB, and tables.
+const DECOMPRESSOR: usize = 48 << 10;
+
+/// A frame with a key of zeros, which leaves the payload as it is.
+fn masked(payload: &[u8]) -> Vec<u8> {
+    let (fin, rsv, opcode) = (true, FrameHeader::RSV1, OpCode::Binary);
+    let payload_len = payload.len() as u64;
+    let header = FrameHeader { fin, rsv, opcode, mask: Some([0; 4]), payload_len }.encode();
+    [header.as_bytes(), payload].concat()
+}
+
+/// 256 MiB of zeros, as the payload of a compressed message.
+fn bomb() -> Vec<u8> {
+    let mut payload = Vec::with_capacity(1 << 20);
+    let mut engine = Compress::new(Compression::best(), false);
+    let zeros = vec![0; 1 << 20];
+    for turn in 1..=256 {
+        let flush = if turn == 256 { FlushCompress::Sync } else { FlushCompress::None };
+        engine.compress_vec(&zeros, &mut payload, flush).unwrap();
+        assert_eq!(engine.total_in(), turn << 20);
+    }
+    assert!(payload.ends_with(&[0x00, 0x00, 0xff, 0xff]) && payload.len() < 300_000);
+    payload.truncate(payload.len() - 4);
+    payload
+}
+
+/// Receives `input` whole or in chunks by a server with a limit on messages: what the last event was, and the cost.
+fn receive(
+    input: &[u8],
+    limit: u64,
+    chunks: bool,
+    max_ratio: Option<u32>,
+) -> (usize, String, Cost) {
+    let config = Config::default().max_message_size(limit);
+    let deflate = DeflateConfig { max_ratio, ..CONFIG };
+    let mut ws = WebSocket::established(Server, config).with_deflate(FULL, &deflate);
+    let mut rx = ReadBuffer::new(vec![0; 2 << 20].into_boxed_slice());
+    let mut tx = WriteBuffer::new([0; 1024]);
+    let ((bytes, last), cost) = cost_of(|| {
+        let (mut rest, mut bytes, mut last) = (input, 0, None);
+        while !rest.is_empty() && !ws.is_done() {
+            let taken = rx.extend(rest);
+            rest = &rest[taken..];
+            loop {
+                let event = if chunks {
+                    ws.receive_chunks(&mut rx, &mut tx)
+                } else {
+                    ws.receive(&mut rx, &mut tx)
+                };
+                match event {
+                    None => break,
+                    Some(Event::Chunk(chunk)) => bytes += chunk.bytes().len(),
+                    Some(Event::Binary(message)) => bytes += message.len(),
+                    Some(Event::Failed(failure)) => last = Some(failure),
+                    Some(other) => panic!("{other:?}"),
+                }
+            }
+        }
+        (bytes, last)
+    });
+    if last.is_some() {
+        // Close 1009.
+        assert_eq!(tx.bytes(), [0x88, 0x02, 0x03, 0xf1]);
+    }
+    (bytes, format!("{last:?}"), cost)
+}
+
+/// Rule 49: 256 MiB of zeros end in 1009, with never more than the limit and one decompressor.
+#[test]
+fn rule_49_a_bomb() {
+    let input = masked(&bomb());
+    let too_big = format!("{:?}", Some(sockless::Failure::from(Violation::MessageTooBig)));
+    let limit = 1 << 20;
+    let (bytes, last, cost) = receive(&input, limit as u64, false, None);
+    assert_eq!((bytes, &last), (0, &too_big));
+    assert!(cost.bytes <= limit + DECOMPRESSOR, "{cost:?}");
+    let (bytes, last, cost) = receive(&input, limit as u64, true, None);
+    assert_eq!((bytes, &last), (limit, &too_big));
+    assert!(cost.bytes <= (16 << 10) + DECOMPRESSOR, "{cost:?}");
+    // As the second message of a shared window: the memory of the first is there, too, while it is moved.
+    let hello = masked(b"\xf2\x48\xcd\xc9\xc9\x07\x00");
+    let (bytes, last, cost) = receive(&[hello, input.clone()].concat(), limit as u64, false, None);
+    assert_eq!((bytes, &last), (5, &too_big));
+    assert!(cost.bytes <= limit + 1024 + DECOMPRESSOR, "{cost:?}");
+    // The ratio ends it before the limit does.
+    let (bytes, last, cost) = receive(&input, 64 << 20, true, Some(20));
+    assert_eq!(bytes, 20 * 4096);
+    assert_eq!(last, format!("{:?}", Some(sockless::Failure::from(Violation::CompressionRatio))));
+    assert!(cost.bytes <= (16 << 10) + DECOMPRESSOR, "{cost:?}");
+}
+
+/// Nothing is allocated for what was agreed and not used, but for the state that says so.
+#[test]
+fn nothing_before_the_first_compressed_message() {
+    let (mut ws, cost) =
+        cost_of(|| WebSocket::established(Server, Config::default()).with_deflate(FULL, &CONFIG));
+    assert!(cost.bytes <= 1024, "{cost:?}");
+    let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 1024]));
+    ws.set_compress(false);
+    without_allocator(|| {
+        rx.extend(b"\x82\x83\0\0\0\0abc");
+        assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Binary(b"abc")));
+        ws.send_text("plain", &mut tx).unwrap();
+    });
+}
+
+/// Once it is there, memory is used again: no message allocates.
+#[test]
+fn nothing_behind_the_first_compressed_message() {
+    for agreement in [FULL, PER_MESSAGE] {
+        let mut ws =
+            WebSocket::established(Server, Config::default()).with_deflate(agreement, &CONFIG);
+        let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 1024]));
+        let hello = masked(b"\xf2\x48\xcd\xc9\xc9\x07\x00");
+        let mut exchange = || {
+            rx.extend(&hello);
+            assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Binary(b"Hello")));
+            ws.send_text("Hello", &mut tx).unwrap();
+            tx.clear();
+        };
+        exchange();
+        without_allocator(|| (0..100).for_each(|_| exchange()));
+    }
+}
+
+/// Rule 50: connections that keep no context share one compressor and one decompressor, and idle ones hold none.
+#[test]
+fn rule_50_idle_connections_hold_no_window() {
+    const CONNECTIONS: usize = 100;
+    let ((pool, connections), cost) = cost_of(|| {
+        let mut pool = Pool::new(4);
+        let mut connections = Vec::with_capacity(CONNECTIONS);
+        let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 1024]));
+        for _ in 0..CONNECTIONS {
+            let ws = WebSocket::established(Server, Config::default());
+            let mut ws = ws.with_deflate(PER_MESSAGE, &CONFIG);
+            ws.borrow_from(&mut pool);
+            rx.extend(&masked(b"\xf2\x48\xcd\xc9\xc9\x07\x00"));
+            assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Binary(b"Hello")));
+            ws.send_text("Hello", &mut tx).unwrap();
+            tx.clear();
+            ws.return_to(&mut pool);
+            connections.push(ws);
+        }
+        (pool, connections)
+    });
+    assert_eq!((pool.len(), connections.len()), (2, CONNECTIONS));
+    assert!(cost.bytes < 500_000 + CONNECTIONS * 1024, "{cost:?}");
+}
+
+/// The table in the documentation of the module.
+#[test]
+fn the_documented_memory() {
+    let table = [
+        (8, [134, 147, 245, 357]),
+        (9, [134, 147, 245, 357]),
+        (10, [136, 149, 247, 359]),
+        (11, [140, 153, 251, 363]),
+        (12, [148, 161, 259, 371]),
+        (13, [164, 177, 275, 387]),
+        (14, [196, 209, 307, 419]),
+        (15, [260, 273, 371, 483]),
+    ];
+    let kib = |bytes: usize| bytes >> 10;
+    for (bits, row) in table {
+        let window_bits = sockless::deflate::WindowBits::new(bits).unwrap();
+        for (memory_level, expected) in [1, 5, 8, 9].into_iter().zip(row) {
+            let context = Context { window_bits, takeover: true };
+            let config = DeflateConfig { memory_level, ..CONFIG };
+            let mut deflater = Deflater::new(context, &config);
+            let (_, cost) = cost_of(|| deflater.deflate(b"Hello", &mut [0; 64], true));
+            assert!(kib(cost.bytes).abs_diff(expected) <= 1, "{bits} {memory_level} {cost:?}");
+        }
+        let limits = InflateLimits { message: 5, ratio: None };
+        let mut inflater = Inflater::new(Context { window_bits, takeover: true }, limits);
+        let hello = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
+        let (progress, cost) = cost_of(|| inflater.inflate(hello, &mut [0; 64], true));
+        assert!(progress.is_ok() && kib(cost.bytes) == 46, "{cost:?}");
+    }
+}
