@@ -122,7 +122,7 @@ impl<'b> Chunk<'b> {
         self.bytes
     }
 
-    /// The text, where this chunk is all of a text message that arrived in one piece.
+    /// The text, where this chunk [is all](Self::is_whole) of a text message.
     #[must_use]
     pub const fn text(&self) -> Option<&'b str> {
         self.text
@@ -382,7 +382,14 @@ impl Receiver {
             }
             What::Chunk { last } => {
                 let first = core::mem::replace(&mut self.fresh, false);
-                Chunk { bytes, text: None, kind: self.kind, first, last, compressed: self.is_raw() }
+                let (kind, compressed) = (self.kind, self.is_raw());
+                // A whole message behind a header that came alone: the same as if they had come together.
+                let text = if first && last && kind == MessageKind::Text && !compressed {
+                    from_utf8(bytes)
+                } else {
+                    None
+                };
+                Chunk { bytes, text, kind, first, last, compressed }
             }
             What::Ping => return Ok(Some(Incoming::Ping(bytes))),
             What::Pong => return Ok(Some(Incoming::Pong(bytes))),

@@ -1,0 +1,499 @@
+//! The halves, the buffers and the ways in: contracts 5, 6, 8 and 9 of the design, and the edges of its loop.
+
+mod common;
+use common::*;
+use sockless::{
+    Client, CloseCode, Config, Error, Event, Incoming, MessageKind, Misuse, OpCode,
+    READ_BUFFER_MIN, ReadBuffer, Receiver, Sender, Server, State, Violation, WRITE_BUFFER_MIN,
+    WebSocket, WriteBuffer,
+};
+
+/// What is kept free for replies: a masked pong of 125 bytes and a masked Close with a code.
+const REPLY_ROOM: usize = 6 + 125 + 6 + 2;
+
+/// All that a receiver finds in `input`, given in pieces that end at `cuts`.
+fn receive(
+    mut receiver: Receiver,
+    input: &[u8],
+    cuts: &[usize],
+) -> (Vec<String>, Option<Violation>) {
+    let (mut seen, mut text) = (Vec::new(), Vec::new());
+    let mut kept: Vec<u8> = Vec::new();
+    let mut at = 0;
+    for end in cuts.iter().copied().chain([input.len()]) {
+        kept.extend(&input[at..end]);
+        at = end;
+        let mut rest = &mut kept[..];
+        loop {
+            match receiver.receive(&mut rest) {
+                Ok(None) => break,
+                Ok(Some(Incoming::Data(chunk))) => {
+                    assert_eq!(
+                        chunk.text().is_some(),
+                        chunk.is_whole() && chunk.kind() == MessageKind::Text
+                    );
+                    text.extend(chunk.bytes());
+                    if chunk.is_last() {
+                        seen.push(format!("{:?} {}", chunk.kind(), text.escape_ascii()));
+                        text.clear();
+                    }
+                }
+                Ok(Some(Incoming::Close(close))) => {
+                    seen.push(format!("close {} {}", close.code(), close.reason()));
+                }
+                Ok(Some(other)) => seen.push(format!("{other:?}")),
+                Err(violation) => {
+                    assert_eq!(receiver.receive(&mut rest), Err(violation), "final");
+                    return (seen, Some(violation));
+                }
+            }
+        }
+        let left = rest.len();
+        assert!(receiver.is_closed() || left < READ_BUFFER_MIN, "{left} bytes were left");
+        kept = kept[kept.len() - left..].to_vec();
+    }
+    (seen, None)
+}
+
+/// Contract 9: the receiving half alone, over slices, at every cut.
+#[test]
+fn a_receiver_alone_takes_slices() {
+    for is_server in [true, false] {
+        let (receiver, make): (fn(Config) -> Receiver, fn(u8, &[u8]) -> Vec<u8>) =
+            if is_server { (Receiver::server, masked) } else { (Receiver::client, plain) };
+        let input = [
+            make(0x81, "gr\u{fc}n".as_bytes()),
+            make(0x02, b"in "),
+            make(0x89, &[b'p'; 125]),
+            make(0x00, b""),
+            make(0x80, b"parts"),
+            make(0x8A, b""),
+            make(0x82, &[b'x'; 300]),
+            make(0x88, b"\x03\xe8bye"),
+            make(0x81, b"ignored"),
+        ]
+        .concat();
+        let whole = receive(receiver(Config::default()), &input, &[]);
+        assert_eq!(whole.1, None);
+        assert_eq!(whole.0.len(), 6);
+        assert_eq!(whole.0[0], "Text gr\\xc3\\xbcn");
+        assert_eq!(whole.0[2], "Binary in parts");
+        assert_eq!(whole.0[5], "close 1000 bye");
+        for cuts in cuts(input.len()) {
+            assert_eq!(receive(receiver(Config::default()), &input, &cuts), whole);
+        }
+        let bad = [make(0x01, b"caf\xc3"), make(0x80, b"(")].concat();
+        for cuts in cuts(bad.len()) {
+            let (seen, violation) = receive(receiver(Config::default()), &bad, &cuts);
+            assert_eq!((seen.len(), violation), (0, Some(Violation::InvalidUtf8)));
+        }
+    }
+}
+
+/// Contract 5: events borrow the input, so that several can be alive at once.
+#[test]
+fn several_items_of_a_receiver_can_be_alive_at_once() {
+    let mut bytes = [masked(0x81, b"one"), masked(0x89, b"two"), masked(0x82, b"three")].concat();
+    let mut input = &mut bytes[..];
+    let mut receiver = Receiver::server(Config::default());
+    let items: Vec<_> = std::iter::from_fn(|| receiver.receive(&mut input).unwrap()).collect();
+    drop(receiver);
+    let [Incoming::Data(one), Incoming::Ping(two), Incoming::Data(three)] = items[..] else {
+        panic!("{items:?}")
+    };
+    assert_eq!((one.text(), two, three.bytes()), (Some("one"), &b"two"[..], &b"three"[..]));
+    assert!(input.is_empty());
+}
+
+/// Contract 10: the kind of a message is known before its first byte, and how much of its frame is to come.
+#[test]
+fn the_kind_is_known_before_the_first_byte() {
+    let mut receiver = Receiver::server(Config::default());
+    let mut header = masked(0x02, &[0; 1000])[..8].to_vec();
+    assert_eq!((receiver.message(), receiver.remaining()), (None, 0));
+    assert_eq!(receiver.receive(&mut &mut header[..]), Ok(None));
+    assert_eq!((receiver.message(), receiver.remaining()), (Some(MessageKind::Binary), 1000));
+
+    let mut ws = WebSocket::established(Server, Config::default());
+    let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
+    rx.extend(&masked(0x01, b"text")[..6]);
+    assert_eq!(ws.receiving(), None);
+    assert_eq!(ws.receive_chunks(&mut rx, &mut tx), None);
+    assert_eq!((ws.receiving(), ws.remaining()), (Some(MessageKind::Text), 4));
+}
+
+/// Contract 9: the halves of a machine go on where it was, each alone.
+#[test]
+fn a_connection_can_be_taken_apart_in_the_middle_of_messages() {
+    let mut ws = WebSocket::established(Server, Config::default());
+    let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
+    rx.extend(&[masked(0x01, b"caf\xc3"), masked(0x80, b"\xa9")[..7].to_vec()].concat());
+    assert!(matches!(ws.receive_chunks(&mut rx, &mut tx), Some(Event::Chunk(_))));
+    ws.send_fragment(MessageKind::Text, b"th\xc3", false, &mut tx).unwrap();
+    let (mut receiver, mut sender) = ws.into_halves().unwrap();
+    let Ok(Some(Incoming::Data(end))) = receiver.receive_chunks_from(&mut rx) else { panic!() };
+    assert_eq!((end.bytes(), end.is_first(), end.is_last()), (&b"\xa9"[..], false, true));
+    assert_eq!(receiver.receive_from(&mut rx), Ok(None));
+    assert_eq!(sender.text("new", &mut tx), Err(Error::Misuse(Misuse::MessageUnfinished)));
+    sender.fragment(MessageKind::Text, b"\xa9", true, &mut tx).unwrap();
+    assert_eq!(tx.bytes(), [plain(0x01, b"th\xc3"), plain(0x80, b"\xa9")].concat());
+}
+
+/// Contract 9: only an open connection is taken apart; any other is handed back as it is.
+#[test]
+fn a_connection_that_is_not_open_stays_whole() {
+    let ws = WebSocket::server(Config::default()).into_halves().unwrap_err();
+    assert_eq!(ws.state(), State::Connecting);
+    let mut ws = WebSocket::established(Server, Config::default());
+    ws.close(CloseCode::NORMAL, "", &mut WriteBuffer::new([0; 512])).unwrap();
+    assert_eq!(ws.into_halves().unwrap_err().state(), State::Closing);
+}
+
+/// The reading half from a buffer: whole messages, the same as the machine.
+#[test]
+fn a_receiver_alone_reads_from_a_buffer() {
+    let mut receiver = Receiver::server(Config::default());
+    let mut rx = ReadBuffer::new([0; 512]);
+    let input = [masked(0x01, b"a"), masked(0x89, b"p"), masked(0x80, b"b"), close(1000, "")];
+    let mut seen = Vec::new();
+    for byte in input.concat() {
+        rx.space()[0] = byte;
+        rx.filled(1);
+        while let Some(item) = receiver.receive_from(&mut rx).unwrap() {
+            seen.push(match item {
+                Incoming::Data(chunk) => chunk.text().unwrap().to_string(),
+                other => format!("{other:?}"),
+            });
+        }
+    }
+    assert_eq!(seen[..2], ["Ping([112])", "ab"]);
+    assert_eq!(seen.len(), 3);
+    assert!(receiver.is_closed() && !rx.at_end());
+    rx.end_of_stream();
+    assert_eq!(receiver.receive_from(&mut rx), Ok(None));
+    assert!(rx.at_end());
+}
+
+/// Rule 20: what came behind someone else's upgrade is put into the buffer, however large it is.
+#[test]
+fn bytes_behind_an_upgrade_elsewhere_are_taken_in() {
+    let behind = [masked(0x81, b"early"), masked(0x82, &[7; 300]), masked(0x89, b"p")].concat();
+    let mut ws = WebSocket::established(Server, Config::default());
+    let (mut rx, mut tx) = (ReadBuffer::new([0; 400]), WriteBuffer::new([0; 512]));
+    assert_eq!(rx.extend(&behind), behind.len());
+    assert_eq!(rx.unread(), behind);
+    assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Text("early")));
+    assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Binary(&[7; 300])));
+    assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Ping(b"p")));
+    assert!(rx.is_empty());
+    // More than there is space for is said, and nothing of it lost.
+    let long = masked(0x82, &[9; 380]);
+    let twice = [&long[..], &long].concat();
+    let taken = rx.extend(&twice);
+    assert_eq!(taken, 400);
+    assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Binary(&[9; 380])));
+    assert_eq!(rx.extend(&twice[taken..]), twice.len() - taken);
+    assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Binary(&[9; 380])));
+    assert_eq!(rx.extend(b""), 0);
+    assert!(!rx.at_end(), "nothing more to copy is not the end of the stream");
+}
+
+/// Contract 8: header and payload go out as slices, and a write may take any part of them.
+#[test]
+fn a_vectored_send_survives_partial_writes() {
+    let payload: Vec<u8> = (0..200).map(|i| i as u8).collect();
+    for step in 1..=40 {
+        let mut ws = WebSocket::established(Server, Config::default());
+        let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
+        ws.send_text("before", &mut tx).unwrap();
+        ws.send_vectored(MessageKind::Binary, &payload, &mut tx).unwrap();
+        let pending = Err(Error::Misuse(Misuse::PayloadPending));
+        assert_eq!(ws.send_vectored(MessageKind::Binary, &payload, &mut tx), pending);
+        // What is put while the payload waits goes behind it: a reply, and the caller's own.
+        rx.extend(&masked(0x89, b"ping"));
+        assert!(ws.receive(&mut rx, &mut tx).is_some());
+        ws.send_text("behind", &mut tx).unwrap();
+        let expected = [
+            plain(0x81, b"before"),
+            plain(0x82, &payload),
+            plain(0x8A, b"ping"),
+            plain(0x81, b"behind"),
+        ]
+        .concat();
+        assert_eq!(tx.len(), expected.len());
+        let mut sent = Vec::<u8>::new();
+        while !tx.is_empty() {
+            let slices = tx.slices(&payload);
+            assert_eq!(slices[0], tx.bytes());
+            let all = slices.concat();
+            assert_eq!(all.len(), tx.len());
+            assert_eq!(all, expected[sent.len()..]);
+            let n = step.min(all.len());
+            sent.extend(&all[..n]);
+            tx.consume(n);
+        }
+        assert_eq!(sent, expected);
+        ws.send_vectored(MessageKind::Binary, b"", &mut tx).unwrap();
+        assert_eq!(tx.slices(b"").concat(), plain(0x82, b""));
+        ws.send_vectored(MessageKind::Binary, b"next", &mut tx).unwrap();
+    }
+    // `clear` says that what `bytes` showed is gone: the header. More than all counts as all.
+    let mut tx = WriteBuffer::new([0; 512]);
+    let mut sender = Sender::server();
+    sender.vectored(MessageKind::Binary, &payload, &mut tx).unwrap();
+    sender.text("behind", &mut tx).unwrap();
+    tx.clear();
+    let [head, middle, tail] = tx.slices(&payload);
+    assert_eq!((head, middle, tail), (&b""[..], &payload[..], &plain(0x81, b"behind")[..]));
+    tx.consume(usize::MAX);
+    assert!(tx.is_empty());
+}
+
+/// Contract 8: a client's payload is masked in the output, never where it lies; text is checked.
+#[test]
+fn a_vectored_send_of_a_client_copies_and_masks() {
+    let mut ws = WebSocket::established(Client::new(sevens as Sevens), Config::default());
+    let mut tx = WriteBuffer::new([0; 512]);
+    let payload = b"payload".to_vec();
+    ws.send_vectored(MessageKind::Text, &payload, &mut tx).unwrap();
+    assert_eq!(payload, b"payload");
+    let [head, middle, tail] = tx.slices(&payload);
+    assert!(middle.is_empty() && tail.is_empty());
+    assert_eq!(frames(head)[0].1, b"payload");
+    let invalid = Err(Error::Misuse(Misuse::InvalidText));
+    assert_eq!(ws.send_vectored(MessageKind::Text, b"\xff", &mut tx), invalid);
+    let mut server = Sender::server();
+    assert_eq!(server.vectored(MessageKind::Text, b"\xff", &mut tx), invalid);
+}
+
+/// Replies stand at frame boundaries of our own output, also while a message is sent in fragments.
+#[test]
+fn replies_stand_between_fragments() {
+    let mut ws = WebSocket::established(Server, Config::default());
+    let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
+    ws.send_fragment(MessageKind::Text, b"a", false, &mut tx).unwrap();
+    rx.extend(&masked(0x89, b"1"));
+    assert!(ws.receive(&mut rx, &mut tx).is_some());
+    ws.send_fragment(MessageKind::Text, b"b", false, &mut tx).unwrap();
+    ws.send_ping(b"ours", &mut tx).unwrap();
+    let unfinished = Err(Error::Misuse(Misuse::MessageUnfinished));
+    assert_eq!(ws.send_text("other", &mut tx), unfinished);
+    assert_eq!(ws.send_vectored(MessageKind::Text, b"other", &mut tx), unfinished);
+    let wrong = Err(Error::Misuse(Misuse::WrongKind));
+    assert_eq!(ws.send_fragment(MessageKind::Binary, b"c", true, &mut tx), wrong);
+    let invalid = Err(Error::Misuse(Misuse::InvalidText));
+    assert_eq!(ws.send_fragment(MessageKind::Text, b"\xc3", true, &mut tx), invalid);
+    ws.send_fragment(MessageKind::Text, b"", true, &mut tx).unwrap();
+    ws.send_text("other", &mut tx).unwrap();
+    let expected = [
+        plain(0x01, b"a"),
+        plain(0x8A, b"1"),
+        plain(0x00, b"b"),
+        plain(0x89, b"ours"),
+        plain(0x80, b""),
+        plain(0x81, b"other"),
+    ]
+    .concat();
+    assert_eq!(tx.bytes(), expected);
+}
+
+/// Puts messages until there is no room for a further byte, and says how much is in it.
+fn fill<S: sockless::Storage>(ws: &mut WebSocket<Server>, tx: &mut WriteBuffer<S>) -> usize {
+    for len in (0..tx.capacity()).rev() {
+        while ws.send_binary(&vec![1; len], tx).is_ok() {}
+    }
+    tx.len()
+}
+
+fn ping(ws: &mut WebSocket<Server>, tx: &mut WriteBuffer<&mut [u8]>, payload: &[u8]) {
+    let mut rx = ReadBuffer::new([0; 512]);
+    rx.extend(&masked(0x89, payload));
+    assert_eq!(ws.receive(&mut rx, tx), Some(Event::Ping(payload)));
+}
+
+/// A full output never loses a reply: there is room for one pong and one Close, and a newer pong takes the place of one
+/// that has not begun to leave. A send that does not fit changes nothing, neither the bytes nor whose place it is.
+#[test]
+fn a_full_output_keeps_room_for_one_pong_and_one_close() {
+    for capacity in [WRITE_BUFFER_MIN, WRITE_BUFFER_MIN + 1, 300, 512, 4096] {
+        for sends_between in [false, true] {
+            let mut bytes = vec![0; capacity];
+            let mut tx = WriteBuffer::new(&mut bytes[..]);
+            let mut ws = WebSocket::established(Server, Config::default());
+            let full = fill(&mut ws, &mut tx);
+            assert!(capacity - full <= REPLY_ROOM + 1 && capacity - full >= REPLY_ROOM, "{full}");
+            let sent = tx.bytes().to_vec();
+            for payload in [&[b'a'; 125][..], b"", &[b'b'; 125], b"short", &[b'c'; 125]] {
+                ping(&mut ws, &mut tx, payload);
+                assert_eq!(tx.bytes(), [&sent[..], &plain(0x8A, payload)].concat());
+                if sends_between {
+                    let error = ws.send_text("more", &mut tx);
+                    assert_eq!(error, Err(Error::BufferTooSmall { needed: 6 + REPLY_ROOM }));
+                    let error = ws.close(CloseCode::NORMAL, "a reason does not fit", &mut tx);
+                    assert!(matches!(error, Err(Error::BufferTooSmall { .. })));
+                }
+            }
+            ws.close(CloseCode::NORMAL, "", &mut tx).unwrap();
+            let end = [plain(0x8A, &[b'c'; 125]), plain(0x88, b"\x03\xe8")].concat();
+            assert_eq!(tx.bytes(), [sent, end].concat());
+        }
+    }
+}
+
+/// A pong that has begun to leave is finished, and the latest one waits behind it; also in the smallest buffer, and when
+/// the pongs leave byte by byte.
+#[test]
+fn a_pong_that_has_begun_to_leave_stays() {
+    for step in [1, 2, 3, 50, 126, 127, 128, 254] {
+        let mut bytes = [0; WRITE_BUFFER_MIN];
+        let mut tx = WriteBuffer::new(&mut bytes[..]);
+        let mut ws = WebSocket::established(Server, Config::default());
+        let mut sent = Vec::<u8>::new();
+        for round in 0..100u8 {
+            ping(&mut ws, &mut tx, &[round; 125]);
+            let n = step.min(tx.len());
+            sent.extend(&tx.bytes()[..n]);
+            tx.consume(n);
+        }
+        ws.close(CloseCode::NORMAL, "", &mut tx).unwrap();
+        sent.extend(tx.bytes());
+        let frames = frames(&sent);
+        let (last, pongs) = frames.split_last().unwrap();
+        assert_eq!(last.1, b"\x03\xe8");
+        let rounds: Vec<_> = pongs.iter().map(|(_, payload)| payload[0]).collect();
+        assert!(rounds.is_sorted() && rounds.last() == Some(&99), "{rounds:?}");
+        assert!(pongs.iter().all(|(header, payload)| {
+            header.opcode == OpCode::Pong && payload.iter().all(|byte| *byte == payload[0])
+        }));
+        if step >= 127 {
+            assert_eq!(rounds, (0..100).collect::<Vec<_>>(), "drained, each one is answered");
+        }
+    }
+}
+
+/// A failure and an echo of a Close find room likewise, in a client's output, too.
+#[test]
+fn a_full_output_has_room_for_the_close_of_a_client() {
+    for input in [plain(0x88, b"\x03\xe9"), plain(0xC1, b""), plain(0x88, b"")] {
+        let mut bytes = [0; WRITE_BUFFER_MIN];
+        let mut tx = WriteBuffer::new(&mut bytes[..]);
+        let mut ws = WebSocket::established(Client::new(sevens as Sevens), Config::default());
+        while ws.send_binary(b"x", &mut tx).is_ok() {}
+        let full = tx.len();
+        let mut rx = ReadBuffer::new([0; 512]);
+        rx.extend(&[plain(0x89, &[b'p'; 125]), input].concat());
+        assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Ping(&[b'p'; 125])));
+        assert!(ws.receive(&mut rx, &mut tx).is_some());
+        let replies = frames(&tx.bytes()[full..]);
+        assert_eq!(replies.len(), 2);
+        assert_eq!(replies[0].1, [b'p'; 125]);
+        assert_eq!(replies[1].0.opcode, OpCode::Close);
+        assert_eq!(ws.state(), State::Closed);
+    }
+}
+
+/// A send that does not fit says what it needs: a buffer of that size takes it, one byte less does not.
+#[test]
+fn what_a_send_needs_is_said_exactly() {
+    for len in [0, 1, 125, 126, 1000, 65535, 65536] {
+        let payload = vec![7; len];
+        let try_with = |capacity: usize| {
+            let mut bytes = vec![0; capacity];
+            let mut tx = WriteBuffer::new(&mut bytes[..]);
+            let mut ws = WebSocket::established(Client::new(sevens as Sevens), Config::default());
+            ws.send_binary(&payload, &mut tx)
+        };
+        let Err(Error::BufferTooSmall { needed }) = try_with(0) else { panic!() };
+        assert_eq!(try_with(needed), Ok(()));
+        assert_eq!(try_with(needed - 1), Err(Error::BufferTooSmall { needed }));
+    }
+}
+
+/// A driver that is dropped between any two calls goes on with the same machine and buffers: here each call is made by
+/// a driver of its own, that knows nothing of the others.
+#[test]
+fn a_driver_can_be_dropped_between_any_two_calls() {
+    let input = [
+        masked(0x01, b"one "),
+        masked(0x89, b"ping"),
+        masked(0x80, b"two"),
+        masked(0x82, &[7; 400]),
+        close(1000, "bye"),
+    ]
+    .concat();
+    let mut ws = WebSocket::established(Server, Config::default());
+    let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 1024]));
+    let (mut given, mut sent, mut events) = (0, Vec::<u8>::new(), Vec::new());
+    for turn in 0usize.. {
+        match turn % 5 {
+            0 => {
+                let _ = rx.space(); // the read was cancelled
+            }
+            1 => {
+                let space = rx.space();
+                let n = (turn % 7 + 1).min(space.len()).min(input.len() - given);
+                space[..n].copy_from_slice(&input[given..given + n]);
+                if n > 0 {
+                    rx.filled(n);
+                }
+                given += n;
+            }
+            2 => {
+                if let Some(event) = ws.receive(&mut rx, &mut tx) {
+                    events.push(words(&event));
+                }
+            }
+            3 => {
+                let n = (turn % 3).min(tx.len());
+                sent.extend(&tx.bytes()[..n]);
+                tx.consume(n);
+            }
+            _ => {
+                // The machine and its buffers move to another place.
+                (ws, rx, tx) = std::hint::black_box((ws, rx, tx));
+                if ws.is_done() && tx.is_empty() {
+                    break;
+                }
+            }
+        }
+    }
+    assert_eq!(events.len(), 4);
+    assert_eq!(events[..2], ["ping \"ping\"", "text \"one two\""]);
+    assert_eq!(sent, [plain(0x8A, b"ping"), plain(0x88, b"\x03\xe8")].concat());
+}
+
+/// A connection with nothing in its buffers can give them to another.
+#[test]
+fn one_pair_of_buffers_serves_many_connections() {
+    let mut connections: Vec<_> =
+        (0..100).map(|_| WebSocket::established(Server, Config::default())).collect();
+    let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
+    for round in 0..3 {
+        for ws in &mut connections {
+            assert!(rx.is_empty() && tx.is_empty());
+            rx.extend(&masked(if round == 0 { 0x01 } else { 0x00 }, b"part"));
+            assert!(matches!(ws.receive_chunks(&mut rx, &mut tx), Some(Event::Chunk(_))));
+            assert_eq!(ws.receive_chunks(&mut rx, &mut tx), None);
+        }
+    }
+}
+
+/// Whole messages and chunks can be asked for by turns; a message stays what it was begun as.
+#[test]
+fn a_message_stays_what_it_was_begun_as() {
+    let mut ws = WebSocket::established(Server, Config::default());
+    let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
+    rx.extend(&masked(0x01, b"one"));
+    let Some(Event::Chunk(chunk)) = ws.receive_chunks(&mut rx, &mut tx) else { panic!() };
+    assert_eq!((chunk.bytes(), chunk.is_first(), chunk.is_last()), (&b"one"[..], true, false));
+    rx.extend(&[masked(0x80, b"two"), masked(0x01, b"three")].concat());
+    let Some(Event::Chunk(chunk)) = ws.receive(&mut rx, &mut tx) else { panic!() };
+    assert_eq!((chunk.bytes(), chunk.is_first(), chunk.is_last()), (&b"two"[..], false, true));
+    assert_eq!(ws.receive(&mut rx, &mut tx), None, "held until it is whole");
+    let Some(Event::Chunk(chunk)) = ws.receive_chunks(&mut rx, &mut tx) else { panic!() };
+    assert_eq!((chunk.bytes(), chunk.is_first(), chunk.is_last()), (&b"three"[..], true, false));
+    rx.extend(&[masked(0x80, b""), masked(0x81, b"four")].concat());
+    let Some(Event::Chunk(chunk)) = ws.receive(&mut rx, &mut tx) else { panic!() };
+    assert_eq!((chunk.bytes(), chunk.is_last()), (&b""[..], true));
+    assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Text("four")));
+}

@@ -1,0 +1,52 @@
+//! Contract 12: what a connection costs while nothing happens on it. The sizes are of a 64-bit machine; on a smaller one
+//! all of them are smaller.
+
+use sockless::keepalive::Keepalive;
+use sockless::{
+    Chunk, Client, Close, Config, EncodedHeader, EntropyError, Error, Event, Failure, FrameHeader,
+    Incoming, ReadBuffer, Receiver, Sender, Server, Utf8, WebSocket, WriteBuffer,
+};
+
+type Entropy = fn(&mut [u8]) -> Result<(), EntropyError>;
+
+/// What the design asks for, buffers excluded. The wish is 64.
+#[test]
+fn an_open_server_connection_fits_into_128_bytes() {
+    assert!(size_of::<WebSocket<Server>>() <= 128, "{}", size_of::<WebSocket<Server>>());
+}
+
+/// A client has its entropy, here a function, and until the handshake is over its nonce of 16 bytes.
+#[test]
+fn a_client_connection_fits_into_128_bytes() {
+    let size = size_of::<WebSocket<Client<Entropy>>>();
+    assert!(size <= 128, "{size}");
+}
+
+/// What each part has today without `deflate`, so that growth is a decision and not an accident.
+#[test]
+#[cfg(all(target_pointer_width = "64", not(feature = "deflate")))]
+fn no_part_grows_unnoticed() {
+    let sizes = [
+        ("WebSocket<Server>", size_of::<WebSocket<Server>>(), 80),
+        ("WebSocket<Client>", size_of::<WebSocket<Client<Entropy>>>(), 104),
+        ("Receiver", size_of::<Receiver>(), 56),
+        ("Sender<Server>", size_of::<Sender<Server>>(), 5),
+        ("Keepalive", size_of::<Keepalive>(), 64),
+        ("Config", size_of::<Config>(), 32),
+        ("ReadBuffer beside its memory", size_of::<ReadBuffer<[u8; 1024]>>() - 1024, 40),
+        ("WriteBuffer beside its memory", size_of::<WriteBuffer<[u8; 1024]>>() - 1024, 56),
+        ("Event", size_of::<Event<'_>>(), 72),
+        ("Incoming", size_of::<Incoming<'_>>(), 40),
+        ("Chunk", size_of::<Chunk<'_>>(), 40),
+        ("Close", size_of::<Close<'_>>(), 24),
+        ("Failure", size_of::<Failure>(), 16),
+        ("Error", size_of::<Error>(), 16),
+        ("FrameHeader", size_of::<FrameHeader>(), 16),
+        ("EncodedHeader", size_of::<EncodedHeader>(), 15),
+        ("Utf8", size_of::<Utf8>(), 3),
+    ];
+    for (name, size, most) in sizes {
+        println!("{name}: {size}");
+        assert!(size <= most, "{name} has {size} bytes, had {most}");
+    }
+}
