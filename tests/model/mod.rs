@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 pub mod drive;
+pub mod halves;
 pub mod oracle;
 pub mod pipe;
 pub mod stream;
