@@ -524,6 +524,24 @@ fn fragments_are_compressed_together() {
     assert_eq!(server.receive(&mut rx, &mut tx), Some(Event::Text("plain")));
 }
 
+/// How well the beginning of a message compressed does not matter to how much room its next fragment needs.
+#[test]
+fn many_fragments_through_a_small_buffer() {
+    let (mut client, mut server) = pair(FULL, EAGER);
+    let (mut rx, mut tx) = (ReadBuffer::growing(1 << 20), WriteBuffer::new([0; 5000]));
+    let parts =
+        [vec![vec![b'x'; 4000]; 50], noise(200_000).chunks(4000).map(<[u8]>::to_vec).collect()]
+            .concat();
+    let mut received = None;
+    for (index, part) in parts.iter().enumerate() {
+        client.send_fragment(MessageKind::Binary, part, index + 1 == parts.len(), &mut tx).unwrap();
+        assert!(tx.bytes()[0] & 0x0F == 0 || index == 0, "one frame each");
+        transfer(&mut tx, &mut rx);
+        received = server.receive(&mut rx, &mut tx).map(|event| words(&event));
+    }
+    assert_eq!(received, Some(words(&Event::Binary(&parts.concat()))));
+}
+
 #[test]
 fn a_vectored_payload_is_not_touched() {
     let (mut client, mut server) = pair(FULL, EAGER);

@@ -7,7 +7,7 @@ mod allocator;
 use allocator::{Cost, Counting, cost_of, without_allocator};
 use flate2::{Compress, Compression, FlushCompress};
 use sockless::deflate::{
-    Agreement, Context, DeflateConfig, Deflater, InflateLimits, Inflater, Pool,
+    Agreement, Context, DeflateConfig, Deflater, Flush, InflateLimits, Inflater, Pool,
 };
 use sockless::{
     Config, Event, FrameHeader, OpCode, ReadBuffer, Server, Violation, WebSocket, WriteBuffer,
@@ -191,7 +191,7 @@ fn the_documented_memory() {
             let context = Context { window_bits, takeover: true };
             let config = DeflateConfig { memory_level, ..CONFIG };
             let mut deflater = Deflater::new(context, &config);
-            let (_, cost) = cost_of(|| deflater.deflate(b"Hello", &mut [0; 64], true));
+            let (_, cost) = cost_of(|| deflater.deflate(b"Hello", &mut [0; 64], Flush::End));
             assert!(kib(cost.bytes).abs_diff(expected) <= 1, "{bits} {memory_level} {cost:?}");
         }
         let limits = InflateLimits { message: 5, ratio: None };

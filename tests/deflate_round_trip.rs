@@ -7,7 +7,7 @@ mod deflate_oracle;
 use flate2::{Decompress, FlushDecompress};
 use proptest::prelude::*;
 use sockless::deflate::{
-    Context, DeflateConfig, Deflater, InflateLimits, Inflater, Pool, Step, WindowBits,
+    Context, DeflateConfig, Deflater, Flush, InflateLimits, Inflater, Pool, Step, WindowBits,
 };
 
 const UNLIMITED: InflateLimits = InflateLimits { message: u64::MAX, ratio: None };
@@ -28,9 +28,15 @@ fn deflate(deflater: &mut Deflater, pieces: &[&[u8]], size: usize) -> Vec<u8> {
     let mut output = vec![0xaa; size];
     for (index, piece) in pieces.iter().enumerate() {
         let last = index + 1 == pieces.len();
+        let flush = match last {
+            true => Flush::End,
+            // Sometimes all that was given comes out.
+            false if piece.len() % 2 == 1 => Flush::Part,
+            false => Flush::No,
+        };
         let mut rest = *piece;
         loop {
-            let progress = deflater.deflate(rest, &mut output, last);
+            let progress = deflater.deflate(rest, &mut output, flush);
             rest = &rest[progress.consumed..];
             payload.extend_from_slice(&output[..progress.produced]);
             match progress.step {
@@ -180,7 +186,7 @@ fn an_empty_output() {
     let mut deflater = deflater(Context::FULL, 6, 8);
     for message in [&b""[..], b"Hello"] {
         for _ in 0..3 {
-            let progress = deflater.deflate(message, &mut [], true);
+            let progress = deflater.deflate(message, &mut [], Flush::End);
             assert_eq!(
                 (progress.consumed, progress.produced, progress.step),
                 (0, 0, Step::OutputFull)
@@ -188,6 +194,41 @@ fn an_empty_output() {
         }
         let payload = deflate(&mut deflater, &[message], 64);
         assert_eq!(deflate_oracle::inflate(&[], &payload).unwrap().bytes, message);
+    }
+}
+
+/// What was flushed can be inflated before more of the message comes, and the message can end with nothing more.
+#[test]
+fn a_flushed_part_is_there_for_the_peer() {
+    for size in [1, 5, 64, 1000] {
+        let mut deflater = deflater(Context::FULL, 6, 8);
+        let mut inflater = Inflater::new(Context::FULL, UNLIMITED);
+        for parts in [&[&b"Hello"[..], b"Hello", b"", b"again"][..], &[b"a"], &[b""], &[b"", b"x"]]
+        {
+            let last = parts.len() - 1;
+            for (index, part) in parts.iter().enumerate() {
+                let (mut rest, mut payload, mut output) = (*part, Vec::new(), vec![0; size]);
+                loop {
+                    let progress = deflater.deflate(rest, &mut output, Flush::Part);
+                    rest = &rest[progress.consumed..];
+                    payload.extend_from_slice(&output[..progress.produced]);
+                    if progress.step == Step::InputTaken {
+                        break;
+                    }
+                }
+                let mut message = [0; 64];
+                let progress = inflater.inflate(&payload, &mut message, false).unwrap();
+                assert_eq!(&message[..progress.produced], *part);
+                if index == last {
+                    let mut end = [0; 8];
+                    let progress = deflater.deflate(b"", &mut end, Flush::End);
+                    assert_eq!(progress.step, Step::End);
+                    let end = &end[..progress.produced];
+                    let progress = inflater.inflate(end, &mut message, true).unwrap();
+                    assert_eq!((progress.produced, progress.step), (0, Step::End));
+                }
+            }
+        }
     }
 }
 
@@ -200,7 +241,7 @@ fn the_pool_keeps_what_fits() {
     let mut keeps = deflater(Context::FULL, 5, 8);
     for connection in [&mut small, &mut large, &mut keeps, &mut other] {
         connection.borrow_from(&mut pool);
-        let _ = connection.deflate(b"Hel", &mut [0; 64], false);
+        let _ = connection.deflate(b"Hel", &mut [0; 64], Flush::No);
         connection.return_to(&mut pool);
         let payload = deflate(connection, &[b"lo"], 64);
         assert_eq!(deflate_oracle::inflate(&[], &payload).unwrap().bytes, b"Hello");

@@ -4,9 +4,10 @@ use core::fmt;
 
 use zlib_rs::{Deflate, DeflateFlush, Strategy};
 
-use super::{Context, DeflateConfig, Pool, Progress, Step, WindowBits};
+use super::{Context, DeflateConfig, Flush, Pool, Progress, Step, WindowBits};
 
-/// What is left out at the end of each message: the length of an empty stored block and its complement.
+/// What ends each flush, and is left out at the end of each message: the length of an empty stored block and its
+/// complement.
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 /// Where less room than this is left, the end of a message is written to a buffer of our own first. The engine asks
@@ -27,10 +28,12 @@ enum Phase {
     Between,
     /// More of the message may follow.
     Compressing,
-    /// The whole message is known, and its end is being written.
+    /// All that was taken is to come out.
     Flushing,
-    /// The engine has nothing left; what is staged is the rest of the payload, without the tail.
+    /// The engine has nothing left; what is staged is the rest, without the tail.
     Flushed,
+    /// All came out but the tail, which is still to come unless the message ends here.
+    Owing,
 }
 
 /// The sending half of permessage-deflate: message in, compressed payload out.
@@ -43,7 +46,7 @@ pub struct Deflater {
     parameters: Parameters,
     takeover: bool,
     phase: Phase,
-    /// Bytes of the message taken, and bytes of its payload given.
+    /// Bytes taken, and bytes given, since all had come out.
     taken: u64,
     given: u64,
     /// What came out of a flush and cannot be given yet, since its last four bytes may be the tail.
@@ -71,28 +74,33 @@ impl Deflater {
         }
     }
 
-    /// Compresses the next part of a message. `last` says that nothing of this message follows `input`; once said, it
-    /// is to be said again until [`Step::End`].
+    /// Compresses the next part of a message. `flush` says what is to come out; once said, it is to be said again until
+    /// the answer is other than [`Step::OutputFull`].
     ///
     /// [`Step::OutputFull`] asks for another call with the input that is left, even if none is, and with room.
-    /// [`Step::InputTaken`] asks for more of the message; what was taken need not have come out yet. After
-    /// [`Step::End`] the next call begins a new message. Bytes of `output` behind those produced may be overwritten.
+    /// [`Step::InputTaken`] asks for more of the message. After [`Step::End`] the next call begins a new message. Bytes
+    /// of `output` behind those produced may be overwritten.
     ///
     /// # Panics
     ///
     /// The allocator is out of memory when the first message begins (zlib-rs has no way to say so).
-    pub fn deflate(&mut self, input: &[u8], output: &mut [u8], last: bool) -> Progress {
+    pub fn deflate(&mut self, input: &[u8], output: &mut [u8], flush: Flush) -> Progress {
         let mut progress = Progress { consumed: 0, produced: 0, step: Step::InputTaken };
-        if self.phase == Phase::Between {
+        if matches!(self.phase, Phase::Between | Phase::Owing) {
             if input.is_empty() {
-                if last {
-                    empty(output, &mut progress);
+                match (flush, self.phase) {
+                    (Flush::End, Phase::Between) => empty(output, &mut progress),
+                    (Flush::End, _) => self.end(&mut progress),
+                    _ => {}
                 }
                 return progress;
             }
+            if self.phase == Phase::Owing {
+                self.stage(&TAIL);
+            }
             self.phase = Phase::Compressing;
         }
-        if self.phase == Phase::Compressing && last {
+        if self.phase == Phase::Compressing && flush != Flush::No {
             self.phase = Phase::Flushing;
         }
         progress.step = if self.phase == Phase::Compressing {
@@ -102,19 +110,28 @@ impl Deflater {
         };
         self.taken = self.taken.saturating_add(progress.consumed as u64);
         self.given = self.given.saturating_add(progress.produced as u64);
-        if progress.step == Step::End {
-            self.phase = Phase::Between;
+        if self.phase == Phase::Flushed && progress.step == Step::InputTaken {
+            self.phase = Phase::Owing;
             (self.taken, self.given) = (0, 0);
-            if !self.takeover {
-                if let Some(engine) = &mut self.engine {
-                    engine.reset();
-                }
+            if flush == Flush::End {
+                self.end(&mut progress);
             }
         }
         progress
     }
 
-    /// Room that is enough for all that is left of the message, once `more` bytes are added to it. What does not
+    /// The message is complete: what is still owed is the tail that is left out.
+    fn end(&mut self, progress: &mut Progress) {
+        progress.step = Step::End;
+        self.phase = Phase::Between;
+        if !self.takeover {
+            if let Some(engine) = &mut self.engine {
+                engine.reset();
+            }
+        }
+    }
+
+    /// Room that is enough to flush all that has not come out yet, once `more` bytes are added to it. What does not
     /// compress grows: by an eighth with fixed codes, by less in stored blocks.
     #[must_use]
     pub fn bound(&self, more: usize) -> usize {
@@ -150,9 +167,13 @@ impl Deflater {
     fn compress(&mut self, input: &[u8], output: &mut [u8], progress: &mut Progress) -> Step {
         loop {
             let rest = input.get(progress.consumed..).unwrap_or_default();
-            let space = output.get_mut(progress.produced..).unwrap_or_default();
+            let mut space = output.get_mut(progress.produced..).unwrap_or_default();
             if rest.is_empty() {
                 return Step::InputTaken;
+            }
+            if self.staged_len > 0 {
+                progress.produced += self.unstage(space, self.staged_len);
+                space = output.get_mut(progress.produced..).unwrap_or_default();
             }
             if space.is_empty() {
                 return Step::OutputFull;
@@ -163,7 +184,7 @@ impl Deflater {
         }
     }
 
-    /// Takes the rest of the input, and gives all that is left of the message but the tail.
+    /// Takes the rest of the input, and gives all that is left but the tail.
     fn flush(&mut self, input: &[u8], output: &mut [u8], progress: &mut Progress) -> Step {
         loop {
             let space = output.get_mut(progress.produced..).unwrap_or_default();
@@ -174,7 +195,7 @@ impl Deflater {
                     return Step::OutputFull;
                 }
                 if self.phase == Phase::Flushed {
-                    return Step::End;
+                    return Step::InputTaken;
                 }
                 continue;
             }

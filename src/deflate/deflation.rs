@@ -1,6 +1,6 @@
 //! The sending half's deflater, in front of a [`WriteBuffer`](crate::WriteBuffer).
 
-use super::{Agreement, DeflateConfig, Deflater, Step, Totals};
+use super::{Agreement, DeflateConfig, Deflater, Flush, Step, Totals};
 use crate::Error;
 use crate::buffer::{Storage, WriteBuffer};
 use crate::frame::{FrameHeader, MessageKind, OpCode};
@@ -86,7 +86,7 @@ impl Deflation {
         bound.saturating_add(FrameHeader::len_for(bound as u64, masks))
     }
 
-    /// Puts a frame with what a part of a message compresses to, if anything comes out yet, or nothing at all.
+    /// Puts a frame with what a part of a message compresses to, all of it.
     pub(crate) fn put<R: Role, S: Storage>(
         &mut self,
         kind: MessageKind,
@@ -96,14 +96,15 @@ impl Deflation {
         tx: &mut WriteBuffer<S>,
     ) -> Result<(), Error> {
         let needed = self.needs(bytes.len(), R::MASKS);
+        let flush = if fin { Flush::End } else { Flush::Part };
         let mut rest = bytes;
-        if self.frame(kind, &mut rest, fin, needed, role, tx)? {
+        if self.frame(kind, &mut rest, flush, needed, role, tx)? {
             return Ok(());
         }
         // The bound holds for every setting, as far as is known. If it did not, the message would go on in a further
         // frame.
         debug_assert!(false, "{} bytes do not fit in their bound", bytes.len());
-        self.frame(kind, &mut rest, fin, needed, role, tx).map(|_| ())
+        self.frame(kind, &mut rest, flush, needed, role, tx).map(|_| ())
     }
 
     /// Puts as much of a message as there is room for, in one frame. Whether that is all.
@@ -119,16 +120,17 @@ impl Deflation {
         if room < LEAST_ROOM {
             return Ok(false);
         }
-        self.frame(kind, input, fin, room, role, tx)
+        let flush = if fin { Flush::End } else { Flush::No };
+        self.frame(kind, input, flush, room, role, tx)
     }
 
     /// Compresses into `room` bytes of the buffer, behind the place of the longest header that it may need. Whether
-    /// all of the input was taken and, with `fin`, all of the message came out.
+    /// all of the input was taken and, as far as it was to be flushed, came out.
     fn frame<R: Role, S: Storage>(
         &mut self,
         kind: MessageKind,
         input: &mut &[u8],
-        fin: bool,
+        flush: Flush,
         room: usize,
         role: &mut R,
         tx: &mut WriteBuffer<S>,
@@ -138,15 +140,11 @@ impl Deflation {
         let key = role.key()?;
         let at = FrameHeader::len_for(room as u64, R::MASKS);
         let body = out.get_mut(at..).unwrap_or_default();
-        let progress = self.deflater.deflate(input, body, fin);
+        let progress = self.deflater.deflate(input, body, flush);
         *input = input.get(progress.consumed..).unwrap_or_default();
 
         let begins = self.message != Message::Begun;
-        let done = match progress.step {
-            Step::End => true,
-            Step::InputTaken => !fin,
-            Step::OutputFull => false,
-        };
+        let done = progress.step != Step::OutputFull;
         let ends = progress.step == Step::End;
         let header = FrameHeader {
             fin: ends,

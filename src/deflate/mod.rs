@@ -87,3 +87,14 @@ pub enum Step {
     /// Nothing: the message is complete.
     End,
 }
+
+/// What is to come out of [`Deflater::deflate`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flush {
+    /// What there is; more of the message follows, and compresses better together with this.
+    No,
+    /// All that was given, so that the peer has it while more of the message follows.
+    Part,
+    /// All that was given, which is the end of the message.
+    End,
+}

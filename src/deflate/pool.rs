@@ -13,7 +13,7 @@ use super::deflater::Parameters;
 /// connections need no more of it than one worker does.
 ///
 /// ```
-/// use sockless::deflate::{Context, Deflater, DeflateConfig, Pool, Step};
+/// use sockless::deflate::{Context, DeflateConfig, Deflater, Flush, Pool, Step};
 ///
 /// let mut pool = Pool::new(2);
 /// let config = DeflateConfig { send: Context::PER_MESSAGE, ..DeflateConfig::default() };
@@ -21,7 +21,7 @@ use super::deflater::Parameters;
 /// for connection in &mut connections {
 ///     connection.borrow_from(&mut pool); // the first one finds it empty and allocates
 ///     let mut payload = [0; 64];
-///     assert_eq!(connection.deflate(b"message", &mut payload, true).step, Step::End);
+///     assert_eq!(connection.deflate(b"message", &mut payload, Flush::End).step, Step::End);
 ///     connection.return_to(&mut pool);
 /// }
 /// assert_eq!(pool.len(), 1);
