@@ -77,7 +77,7 @@ impl<'a> Request<'a> {
     }
 
     pub(super) fn check(&self) -> Result<(), Misuse> {
-        check_headers(self.headers)?;
+        check_headers(self.headers, &[])?;
         let origin = self.origin.is_none_or(is_header_value);
         let unique = |(i, name): (usize, &&str)| {
             is_header_name(name) && !self.subprotocols.iter().take(i).any(|earlier| earlier == name)
@@ -142,7 +142,7 @@ impl<'a> Response<'a> {
     }
 
     pub(super) fn check(&self) -> Result<(), Misuse> {
-        check_headers(self.headers)
+        check_headers(self.headers, &[])
     }
 }
 
@@ -195,7 +195,8 @@ impl<'a> Answer<'a> {
         if !(200..600).contains(&self.status) {
             return Err(Misuse::InvalidStatus);
         }
-        check_headers(self.headers)
+        // A 426 names them.
+        check_headers(self.headers, &[Field::Upgrade, Field::Version])
     }
 
     pub(super) fn write(&self, out: &mut Out<'_>) {
@@ -243,14 +244,13 @@ const PLAIN: (&str, &str) = ("Content-Type", "text/plain");
 const UPGRADE_REQUIRED: [(&str, &str); 3] =
     [PLAIN, ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")];
 
-/// A caller's headers must not end their line early, nor say again what the handshake says.
-fn check_headers(headers: &[(&str, &str)]) -> Result<(), Misuse> {
+/// A caller's headers must not end their line early, nor say again what the handshake says, but for `free`.
+fn check_headers(headers: &[(&str, &str)], free: &[Field]) -> Result<(), Misuse> {
     let good = |&(name, value): &(&str, &str)| {
+        let field = Field::of(name.as_bytes());
         is_header_name(name)
             && is_header_value(value)
-            && (Field::of(name.as_bytes()) == Field::Other
-                || Field::of(name.as_bytes()) == Field::Version
-                || Field::of(name.as_bytes()) == Field::Upgrade)
+            && (field == Field::Other || free.contains(&field))
             && !name.eq_ignore_ascii_case("Content-Length")
             && !name.eq_ignore_ascii_case("Transfer-Encoding")
     };
