@@ -1,0 +1,248 @@
+//! The parts of the handshake alone, over any source of header pairs: for those who read the head with another library.
+
+mod common;
+use sockless::extensions;
+use sockless::handshake::{
+    HandshakeError, Headers, Request, Upgrade, Uri, accept_key, check_response, subprotocols,
+};
+use sockless::{Config, Event, ReadBuffer, WebSocket, WriteBuffer};
+use std::collections::BTreeMap;
+
+const KEY: &[u8] = b"dGhlIHNhbXBsZSBub25jZQ==";
+const ACCEPT: &[u8] = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+type Pair<'a> = (&'a [u8], &'a [u8]);
+
+const REQUEST: [Pair<'static>; 5] = [
+    (b"host", b"example.com"),
+    (b"upgrade", b"websocket"),
+    (b"connection", b"keep-alive, Upgrade"),
+    (b"sec-websocket-version", b"13"),
+    (b"sec-websocket-key", KEY),
+];
+const RESPONSE: [Pair<'static>; 3] =
+    [(b"Upgrade", b"websocket"), (b"Connection", b"Upgrade"), (b"Sec-WebSocket-Accept", ACCEPT)];
+
+/// The pairs without those of that name, and with one more of it.
+fn with<'a>(pairs: &[Pair<'a>], name: &'a [u8], value: &'a [u8]) -> Vec<Pair<'a>> {
+    let mut pairs = without(pairs, name);
+    pairs.push((name, value));
+    pairs
+}
+
+fn without<'a>(pairs: &[Pair<'a>], name: &[u8]) -> Vec<Pair<'a>> {
+    pairs.iter().copied().filter(|(given, _)| !given.eq_ignore_ascii_case(name)).collect()
+}
+
+/// Rule 7: the samples of the RFC and of others. The key is answered as it was written.
+#[test]
+fn accept_keys() {
+    for (key, accept) in [
+        ("dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+        ("sN9cRrP/n9NdMgdcy2VJFQ==", "fFBooB7FAkLlXgRSz0BT3v4hq5s="),
+        ("x3JJHMbDL1EzLkh9GBhXDw==", "HSmrc0sMlYUkAGmm5OPpG2HaGWk="),
+        ("T2a6wZlAwhgQNqruZ2YUyg==", "iBJKv/ALIW2DobfoA4dmr3JHBCY="),
+        ("AQIDBAUGBwgJCgsMDQ4PEC==", "OfS0wDaT5NoxF2gqm7Zj2YtetzM="),
+        ("", "Kfh9QIsMVZcl6xEPYxPHzW8SZ8w="),
+    ] {
+        assert_eq!(accept_key(key.as_bytes()).escape_ascii().to_string(), accept, "{key}");
+    }
+}
+
+/// Rules 2-6: the first rule that is broken is named, for pairs of any source.
+#[test]
+fn requests_from_any_source() {
+    let judge = |pairs: &[Pair<'_>]| {
+        Upgrade::of_request("GET", pairs.iter().copied()).map(|upgrade| upgrade.is_some())
+    };
+    let good = Upgrade::of_request("GET", REQUEST).unwrap().unwrap();
+    assert_eq!(good.accept(), ACCEPT);
+    assert_eq!(Upgrade::of_request("POST", REQUEST), Err(HandshakeError::Method));
+    assert_eq!(judge(&[]), Err(HandshakeError::Host));
+    assert_eq!(judge(&without(&REQUEST, b"host")), Err(HandshakeError::Host));
+    assert_eq!(judge(&[&REQUEST[..1], &REQUEST].concat()), Err(HandshakeError::Host));
+    assert_eq!(judge(&without(&REQUEST, b"upgrade")), Ok(false));
+    assert_eq!(judge(&with(&REQUEST, b"Upgrade", b"h2c")), Ok(false));
+    assert_eq!(judge(&with(&REQUEST, b"Upgrade", b"h2c,WebSocket")), Ok(true));
+    assert_eq!(judge(&without(&REQUEST, b"connection")), Err(HandshakeError::Connection));
+    assert_eq!(judge(&with(&REQUEST, b"CONNECTION", b"\tupgrade ")), Ok(true));
+    assert_eq!(
+        judge(&with(&REQUEST, b"Sec-WebSocket-Version", b"8")),
+        Err(HandshakeError::Version)
+    );
+    assert_eq!(judge(&without(&REQUEST, b"sec-websocket-version")), Err(HandshakeError::Version));
+    assert_eq!(judge(&with(&REQUEST, b"Sec-WebSocket-Key", b"short")), Err(HandshakeError::Key));
+    assert_eq!(judge(&without(&REQUEST, b"sec-websocket-key")), Err(HandshakeError::Key));
+    let protocol = &b"Sec-WebSocket-Protocol"[..];
+    assert_eq!(judge(&with(&REQUEST, protocol, b"a, a")), Err(HandshakeError::Subprotocol));
+    let extensions = &b"Sec-WebSocket-Extensions"[..];
+    assert_eq!(judge(&with(&REQUEST, extensions, b"a; =")), Err(HandshakeError::Extension));
+    assert_eq!(judge(&with(&REQUEST, extensions, b"a; b=c")), Ok(true));
+    // White space around a value is not part of it.
+    let spaced = [b" \t", KEY, b"\t"].concat();
+    let pairs = with(&REQUEST, b"Sec-WebSocket-Key", &spaced);
+    assert_eq!(Upgrade::of_request("GET", pairs).unwrap().unwrap().accept(), ACCEPT);
+
+    // A map, as some libraries have it.
+    let map: BTreeMap<&[u8], &[u8]> = REQUEST.into_iter().collect();
+    let upgrade = Upgrade::of_request("GET", map.iter().map(|(name, value)| (*name, *value)));
+    assert_eq!(upgrade, Ok(Some(good)));
+}
+
+/// Rules 16 and 17: the answer to a key that is the caller's.
+#[test]
+fn responses_from_any_source() {
+    let judge = |pairs: &[Pair<'_>], offered: &[&str]| {
+        check_response(KEY, pairs.iter().copied(), offered).map(|name| name.map(str::to_string))
+    };
+    assert_eq!(judge(&RESPONSE, &[]), Ok(None));
+    assert_eq!(judge(&RESPONSE, &["chat"]), Ok(None));
+    assert_eq!(judge(&without(&RESPONSE, b"upgrade"), &[]), Err(HandshakeError::Upgrade));
+    assert_eq!(judge(&without(&RESPONSE, b"connection"), &[]), Err(HandshakeError::Connection));
+    let accept = &b"sec-websocket-accept"[..];
+    assert_eq!(judge(&without(&RESPONSE, accept), &[]), Err(HandshakeError::Accept));
+    let lower = ACCEPT.to_ascii_lowercase();
+    assert_eq!(judge(&with(&RESPONSE, accept, &lower), &[]), Err(HandshakeError::Accept));
+    assert_eq!(check_response(b"other", RESPONSE, &[]), Err(HandshakeError::Accept));
+    let protocol = &b"sec-websocket-protocol"[..];
+    let chosen = with(&RESPONSE, protocol, b" chat ");
+    assert_eq!(judge(&chosen, &["superchat", "chat"]), Ok(Some("chat".to_string())));
+    assert_eq!(judge(&chosen, &["Chat"]), Err(HandshakeError::Subprotocol));
+    assert_eq!(judge(&chosen, &[]), Err(HandshakeError::Subprotocol));
+    let twice = [&chosen[..], &chosen[3..]].concat();
+    assert_eq!(judge(&twice, &["chat"]), Err(HandshakeError::Subprotocol));
+    let extended = with(&RESPONSE, b"sec-websocket-extensions", b"x");
+    assert_eq!(judge(&extended, &[]), Err(HandshakeError::Extension));
+}
+
+/// Rule 8: what is offered, in order, over lines; what is no name is left out.
+#[test]
+fn subprotocols_over_lines() {
+    let pairs: [Pair<'_>; 4] = [
+        (b"Sec-WebSocket-Protocol", b"chat.v2 ,, chat.v1"),
+        (b"Cookie", b"chat.v0"),
+        (b"SEC-WEBSOCKET-PROTOCOL", b"\tmqtt, no name, \xff"),
+        (b"sec-websocket-protocol", b""),
+    ];
+    assert_eq!(subprotocols(pairs).collect::<Vec<_>>(), ["chat.v2", "chat.v1", "mqtt"]);
+    assert_eq!(subprotocols(REQUEST).count(), 0);
+    // What a server does with it.
+    let spoken = ["mqtt", "chat.v1"];
+    assert_eq!(subprotocols(pairs).find(|name| spoken.contains(name)), Some("chat.v1"));
+}
+
+/// Rule 18: the same list of extensions, whatever the lines it came in.
+#[test]
+fn extensions_over_lines() {
+    let names = |lines: &[&[u8]]| {
+        extensions::parse(lines.iter().copied())
+            .map(|extension| extension.map(|extension| extension.name().to_string()))
+            .collect::<Result<Vec<_>, _>>()
+    };
+    let one = names(&[b"a; x=1, b, c; y=\"2\""]).unwrap();
+    assert_eq!(one, ["a", "b", "c"]);
+    assert_eq!(names(&[b"a; x=1", b"b", b"", b" c; y=\"2\" "]).unwrap(), one);
+    assert!(names(&[b"a", b"b c"]).is_err());
+}
+
+/// The address of a request ends up in its first lines, whole and unchanged, and nothing else can get there.
+#[test]
+fn an_address_goes_into_the_request() {
+    for (address, target, host) in [
+        ("ws://example.com", "/", "example.com"),
+        ("ws://example.com:80/chat", "/chat", "example.com"),
+        ("ws://example.com:8001/chat?room=1", "/chat?room=1", "example.com:8001"),
+        ("wss://Example.com:443?x", "/?x", "Example.com"),
+        ("wss://example.com:80/%20", "/%20", "example.com:80"),
+        ("ws://[::1]:9/", "/", "[::1]:9"),
+        ("ws://127.0.0.1/a/b;c=d?e=/f?g", "/a/b;c=d?e=/f?g", "127.0.0.1"),
+    ] {
+        let uri = Uri::parse(address).unwrap();
+        let mut client = WebSocket::client(Config::default(), common::sevens as common::Sevens);
+        let mut tx = WriteBuffer::new([0; 512]);
+        client.connect(&Request::new(&uri), &mut tx).unwrap();
+        let expected = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\n");
+        assert!(tx.bytes().starts_with(expected.as_bytes()), "{}", tx.bytes().escape_ascii());
+        // And a server reads it there.
+        let mut server = WebSocket::server(Config::default());
+        let (mut rx, mut reply) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
+        rx.extend(tx.bytes());
+        let Some(Event::Request(request)) = server.receive(&mut rx, &mut reply) else { panic!() };
+        assert_eq!(request.target(), target);
+        assert_eq!(request.header("Host"), Some(host.as_bytes()));
+    }
+    for address in
+        ["ws://a/ HTTP/1.1", "ws://a/\r\nX: y", "ws://a/\u{e9}", "ws://a b/", "ws://a/#x"]
+    {
+        assert!(Uri::parse(address).is_err(), "{address}");
+    }
+}
+
+/// A request of ours says what the caller gave it, once and in order.
+#[test]
+fn a_request_says_what_it_was_given() {
+    let uri = Uri::parse("ws://a/").unwrap();
+    let request = Request::new(&uri)
+        .subprotocols(&["v2", "v1"])
+        .origin("https://example.com")
+        .headers(&[("Cookie", "a=b; c=d"), ("X-Empty", ""), ("Authorization", "Bearer \u{e9}")]);
+    let mut client = WebSocket::client(Config::default(), common::sevens as common::Sevens);
+    let mut tx = WriteBuffer::new([0; 1024]);
+    client.connect(&request, &mut tx).unwrap();
+    let mut server = WebSocket::server(Config::default());
+    let (mut rx, mut reply) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 512]));
+    rx.extend(tx.bytes());
+    let Some(Event::Request(head)) = server.receive(&mut rx, &mut reply) else { panic!() };
+    assert_eq!(head.method(), "GET");
+    assert_eq!(head.origin(), Some(&b"https://example.com"[..]));
+    assert_eq!(head.subprotocols().collect::<Vec<_>>(), ["v2", "v1"]);
+    assert_eq!(head.header("cookie"), Some(&b"a=b; c=d"[..]));
+    assert_eq!(head.header("X-Empty"), Some(&b""[..]));
+    assert_eq!(head.header("authorization"), Some("Bearer \u{e9}".as_bytes()));
+    assert_eq!(head.header("X-Other"), None);
+    let headers: Headers<'_> = head.headers();
+    let names: Vec<_> = headers.map(|(name, _)| name.escape_ascii().to_string()).collect();
+    assert_eq!(
+        names,
+        [
+            "Host",
+            "Upgrade",
+            "Connection",
+            "Sec-WebSocket-Key",
+            "Sec-WebSocket-Version",
+            "Origin",
+            "Sec-WebSocket-Protocol",
+            "Cookie",
+            "X-Empty",
+            "Authorization"
+        ]
+    );
+}
+
+/// Each error says what it is about, and the status that a server refuses with.
+#[test]
+fn errors_say_what_was_wrong() {
+    let statuses = [
+        (HandshakeError::Malformed, 400),
+        (HandshakeError::HeadTooLarge, 431),
+        (HandshakeError::TooManyHeaders, 431),
+        (HandshakeError::HttpVersion, 505),
+        (HandshakeError::Method, 405),
+        (HandshakeError::Host, 400),
+        (HandshakeError::Upgrade, 400),
+        (HandshakeError::Connection, 400),
+        (HandshakeError::Version, 426),
+        (HandshakeError::Key, 400),
+        (HandshakeError::Subprotocol, 400),
+        (HandshakeError::Extension, 400),
+        (HandshakeError::Accept, 400),
+    ];
+    let texts: std::collections::BTreeSet<_> = statuses
+        .iter()
+        .map(|(error, status)| {
+            assert_eq!(error.status(), *status, "{error}");
+            error.to_string()
+        })
+        .collect();
+    assert_eq!(texts.len(), statuses.len());
+}
