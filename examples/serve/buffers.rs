@@ -1,6 +1,7 @@
 //! Buffers that connections borrow while there is something in them.
 //!
-//! An idle connection owns none: thousands of them share the few that are in use.
+//! An idle connection owns none: thousands of them share the few that are in use. So do those that compress without
+//! keeping a context from message to message.
 
 use sockless::{ReadBuffer, WriteBuffer};
 
@@ -8,8 +9,9 @@ use sockless::{ReadBuffer, WriteBuffer};
 const READ: usize = 16 << 10;
 /// Past so many unsent bytes nothing more is taken from the peer that is not reading.
 pub const HIGH_MARK: usize = 64 << 10;
-/// What one event can add to the output at most: a fragment of an echo and the rest behind it, or a page.
-const ONE_EVENT: usize = crate::echo::FRAGMENT + READ + (1 << 10);
+/// What one event can add to the output at most: a fragment of an echo and the rest behind it, or a page. What does
+/// not compress may grow by a seventh where it is compressed.
+const ONE_EVENT: usize = (crate::echo::FRAGMENT + READ) / 7 * 8 + (1 << 10);
 const WRITE: usize = HIGH_MARK + ONE_EVENT;
 /// More than so many at rest are given back to the allocator.
 const KEPT: usize = 64;
@@ -17,10 +19,17 @@ const KEPT: usize = 64;
 pub type Rx = ReadBuffer<Box<[u8]>>;
 pub type Tx = WriteBuffer<Box<[u8]>>;
 
-#[derive(Default)]
 pub struct Pool {
     read: Vec<Rx>,
     write: Vec<Tx>,
+    pub deflate: sockless::deflate::Pool,
+}
+
+impl Default for Pool {
+    fn default() -> Pool {
+        // One connection has its turn at a time, so more than a few would serve nobody.
+        Pool { read: Vec::new(), write: Vec::new(), deflate: sockless::deflate::Pool::new(4) }
+    }
 }
 
 impl Pool {

@@ -12,7 +12,7 @@
 //! - `routes.rs`, `pages.rs`: which path is what, who may use it, and plain HTTP.
 //! - `echo.rs`, `chat.rs`, `login.rs`: what the connections are for. They know nothing of sockets.
 //!
-//! Whatever a client does, it costs at most about 230 KiB, and no other client notices: one that does not
+//! Whatever a client does, it costs at most about 450 KiB, half of it for compression, and no other client notices: one that does not
 //! read is not read from and in the end dropped, one that is silent is pinged, one that floods waits for its
 //! turn, and a handshake or a close that does not come to an end has a time limit.
 
