@@ -58,9 +58,9 @@ fn receive(
 /// Contract 9: the receiving half alone, over slices, at every cut.
 #[test]
 fn a_receiver_alone_takes_slices() {
-    for is_server in [true, false] {
-        let (receiver, make): (fn(Config) -> Receiver, fn(u8, &[u8]) -> Vec<u8>) =
-            if is_server { (Receiver::server, masked) } else { (Receiver::client, plain) };
+    for from_client in [true, false] {
+        let receiver = if from_client { Receiver::server } else { Receiver::client };
+        let make = |first, payload: &[u8]| frame(first, payload, from_client);
         let input = [
             make(0x81, "gr\u{fc}n".as_bytes()),
             make(0x02, b"in "),
@@ -95,9 +95,10 @@ fn a_receiver_alone_takes_slices() {
 fn several_items_of_a_receiver_can_be_alive_at_once() {
     let mut bytes = [masked(0x81, b"one"), masked(0x89, b"two"), masked(0x82, b"three")].concat();
     let mut input = &mut bytes[..];
-    let mut receiver = Receiver::server(Config::default());
-    let items: Vec<_> = std::iter::from_fn(|| receiver.receive(&mut input).unwrap()).collect();
-    drop(receiver);
+    let items: Vec<_> = {
+        let mut receiver = Receiver::server(Config::default());
+        std::iter::from_fn(|| receiver.receive(&mut input).unwrap()).collect()
+    };
     let [Incoming::Data(one), Incoming::Ping(two), Incoming::Data(three)] = items[..] else {
         panic!("{items:?}")
     };

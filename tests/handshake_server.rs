@@ -260,16 +260,17 @@ fn choosing(input: &[u8], name: Option<&str>) -> Run {
     })
 }
 
+/// The subprotocols in the answer to an offer of these lines, where the caller chooses that one.
+fn protocols(name: Option<&str>, lines: &[&str]) -> Vec<String> {
+    let run = choosing(&request("Sec-WebSocket-Protocol", lines), name);
+    let answer = Answer::head(&run.output);
+    assert_eq!(answer.status, 101);
+    answer.header("Sec-WebSocket-Protocol").iter().map(|name| name.to_string()).collect()
+}
+
 /// Rule 8, sections 4.1 and 4.2.2.
 #[test]
 fn rule_08_a_subprotocol_is_answered_only_if_offered() {
-    let protocols = |name: Option<&str>, lines: &[&str]| {
-        let run = choosing(&request("Sec-WebSocket-Protocol", lines), name);
-        let answer = Answer::head(&run.output);
-        assert_eq!(answer.status, 101);
-        answer.header("Sec-WebSocket-Protocol").iter().map(|name| name.to_string()).collect()
-    };
-    let protocols: &dyn Fn(Option<&str>, &[&str]) -> Vec<String> = &protocols;
     let offer = ["Sec-WebSocket-Protocol: chat, superchat"];
     assert_eq!(protocols(Some("superchat"), &offer), ["superchat"]);
     assert_eq!(protocols(Some("chat"), &offer), ["chat"]);

@@ -32,7 +32,7 @@ pub fn replace<'a>(headers: &[&'a str], name: &str, lines: &[&'a str]) -> Vec<&'
     let is_named = |line: &&str| {
         line.split_once(':').is_some_and(|(given, _)| given.eq_ignore_ascii_case(name))
     };
-    let at = headers.iter().position(|line| is_named(line)).unwrap_or(headers.len());
+    let at = headers.iter().position(is_named).unwrap_or(headers.len());
     let mut replaced: Vec<_> = headers.iter().copied().filter(|line| !is_named(line)).collect();
     replaced.splice(at..at, lines.iter().copied());
     replaced
