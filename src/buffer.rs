@@ -4,6 +4,7 @@
 use core::ops::Range;
 
 use crate::Error;
+use crate::config::SMALL;
 
 /// The least capacity of a [`ReadBuffer`] in bytes: the largest frame header (14) with the largest
 /// control frame payload (125). It is enough for any message taken in chunks.
@@ -14,7 +15,7 @@ pub const READ_BUFFER_MIN: usize = 139;
 pub const WRITE_BUFFER_MIN: usize = 270;
 
 /// What a [`WriteBuffer`] keeps free of the caller's sends: one pong and one Close.
-const REPLY_ROOM: usize = 131 + CLOSE_ROOM;
+pub(crate) const REPLY_ROOM: usize = 131 + CLOSE_ROOM;
 /// A masked Close frame with a code alone.
 const CLOSE_ROOM: usize = 8;
 
@@ -377,7 +378,17 @@ impl ReadBuffer<Growing> {
 fn move_down(bytes: &mut [u8], from: Range<usize>, to: usize) {
     // The condition always holds; saying so leaves no panic behind.
     if to < from.start && from.start <= from.end && from.end <= bytes.len() {
-        bytes.copy_within(from, to);
+        if SMALL {
+            // Byte by byte, in cells because the places overlap; `memmove` takes 700 bytes of flash.
+            let cells = core::cell::Cell::from_mut(bytes).as_slice_of_cells();
+            let (to, from) =
+                (cells.get(to..).unwrap_or_default(), cells.get(from).unwrap_or_default());
+            for (to, from) in to.iter().zip(from) {
+                to.set(from.get());
+            }
+        } else {
+            bytes.copy_within(from, to);
+        }
     }
 }
 
@@ -518,32 +529,29 @@ impl<S: Storage> WriteBuffer<S> {
     /// Room for `n` more bytes of the caller's. They count once [`commit`](Self::commit) is called.
     #[inline]
     pub(crate) fn room(&mut self, n: usize) -> Result<&mut [u8], Error> {
-        self.reserve(n, REPLY_ROOM)?;
-        // A pong with something behind it stays where it is.
-        self.pong = None;
-        self.tail(n)
+        self.room_beside(n, REPLY_ROOM)
     }
 
-    /// Room for what is sent last: a Close with a code alone, for which it is there always, or an answer of HTTP.
-    pub(crate) fn last_room(&mut self, n: usize) -> Result<&mut [u8], Error> {
-        self.room_beside(n, 0)
-    }
-
-    /// Room for a pong: in line as long as there is not much before it, else in the place of the last
-    /// that could not be queued, if that has not begun to leave.
-    pub(crate) fn pong_room(&mut self, n: usize) -> Result<&mut [u8], Error> {
+    /// Makes way for a pong of `n` bytes: in line as long as there is not much before it, else in the place of the last
+    /// that could not be queued, if that has not begun to leave. What has to stay free behind it.
+    pub(crate) fn make_way(&mut self, n: usize) -> usize {
         if let Some(at) = self.pong {
             self.end = self.start + at;
-        } else if self.end - self.start + n > PONG_BACKLOG || self.room(n).is_err() {
+        } else if self.end - self.start + n > PONG_BACKLOG || self.reserve(n, REPLY_ROOM).is_err() {
             self.pong = Some(self.end - self.start);
         }
-        let keep = if self.pong.is_some() { CLOSE_ROOM } else { REPLY_ROOM };
-        self.room_beside(n, keep)
+        if self.pong.is_some() { CLOSE_ROOM } else { REPLY_ROOM }
     }
 
+    /// Room for `n` more bytes with `keep` free behind them: for what is sent last, which a Close with a code alone is and
+    /// an answer of HTTP, none has to be.
     #[inline]
-    fn room_beside(&mut self, n: usize, keep: usize) -> Result<&mut [u8], Error> {
+    pub(crate) fn room_beside(&mut self, n: usize, keep: usize) -> Result<&mut [u8], Error> {
         self.reserve(n, keep)?;
+        if keep == REPLY_ROOM {
+            // A pong with something behind it stays where it is.
+            self.pong = None;
+        }
         self.tail(n)
     }
 

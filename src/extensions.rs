@@ -199,7 +199,7 @@ fn element(input: &[u8]) -> Option<(Extension<'_>, &[u8])> {
     let (name, parameters) = token(input)?;
     let mut rest = parameters;
     loop {
-        rest = trim_start(rest, is_space);
+        rest = trim_space(rest);
         match rest.first() {
             None | Some(b',') => break,
             Some(_) => (_, rest) = parameter(rest)?,
@@ -212,12 +212,12 @@ fn element(input: &[u8]) -> Option<(Extension<'_>, &[u8])> {
 
 /// `";" token [ "=" ( token | quoted-string ) ]`, and what follows it.
 fn parameter(input: &[u8]) -> Option<(Parameter<'_>, &[u8])> {
-    let rest = trim_start(input, is_space).strip_prefix(b";")?;
-    let (name, rest) = token(trim_start(rest, is_space))?;
-    let Some(value) = trim_start(rest, is_space).strip_prefix(b"=") else {
+    let rest = trim_space(input).strip_prefix(b";")?;
+    let (name, rest) = token(trim_space(rest))?;
+    let Some(value) = trim_space(rest).strip_prefix(b"=") else {
         return Some((Parameter { name, value: None }, rest));
     };
-    let value = trim_start(value, is_space);
+    let value = trim_space(value);
     let (raw, rest) = match value.strip_prefix(b"\"") {
         Some(quoted) => quoted_token(quoted)?,
         None => token(value)?,
@@ -261,11 +261,16 @@ fn trim_start(input: &[u8], skip: impl Fn(u8) -> bool) -> &[u8] {
     input.get(length..).unwrap_or_default()
 }
 
+#[inline(never)]
+fn trim_space(input: &[u8]) -> &[u8] {
+    trim_start(input, is_space)
+}
+
 const fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
-const fn is_token(byte: u8) -> bool {
+pub(crate) const fn is_token(byte: u8) -> bool {
     matches!(
         byte,
         b'!' | b'#'

@@ -172,7 +172,8 @@ impl FrameHeader {
     /// The header as it goes on the wire, its length in the shortest form.
     ///
     /// Encodes what it is told: of `rsv` the low three bits, of `payload_len` all, rule or no rule.
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
     #[must_use]
     pub fn encode(&self) -> EncodedHeader {
         let first = u8::from(self.fin) << 7 | (self.rsv & 0x7) << 4 | self.opcode as u8;

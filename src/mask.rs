@@ -1,5 +1,7 @@
 //! Masking (RFC 6455 section 5.3): an XOR with four key bytes, over and over.
 
+use crate::config::SMALL;
+
 /// Masks or unmasks `payload` in place and returns the key for the bytes that follow it in the same
 /// frame, so that a payload may be worked on in pieces of any length.
 ///
@@ -11,10 +13,19 @@
 /// sockless::mask(tail, next);
 /// assert_eq!(&payload, b"Hello");
 /// ```
-#[inline]
+#[cfg_attr(target_os = "none", inline(never))]
+#[cfg_attr(not(target_os = "none"), inline)]
 pub fn mask(payload: &mut [u8], key: [u8; 4]) -> [u8; 4] {
     let turn = 8 * (payload.len() % 4) as u32;
     let next = u32::from_le_bytes(key).rotate_right(turn).to_le_bytes();
+    if SMALL {
+        let mut key = u32::from_le_bytes(key);
+        for byte in payload {
+            *byte ^= key as u8;
+            key = key.rotate_right(8);
+        }
+        return next;
+    }
     // Small processors gain nothing from wide blocks, and pay for the code.
     let wide = cfg!(not(target_pointer_width = "32"));
     if (wide && (blocks::<32>(payload, key, next) || blocks::<16>(payload, key, next)))

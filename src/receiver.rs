@@ -5,6 +5,7 @@ use core::ops::Range;
 
 use crate::buffer::{ReadBuffer, Storage};
 use crate::close::Close;
+use crate::config::SMALL;
 #[cfg(feature = "deflate")]
 use crate::deflate::Inflation;
 use crate::frame::{FrameHeader, MessageKind, OpCode};
@@ -522,6 +523,9 @@ impl Receiver {
     /// gives the same for these.
     #[inline]
     fn quick(&self, input: &mut [u8]) -> Option<(usize, usize, MessageKind)> {
+        if SMALL {
+            return None;
+        }
         let [first, second, rest @ ..] = input else { return None };
         let kind = match *first {
             0x81 => MessageKind::Text,

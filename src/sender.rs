@@ -1,6 +1,6 @@
 //! Bytes out: headers, masking, and the order in which frames may follow each other.
 
-use crate::buffer::{Storage, WriteBuffer};
+use crate::buffer::{REPLY_ROOM, Storage, WriteBuffer};
 use crate::close::{CloseCode, MAX_REASON_LEN};
 #[cfg(feature = "deflate")]
 use crate::deflate::Deflation;
@@ -341,26 +341,20 @@ impl<R: Role> Sender<R> {
         tx: &mut WriteBuffer<S>,
     ) -> Result<(), Error> {
         self.may_send()?;
-        let mut payload = [0; 2 + MAX_REASON_LEN];
-        let len = if code == CloseCode::NO_STATUS_RECEIVED {
-            if reason.is_empty() { 0 } else { return Err(Misuse::ControlTooLong.into()) }
-        } else if code.is_sendable() {
-            let (number, text) = payload.split_at_mut(2);
-            put(&code.get().to_be_bytes(), number);
-            if reason.len() > text.len() {
-                return Err(Misuse::ControlTooLong.into());
-            }
-            put(reason.as_bytes(), text);
-            2 + reason.len()
+        let number = code.get().to_be_bytes();
+        let number = if code.is_sendable() {
+            &number[..]
+        } else if code == CloseCode::NO_STATUS_RECEIVED {
+            &[]
         } else {
             return Err(Misuse::InvalidCloseCode.into());
         };
-        let payload = payload.get(..len).unwrap_or_default();
-        if reason.is_empty() {
-            self.fill(OpCode::Close, true, payload, tx, WriteBuffer::last_room)?;
-        } else {
-            self.frame(OpCode::Close, true, payload, tx)?;
+        // There is no reason without a code.
+        if reason.len() > if number.is_empty() { 0 } else { MAX_REASON_LEN } {
+            return Err(Misuse::ControlTooLong.into());
         }
+        let keep = if reason.is_empty() { 0 } else { REPLY_ROOM };
+        self.fill(OpCode::Close, true, [number, reason.as_bytes()], tx, keep)?;
         self.closed = true;
         Ok(())
     }
@@ -372,7 +366,9 @@ impl<R: Role> Sender<R> {
         payload: &[u8],
         tx: &mut WriteBuffer<S>,
     ) -> Result<(), Error> {
-        self.fill(OpCode::Pong, true, payload, tx, WriteBuffer::pong_room)
+        let keep =
+            tx.make_way(FrameHeader::len_for(payload.len() as u64, R::MASKS) + payload.len());
+        self.fill(OpCode::Pong, true, [&[], payload], tx, keep)
     }
 
     #[inline]
@@ -409,28 +405,30 @@ impl<R: Role> Sender<R> {
         payload: &[u8],
         tx: &mut WriteBuffer<S>,
     ) -> Result<(), Error> {
-        self.fill(opcode, fin, payload, tx, WriteBuffer::room)
+        self.fill(opcode, fin, [&[], payload], tx, REPLY_ROOM)
     }
 
-    /// Puts one frame where `room` says. The room is asked for first, so that no key is drawn for a
-    /// frame that does not fit.
-    #[inline]
+    /// Puts one frame. The room is asked for first, so that no key is drawn for a frame that does not fit.
+    #[cfg_attr(target_os = "none", inline(never))]
+    #[cfg_attr(not(target_os = "none"), inline)]
     fn fill<S: Storage>(
         &mut self,
         opcode: OpCode,
         fin: bool,
-        payload: &[u8],
+        [begin, rest]: [&[u8]; 2],
         tx: &mut WriteBuffer<S>,
-        room: impl FnOnce(&mut WriteBuffer<S>, usize) -> Result<&mut [u8], Error>,
+        keep: usize,
     ) -> Result<(), Error> {
-        let header_len = FrameHeader::len_for(payload.len() as u64, R::MASKS);
-        let len = header_len.saturating_add(payload.len());
-        let out = room(tx, len)?;
+        let payload_len = begin.len() + rest.len();
+        let header_len = FrameHeader::len_for(payload_len as u64, R::MASKS);
+        let len = header_len.saturating_add(payload_len);
+        let out = tx.room_beside(len, keep)?;
         let key = self.role.key()?;
-        let header = encode(opcode, fin, payload.len(), key);
+        let header = encode(opcode, fin, payload_len, key);
         if let Some((head, body)) = out.split_at_mut_checked(header_len) {
             put(header.as_bytes(), head);
-            put(payload, body);
+            put(begin, body);
+            put(rest, body.get_mut(begin.len()..).unwrap_or_default());
             if let Some(key) = key {
                 mask(body, key);
             }
@@ -447,7 +445,8 @@ fn encode(opcode: OpCode, fin: bool, len: usize, mask: Option<[u8; 4]>) -> Encod
 
 /// Copies as much as there is of both. The lengths are equal, or the source is the shorter one; unlike
 /// `copy_from_slice` this needs no panic to say so.
-#[inline]
+#[cfg_attr(not(target_os = "none"), inline)]
+#[cfg_attr(target_os = "none", inline(never))]
 fn put(from: &[u8], to: &mut [u8]) {
     let len = from.len().min(to.len());
     if let (Some(from), Some(to)) = (from.get(..len), to.get_mut(..len)) {

@@ -3,11 +3,11 @@
 #[cfg(feature = "deflate")]
 use alloc::boxed::Box;
 
-use super::accept::{accept_key, check_answer, encode_nonce};
+use super::accept::{accept_of, check_answer, encode_nonce};
 use super::head::{find_end, parse_response};
 use super::message::{Request, put};
 use super::{Agreement, DeflateConfig, HandshakeError, Pending, ResponseHead};
-use crate::buffer::{ReadBuffer, Storage, WriteBuffer};
+use crate::buffer::{REPLY_ROOM, ReadBuffer, Storage, WriteBuffer};
 #[cfg(feature = "deflate")]
 use crate::deflate::Deflation;
 use crate::role::{Client, Entropy};
@@ -80,7 +80,7 @@ impl<E: Entropy> WebSocket<Client<E>> {
         let key = encode_nonce(&nonce);
         #[cfg(feature = "deflate")]
         let offer = request.deflate.map(|config| config.offer());
-        put(tx, WriteBuffer::room, |out| {
+        put(tx, REPLY_ROOM, |out| {
             out.put("GET ");
             request.resource.iter().for_each(|part| out.put(part));
             out.put(" HTTP/1.1\r\nHost: ");
@@ -233,7 +233,7 @@ fn judge<'b>(
 ) -> Result<(ResponseHead<'b>, Option<Agreement>), HandshakeError> {
     let (status, headers) = parse_response(head, limits.headers)?;
     let (subprotocol, agreement) = match status {
-        101 => check_answer(&accept_key(&encode_nonce(nonce)), headers, offered)?,
+        101 => check_answer(&accept_of(&encode_nonce(nonce)), headers, offered)?,
         _ => (None, None),
     };
     Ok((ResponseHead { status, headers, subprotocol }, agreement))

@@ -174,7 +174,17 @@ pub(super) fn find_end<S: Storage>(
     if bytes.len() >= max { Err(HandshakeError::HeadTooLarge) } else { Ok(None) }
 }
 
-/// Parses a whole request head. An HTTP/1.x later than 1.1 is let through (RFC 9110 section 2.5).
+/// Makes the version of a request of HTTP/1.2 or a later 1.x, which HTTP/1.1 serves as well (RFC 9110 section 2.5), the
+/// one that the parser knows.
+pub(super) fn accept_later_versions(head: &mut [u8]) {
+    let line = head.get_mut(..line_end(head)).unwrap_or_default();
+    if let [.., b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor @ b'2'..=b'9', b'\r', b'\n'] = line
+    {
+        *minor = b'1';
+    }
+}
+
+/// Parses a whole request head: its method, target and headers.
 pub(super) fn parse_request(
     head: &[u8],
     max_headers: u16,
@@ -186,58 +196,51 @@ pub(super) fn parse_request(
         33..=64 => request_with::<64>,
         _ => request_with::<128>,
     };
-    let (method, target, count) = parse(head)?;
-    let headers = headers_of(head);
-    if count > usize::from(max_headers) {
-        return Err(HandshakeError::TooManyHeaders);
-    }
-    Ok((method, target, headers))
+    let (method, target) = parse(head, usize::from(max_headers))?;
+    Ok((method, target, headers_of(head)))
 }
 
+/// The array takes its room on the stack for the time of this call only.
 #[inline(never)]
-fn request_with<const N: usize>(head: &[u8]) -> Result<(&str, &str, usize), HandshakeError> {
+fn request_with<const N: usize>(
+    head: &[u8],
+    max_headers: usize,
+) -> Result<(&str, &str), HandshakeError> {
     let mut lines = [const { MaybeUninit::uninit() }; N];
+    request_into(head, lines.get_mut(..max_headers.min(N)).unwrap_or_default())
+}
+
+/// What `httparse` makes of it; a function of its own for the same reason as `digest` in [`super::accept`].
+#[inline(never)]
+fn request_into<'b>(
+    head: &'b [u8],
+    lines: &mut [MaybeUninit<httparse::Header<'b>>],
+) -> Result<(&'b str, &'b str), HandshakeError> {
     let mut request = httparse::Request::new(&mut []);
-    let whole = request.parse_with_uninit_headers(head, &mut lines);
+    let whole = request.parse_with_uninit_headers(head, lines);
     match (whole, request.method, request.path, request.version) {
         (Ok(httparse::Status::Complete(len)), Some(method), Some(target), Some(1))
             if len == head.len() =>
         {
-            Ok((method, target, request.headers.len()))
+            Ok((method, target))
         }
         (Ok(httparse::Status::Complete(_)), _, _, Some(0)) => Err(HandshakeError::HttpVersion),
-        (Err(httparse::Error::Version), _, _, _) => later_version::<N>(head),
+        (Err(httparse::Error::Version), ..) if names_a_version(head) => {
+            Err(HandshakeError::HttpVersion)
+        }
         (Err(httparse::Error::TooManyHeaders), ..) => Err(HandshakeError::TooManyHeaders),
         _ => Err(HandshakeError::Malformed),
     }
 }
 
-/// A request line whose version httparse does not know: its other parts are good.
-#[cold]
-fn later_version<const N: usize>(head: &[u8]) -> Result<(&str, &str, usize), HandshakeError> {
-    let (line, rest) = split_line(head).ok_or(HandshakeError::Malformed)?;
-    let line = core::str::from_utf8(line).map_err(|_| HandshakeError::Malformed)?;
-    let mut parts = line.split(' ');
-    let (Some(method), Some(target), Some(version), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return Err(HandshakeError::Malformed);
-    };
-    match version.as_bytes() {
-        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9'] => {}
-        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => {
-            return Err(HandshakeError::HttpVersion);
-        }
-        _ => return Err(HandshakeError::Malformed),
-    }
-    let mut lines = [httparse::EMPTY_HEADER; N];
-    match httparse::parse_headers(rest, &mut lines) {
-        Ok(httparse::Status::Complete((len, lines))) if len == rest.len() => {
-            Ok((method, target, lines.len()))
-        }
-        Err(httparse::Error::TooManyHeaders) => Err(HandshakeError::TooManyHeaders),
-        _ => Err(HandshakeError::Malformed),
-    }
+/// Whether a request line has three parts, of which the last is a version of HTTP, whichever it is.
+fn names_a_version(head: &[u8]) -> bool {
+    let line = head.get(..line_end(head)).unwrap_or_default();
+    line.iter().filter(|&&byte| byte == b' ').count() == 2
+        && matches!(
+            line,
+            [.., b' ', b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9', b'\r', b'\n']
+        )
 }
 
 /// Parses a whole response head: its status and headers.
@@ -252,21 +255,28 @@ pub(super) fn parse_response(
         33..=64 => response_with::<64>,
         _ => response_with::<128>,
     };
-    let (status, count) = parse(head)?;
-    if count > usize::from(max_headers) {
-        return Err(HandshakeError::TooManyHeaders);
-    }
+    let status = parse(head, usize::from(max_headers))?;
     Ok((status, headers_of(head)))
 }
 
+/// As [`request_with`].
 #[inline(never)]
-fn response_with<const N: usize>(head: &[u8]) -> Result<(u16, usize), HandshakeError> {
+fn response_with<const N: usize>(head: &[u8], max_headers: usize) -> Result<u16, HandshakeError> {
     let mut lines = [const { MaybeUninit::uninit() }; N];
+    response_into(head, lines.get_mut(..max_headers.min(N)).unwrap_or_default())
+}
+
+/// As [`request_into`].
+#[inline(never)]
+fn response_into<'b>(
+    head: &'b [u8],
+    lines: &mut [MaybeUninit<httparse::Header<'b>>],
+) -> Result<u16, HandshakeError> {
     let mut response = httparse::Response::new(&mut []);
     let whole = httparse::ParserConfig::default().parse_response_with_uninit_headers(
         &mut response,
         head,
-        &mut lines,
+        lines,
     );
     match (whole, response.code, response.version) {
         (Ok(httparse::Status::Complete(len)), Some(status), Some(version)) if len == head.len() => {
@@ -274,7 +284,7 @@ fn response_with<const N: usize>(head: &[u8]) -> Result<(u16, usize), HandshakeE
             if status == 101 && version == 0 {
                 return Err(HandshakeError::HttpVersion);
             }
-            Ok((status, response.headers.len()))
+            Ok(status)
         }
         (Err(httparse::Error::Version), ..) => Err(HandshakeError::HttpVersion),
         (Err(httparse::Error::TooManyHeaders), ..) => Err(HandshakeError::TooManyHeaders),
@@ -283,15 +293,19 @@ fn response_with<const N: usize>(head: &[u8]) -> Result<(u16, usize), HandshakeE
 }
 
 fn headers_of(head: &[u8]) -> Headers<'_> {
-    // An empty line may stand before the first one (RFC 9112 section 2.2).
+    Headers { lines: head.get(line_end(head)..).unwrap_or_default() }
+}
+
+/// Where the first line ends, behind its line feed. Empty lines may stand before it (RFC 9112 section 2.2).
+fn line_end(head: &[u8]) -> usize {
     let mut rest = head;
-    while let Some((line, lines)) = split_line(rest) {
-        rest = lines;
+    while let Some((line, behind)) = split_line(rest) {
+        rest = behind;
         if !line.is_empty() {
             break;
         }
     }
-    Headers { lines: rest }
+    head.len() - rest.len()
 }
 
 /// A line ends in CR LF and nothing else: what one reader takes for a line end and another does not is how requests

@@ -326,16 +326,23 @@ impl Out<'_> {
     }
 }
 
-/// Puts a head where `room` says: measured first, then written, or refused with what it needs.
+/// Puts a head, and leaves room for `keep` bytes behind it: measured first, then written, or refused with what it
+/// needs.
 pub(super) fn put<T: Storage>(
     tx: &mut WriteBuffer<T>,
-    room: fn(&mut WriteBuffer<T>, usize) -> Result<&mut [u8], Error>,
+    keep: usize,
     write: impl Fn(&mut Out<'_>),
 ) -> Result<(), Error> {
-    let mut measure = Out { out: &mut [], len: 0 };
-    write(&mut measure);
-    let len = measure.len;
-    write(&mut Out { out: room(tx, len)?, len: 0 });
+    let mut len = 0;
+    loop {
+        let room = if len == 0 { &mut [] } else { tx.room_beside(len, keep)? };
+        let mut out = Out { out: room, len: 0 };
+        write(&mut out);
+        if out.len == len {
+            break;
+        }
+        len = out.len;
+    }
     tx.commit(len);
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! The server's side of the opening handshake (RFC 6455 section 4.2).
 
-use super::head::{find_end, parse_request};
+use super::head::{accept_later_versions, find_end, parse_request};
 use super::message::{Answer, Response, put};
 use super::{HandshakeError, Pending, RequestHead, Upgrade};
-use crate::buffer::{ReadBuffer, Storage, WriteBuffer};
+use crate::buffer::{REPLY_ROOM, ReadBuffer, Storage, WriteBuffer};
 use crate::websocket::{Event, HeadLimits, Phase, WebSocket};
 use crate::{Config, Error, Failure, Misuse, Server};
 
@@ -85,7 +85,7 @@ impl WebSocket<Server> {
             Some((answer, config))
         });
         let accept = upgrade.accept();
-        put(tx, WriteBuffer::room, |out| {
+        put(tx, REPLY_ROOM, |out| {
             out.put("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ");
             out.bytes(&accept);
             out.put("\r\n");
@@ -122,11 +122,27 @@ impl WebSocket<Server> {
     ) -> Result<(), Error> {
         let Phase::Answer(_) = self.phase else { return Err(Misuse::NoHandshake.into()) };
         answer.check()?;
-        put(tx, WriteBuffer::last_room, |out| answer.write(out))?;
+        self.finish(&answer, tx)
+    }
+}
+
+impl WebSocket<Server> {
+    fn finish<T: Storage>(
+        &mut self,
+        answer: &Answer<'_>,
+        tx: &mut WriteBuffer<T>,
+    ) -> Result<(), Error> {
+        put_answer(answer, tx)?;
         self.phase = Phase::Done;
         self.sender.shut();
         Ok(())
     }
+}
+
+/// Puts an answer of HTTP, behind which nothing is sent.
+#[inline(never)]
+fn put_answer<T: Storage>(answer: &Answer<'_>, tx: &mut WriteBuffer<T>) -> Result<(), Error> {
+    put(tx, 0, |out| answer.write(out))
 }
 
 /// Answers what the caller left unanswered.
@@ -139,7 +155,7 @@ pub(crate) fn settle<T: Storage>(
         Phase::Answer(Pending::Http { get: false }) => Answer::refusal(HandshakeError::Method),
         _ => Answer::forbidden(),
     };
-    match ws.answer(answer, tx) {
+    match ws.finish(&answer, tx) {
         Ok(()) => None,
         Err(error) => Some(ws.fail(Failure::Local(error), tx)),
     }
@@ -160,6 +176,7 @@ pub(crate) fn receive<'b, S: Storage, T: Storage>(
         }
         Err(error) => return Some(refuse(ws, error, tx)),
     };
+    accept_later_versions(rx.unread_mut().get_mut(..len).unwrap_or_default());
     let head = rx.take(0, len);
     let head = rx.slice(head);
     match judge(head, limits) {
@@ -188,9 +205,7 @@ fn refuse<'b, T: Storage>(
 ) -> Event<'b> {
     // RFC 6455 4.2.2: "the server MUST stop processing the client's handshake and return an HTTP response
     // with an appropriate error code". One that finds no room was for a buffer that holds no handshake.
-    let refusal = Answer::refusal(error);
-    let written = put(tx, WriteBuffer::last_room, |out| refusal.write(out));
-    let failure = match written {
+    let failure = match put_answer(&Answer::refusal(error), tx) {
         Ok(()) => Failure::Handshake(error),
         Err(error) => Failure::Local(error),
     };
