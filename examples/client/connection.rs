@@ -183,6 +183,9 @@ impl Connection<'_> {
                         Ok(subprotocol) => {
                             self.keepalive.opened(millis(self.start));
                             self.output.opened(subprotocol)?;
+                            if self.options.compress {
+                                self.output.compression(self.ws.deflate().is_some())?;
+                            }
                         }
                         Err(failure) => failed(failure, &mut self.exit),
                     }

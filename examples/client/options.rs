@@ -1,6 +1,7 @@
 //! The command line.
 
 use lexopt::prelude::*;
+use sockless::deflate::DeflateConfig;
 use sockless::handshake::{Request, Uri};
 use sockless::{CloseCode, Config, MAX_REASON_LEN, OsEntropy, WebSocket, WriteBuffer};
 
@@ -13,12 +14,14 @@ URI                   such as ws://127.0.0.1:8001/ (wss:// would need a TLS libr
 --subprotocol NAME    offer a subprotocol; may be given several times, the best liked first
 --header 'NAME: V'    add a header to the request; may be given several times
 --origin ORIGIN       add the header Origin, as a browser does
+--compress            offer compression (permessage-deflate)
 --close CODE[:REASON] how to close when the input ends (default 1000)
 --help                this text
 
-Each event is a line: 'open [SUBPROTOCOL]', 'text TEXT', 'binary HEX', 'ping HEX', 'pong HEX',
-'close CODE [REASON]'; and if the server does not open a WebSocket 'refused STATUS', 'header NAME: V',
-'body TEXT'. In texts a line feed is printed as \\n, a carriage return as \\r, a backslash as \\\\.
+Each event is a line: 'open [SUBPROTOCOL]', with --compress 'compression on' or 'compression off',
+'text TEXT', 'binary HEX', 'ping HEX', 'pong HEX', 'close CODE [REASON]'; and if the server does not open
+a WebSocket 'refused STATUS', 'header NAME: V', 'body TEXT'. In texts a line feed is printed as \\n, a
+carriage return as \\r, a backslash as \\\\.
 
 Exit codes: 0 closed normally (1000, 1001, no code, or the code that we closed with), 1 usage or input
 that is not UTF-8, 2 cannot connect, 3 refused, 4 the server broke the protocol, 5 any other end.
@@ -29,6 +32,7 @@ pub struct Options {
     pub subprotocols: Vec<String>,
     pub headers: Vec<(String, String)>,
     pub origin: Option<String>,
+    pub compress: bool,
     pub close: (CloseCode, String),
 }
 
@@ -42,6 +46,9 @@ impl Options {
         if let Some(origin) = &self.origin {
             request = request.origin(origin);
         }
+        if self.compress {
+            request = request.deflate(DeflateConfig::DEFAULT);
+        }
         use_it(&request)
     }
 
@@ -54,6 +61,7 @@ impl Options {
 pub fn options() -> Result<Option<Options>, lexopt::Error> {
     let mut uri = None;
     let (mut subprotocols, mut headers, mut origin) = (Vec::new(), Vec::new(), None);
+    let mut compress = false;
     let mut close = (CloseCode::NORMAL, String::new());
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
@@ -62,13 +70,14 @@ pub fn options() -> Result<Option<Options>, lexopt::Error> {
             Long("subprotocol") => subprotocols.push(arguments.value()?.string()?),
             Long("header") => headers.push(header(&arguments.value()?.string()?)?),
             Long("origin") => origin = Some(arguments.value()?.string()?),
+            Long("compress") => compress = true,
             Long("close") => close = close_of(&arguments.value()?.string()?)?,
             Value(value) if uri.is_none() => uri = Some(value.string()?),
             _ => return Err(argument.unexpected()),
         }
     }
-    let options =
-        Options { uri: uri.ok_or("no URI was given")?, subprotocols, headers, origin, close };
+    let uri = uri.ok_or("no URI was given")?;
+    let options = Options { uri, subprotocols, headers, origin, compress, close };
     check(&options)?;
     Ok(Some(options))
 }

@@ -16,6 +16,10 @@ impl Output {
         self.line("open", subprotocol.unwrap_or_default())
     }
 
+    pub fn compression(&mut self, on: bool) -> io::Result<()> {
+        self.line("compression", if on { "on" } else { "off" })
+    }
+
     pub fn text(&mut self, text: &str) -> io::Result<()> {
         // An empty text is told from no text by the space.
         write!(self.0, "text ")?;
