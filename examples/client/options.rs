@@ -14,11 +14,11 @@ URI                   such as ws://127.0.0.1:8001/ (wss:// would need a TLS libr
 --subprotocol NAME    offer a subprotocol; may be given several times, the best liked first
 --header 'NAME: V'    add a header to the request; may be given several times
 --origin ORIGIN       add the header Origin, as a browser does
---compress            offer compression (permessage-deflate)
+--deflate             offer compression (permessage-deflate)
 --close CODE[:REASON] how to close when the input ends (default 1000)
 --help                this text
 
-Each event is a line: 'open [SUBPROTOCOL]', with --compress 'compression on' or 'compression off',
+Each event is a line: 'open [SUBPROTOCOL]', with --deflate 'compression on' or 'compression off',
 'text TEXT', 'binary HEX', 'ping HEX', 'pong HEX', 'close CODE [REASON]'; and if the server does not open
 a WebSocket 'refused STATUS', 'header NAME: V', 'body TEXT'. In texts a line feed is printed as \\n, a
 carriage return as \\r, a backslash as \\\\.
@@ -70,7 +70,7 @@ pub fn options() -> Result<Option<Options>, lexopt::Error> {
             Long("subprotocol") => subprotocols.push(arguments.value()?.string()?),
             Long("header") => headers.push(header(&arguments.value()?.string()?)?),
             Long("origin") => origin = Some(arguments.value()?.string()?),
-            Long("compress") => compress = true,
+            Long("deflate") => compress = true,
             Long("close") => close = close_of(&arguments.value()?.string()?)?,
             Value(value) if uri.is_none() => uri = Some(value.string()?),
             _ => return Err(argument.unexpected()),
