@@ -10,7 +10,7 @@
 //!
 //! fn serve(mut stream: impl std::io::Read + std::io::Write) -> Result<(), Box<dyn std::error::Error>> {
 //!     let mut ws = WebSocket::server(Config::default());
-//!     let (mut rx, mut tx) = (ReadBuffer::new([0; 4096]), WriteBuffer::new([0; 4096]));
+//!     let (mut rx, mut tx) = (ReadBuffer::new([0; 4096]), WriteBuffer::new([0; 8192]));
 //!     while !ws.is_done() {
 //!         let n = stream.read(rx.space())?;
 //!         rx.filled(n); // 0: the end of the stream

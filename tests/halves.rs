@@ -498,3 +498,65 @@ fn a_message_stays_what_it_was_begun_as() {
     assert_eq!((chunk.bytes(), chunk.is_last()), (&b""[..], true));
     assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Text("four")));
 }
+
+/// Contract 6: in the plain loop no `?` skips the flush. A write buffer of 149 bytes more than the read buffer takes the
+/// echo of whatever one read brings, with the pongs between: a server's headers are shorter than those that they
+/// answer, but for one that was read before, of at most 10 bytes.
+#[test]
+fn the_plain_loop_has_room_for_every_echo() {
+    let mut seed = 1u32;
+    let mut random = |below: usize| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (seed >> 8) as usize % below
+    };
+    for size in [READ_BUFFER_MIN, 200, 300, 1000] {
+        for _ in 0..50 {
+            let (mut input, mut messages, mut pings) = (Vec::new(), 0, 0);
+            for _ in 0..60 {
+                messages += 1;
+                match random(4) {
+                    0 => {
+                        input.extend(masked(0x89, &vec![b'p'; random(126)]));
+                        messages -= 1;
+                        pings += 1;
+                    }
+                    1 => input.extend(masked(0x81, &vec![b'x'; random(20)])),
+                    2 => input.extend(masked(0x82, &vec![7; size - random(size.min(150))])),
+                    _ => {
+                        let len = random(size - READ_BUFFER_MIN + 1);
+                        input.extend(masked(0x02, &vec![8; len]));
+                        input.extend(masked(0x00, b""));
+                        input.extend(masked(0x89, &vec![b'q'; random(126)]));
+                        input.extend(masked(0x80, &vec![9; size - len]));
+                        pings += 1;
+                    }
+                }
+            }
+            let mut ws = WebSocket::established(Server, Config::default());
+            let (mut rx_bytes, mut tx_bytes) = (vec![0; size], vec![0; size + 10 + REPLY_ROOM]);
+            let mut rx = ReadBuffer::new(&mut rx_bytes[..]);
+            let mut tx = WriteBuffer::new(&mut tx_bytes[..]);
+            let (mut given, mut sent) = (0, Vec::<u8>::new());
+            while given < input.len() {
+                let space = rx.space();
+                let n = (random(2 * size) + 1).min(space.len()).min(input.len() - given);
+                space[..n].copy_from_slice(&input[given..given + n]);
+                rx.filled(n);
+                given += n;
+                while let Some(event) = ws.receive(&mut rx, &mut tx) {
+                    match event {
+                        Event::Text(text) => ws.send_text(text, &mut tx).unwrap(),
+                        Event::Binary(bytes) => ws.send_binary(bytes, &mut tx).unwrap(),
+                        Event::Ping(_) => {}
+                        event => panic!("{event:?}"),
+                    }
+                }
+                sent.extend(tx.bytes());
+                tx.clear();
+            }
+            let answers = frames(&sent);
+            let pongs = answers.iter().filter(|(header, _)| header.opcode == OpCode::Pong).count();
+            assert_eq!((answers.len() - pongs, pongs), (messages, pings));
+        }
+    }
+}

@@ -29,7 +29,7 @@ impl WebSocket<Server> {
     /// #     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n");
     ///
     /// let mut ws = WebSocket::server(Config::default());
-    /// let (mut rx, mut tx) = (ReadBuffer::new([0; 4096]), WriteBuffer::new([0; 4096]));
+    /// let (mut rx, mut tx) = (ReadBuffer::new([0; 4096]), WriteBuffer::new([0; 8192]));
     /// while !ws.is_done() {
     ///     let n = stream.read(rx.space())?;
     ///     rx.filled(n);
