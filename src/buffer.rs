@@ -138,7 +138,8 @@ pub struct ReadBuffer<S> {
 
 impl<S: Storage> ReadBuffer<S> {
     /// A buffer in this memory. It must have [`READ_BUFFER_MIN`] bytes, and as many as the largest
-    /// message that is to be received whole.
+    /// message that is to be received whole; with [`READ_BUFFER_MIN`] more if the message comes in fragments, between
+    /// which control frames may stand.
     #[inline]
     #[must_use]
     pub const fn new(storage: S) -> ReadBuffer<S> {
@@ -202,7 +203,7 @@ impl<S: Storage> ReadBuffer<S> {
     /// stream. More than the space had counts as all of it; where it had nothing, nothing happens.
     #[inline]
     pub fn filled(&mut self, n: usize) {
-        let room = self.storage.as_ref().len() - self.end;
+        let room = self.storage.as_ref().len().saturating_sub(self.end);
         if room > 0 {
             self.end += n.min(room);
             self.eof |= n == 0;

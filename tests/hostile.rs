@@ -112,6 +112,34 @@ fn memory_follows_received_bytes_only() {
     }
 }
 
+/// Row "14 bytes that grow a heap": what a large message made the buffers grow to is given back between messages, and
+/// only then.
+#[test]
+fn memory_that_has_grown_can_be_given_back() {
+    let (large, payload) = (masked(0x82, &[7; 100_000]), [8; 100_000]);
+    let mut ws = WebSocket::established(Server, Config::default());
+    let mut rx = ReadBuffer::growing(1 << 20);
+    let mut tx = WriteBuffer::growing(1 << 20);
+    for _ in 0..3 {
+        let ((), cost) = cost_of(|| {
+            rx.extend(&large);
+            rx.release();
+            assert_eq!(rx.unread().len(), large.len(), "not while it is in use");
+            assert!(matches!(ws.receive(&mut rx, &mut tx), Some(Event::Binary(_))));
+            ws.send_binary(&payload, &mut tx).unwrap();
+            tx.release();
+            assert_eq!(tx.len(), 10 + payload.len(), "not while it is in use");
+            tx.clear();
+        });
+        assert!(cost.left > 200_000, "{cost:?}");
+        let ((), cost) = cost_of(|| {
+            rx.release();
+            tx.release();
+        });
+        assert!(cost.left < -200_000, "{cost:?}");
+    }
+}
+
 /// Row "10^6 empty or 1-byte fragments": bounded by count, in constant memory, whole or in chunks.
 #[test]
 fn a_million_tiny_fragments() {

@@ -27,9 +27,11 @@ pub enum HandshakeError {
     Connection,
     /// `Sec-WebSocket-Version` is not 13, or not there once: 426.
     Version,
-    /// `Sec-WebSocket-Key` is not the base64 of 16 bytes, or not there once: 400.
+    /// `Sec-WebSocket-Key` is not the base64 of 16 bytes, or not there once: 400. Set bits behind the last byte are let
+    /// through, as RFC 6455 itself has them in a sample (erratum 3150).
     Key,
-    /// `Sec-WebSocket-Protocol` does not hold unique tokens, or as a client: not one that was offered.
+    /// `Sec-WebSocket-Protocol` does not hold unique tokens, of which there may be 100, or as a client: not one that was
+    /// offered.
     Subprotocol,
     /// `Sec-WebSocket-Extensions` does not parse, or as a client: names one that was not offered.
     Extension,

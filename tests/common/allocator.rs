@@ -40,10 +40,12 @@ impl Watch {
     }
 }
 
-/// What `work` cost its thread: the most bytes that it held at once, and how often it called the allocator.
+/// What `work` cost its thread: the most bytes that it held at once, how many it did not give back, and how often it
+/// called the allocator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cost {
     pub bytes: usize,
+    pub left: isize,
     pub calls: usize,
 }
 
@@ -55,8 +57,11 @@ pub fn cost_of<T>(work: impl FnOnce() -> T) -> (T, Cost) {
         watch.calls.set(0);
     });
     let result = work();
-    let cost =
-        WATCH.with(|watch| Cost { bytes: watch.most.get() as usize, calls: watch.calls.get() });
+    let cost = WATCH.with(|watch| Cost {
+        bytes: watch.most.get() as usize,
+        left: watch.held.get(),
+        calls: watch.calls.get(),
+    });
     (result, cost)
 }
 
