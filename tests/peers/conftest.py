@@ -79,7 +79,7 @@ class Program:
 def start_serve(*arguments):
     program = Program([os.environ["PEERS_SERVE"], "127.0.0.1:0", *arguments])
     while (line := program.line()) is not None:
-        found = re.search(r"http://(127\.0\.0\.1):(\d+)/", line)
+        found = re.search(r"(?:http|ws)://(127\.0\.0\.1):(\d+)/", line)
         if found:
             return program, (found[1], int(found[2]))
     program.stop()
