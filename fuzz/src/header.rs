@@ -1,0 +1,48 @@
+//! The frame header as a pure function.
+
+use sockless::{FrameHeader, OpCode};
+
+/// What parses is written back the same; every shorter piece of it asks for more; an error does not go away when more
+/// bytes follow, and is not there before the byte that it is about.
+pub fn laws(bytes: &[u8]) {
+    let parsed = FrameHeader::parse(bytes);
+    match parsed {
+        Ok(Some((header, len))) => {
+            assert!(len <= FrameHeader::MAX_LEN && len <= bytes.len());
+            assert_eq!(header.encode().as_bytes(), &bytes[..len]);
+            assert_eq!(FrameHeader::len_for(header.payload_len, header.mask.is_some()), len);
+            assert_eq!(OpCode::from_bits(bytes[0]), Some(header.opcode));
+            assert!(header.rsv < 8 && header.payload_len < 1 << 63);
+            if header.opcode.is_control() {
+                assert!(header.fin && header.payload_len <= 125);
+            }
+            assert_eq!(FrameHeader::parse(&bytes[..len]), parsed);
+            (0..len).for_each(|cut| assert_eq!(FrameHeader::parse(&bytes[..cut]), Ok(None)));
+        }
+        Ok(None) => {
+            assert!(bytes.len() < FrameHeader::MAX_LEN);
+            let pieces = 0..bytes.len();
+            pieces.for_each(|cut| assert_eq!(FrameHeader::parse(&bytes[..cut]), Ok(None)));
+        }
+        Err(violation) => {
+            let mut early = (0..bytes.len()).map(|cut| FrameHeader::parse(&bytes[..cut]));
+            assert!(early.all(|parsed| parsed == Ok(None) || parsed == Err(violation)));
+        }
+    }
+}
+
+/// A header that may be written is read as it was.
+pub fn written(header: FrameHeader) {
+    let header = FrameHeader { rsv: header.rsv & 7, ..header };
+    let wire = header.encode();
+    let may_be_written = header.payload_len < 1 << 63
+        && (!header.opcode.is_control() || header.fin && header.payload_len <= 125);
+    match FrameHeader::parse(wire.as_bytes()) {
+        Ok(Some(parsed)) => {
+            assert!(may_be_written);
+            assert_eq!(parsed, (header, wire.as_bytes().len()));
+        }
+        Ok(None) => unreachable!("all of it is there"),
+        Err(_) => assert!(!may_be_written),
+    }
+}

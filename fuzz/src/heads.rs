@@ -1,0 +1,92 @@
+//! Request and response heads: any bytes, at any cut.
+
+use sockless::handshake::{Request, Response, Uri};
+use sockless::{Config, Event, State, WebSocket, WriteBuffer};
+
+use crate::model::drive::{Run, Setup, Take, drive};
+use crate::model::oracle::Item;
+use crate::model::{Sevens, sevens};
+
+const SETUP: Setup = Setup { rx: 4096, tx: 4096, take: Take::Messages, eof: true };
+
+fn config() -> Config {
+    Config::new().max_head_size(2048).max_headers(20)
+}
+
+/// The cuts to compare: none, every byte, and three places that the input itself names.
+fn cuts(input: &[u8]) -> [Vec<usize>; 3] {
+    let at = |index: usize| usize::from(*input.get(index).unwrap_or(&0)) * input.len() / 256;
+    let mut places = vec![at(3), at(input.len() / 2), at(input.len().saturating_sub(1))];
+    places.sort_unstable();
+    [vec![], (1..input.len()).collect(), places]
+}
+
+fn same_at_every_cut(input: &[u8], run: impl Fn(Vec<usize>) -> Run) -> Run {
+    let [whole, rest @ ..] = cuts(input).map(run);
+    rest.into_iter().for_each(|cut| assert_eq!(whole, cut));
+    assert!(whole.done && whole.state == State::Closed);
+    whole
+}
+
+/// A server that accepts what it can: one complete answer to each request that is whole, of a status that its kind
+/// allows, and nothing else before the 101.
+pub fn request(input: &[u8]) {
+    let run = same_at_every_cut(input, |cuts| {
+        let ws = WebSocket::server(config());
+        drive(ws, input, cuts, SETUP, |ws, event, tx| {
+            if let Event::Request(request) = event {
+                assert_eq!(request.method(), "GET");
+                assert!(request.headers().count() <= 20);
+                assert!(request.subprotocols().all(|name| !name.is_empty()));
+                let first = request.subprotocols().next();
+                let response =
+                    first.map_or(Response::new(), |name| Response::new().subprotocol(name));
+                ws.accept(request, response, tx).expect("there is room");
+            }
+        })
+        .run
+    });
+    let head = run.output.windows(4).position(|end| end == b"\r\n\r\n");
+    let Some(head) = head else {
+        assert!(run.output.is_empty() && run.items == [Item::Lost]);
+        return;
+    };
+    let (head, rest) = run.output.split_at(head + 4);
+    let head = std::str::from_utf8(head).expect("ours is ASCII");
+    let status: u16 = head["HTTP/1.1 ".len()..][..3].parse().expect("a number");
+    // Nobody answers what asks for no WebSocket: 426, or 405 by its method.
+    assert!([101, 400, 405, 426, 431, 505].contains(&status), "{head}");
+    if status == 101 {
+        assert!(head.contains("\r\nSec-WebSocket-Accept: "));
+    } else {
+        let length = head.split("\r\nContent-Length: ").nth(1).expect("it says its length");
+        let length: usize = length.split("\r\n").next().unwrap_or("").parse().expect("a number");
+        assert_eq!(rest.len(), length);
+        assert!(head.contains("\r\nConnection: close\r\n"));
+    }
+}
+
+/// A client that asked: what it takes for a 101 opens the connection, and it says nothing but frames after that, and
+/// nothing at all before.
+pub fn response(input: &[u8]) {
+    let run = same_at_every_cut(input, |cuts| {
+        let mut ws = WebSocket::client(config(), sevens as Sevens);
+        let mut tx = WriteBuffer::new([0; 1024]);
+        let uri = Uri::parse("ws://example.com").expect("a good address");
+        ws.connect(&Request::new(&uri).subprotocols(&["chat"]), &mut tx).expect("there is room");
+        drive(ws, input, cuts, SETUP, |ws, event, _| {
+            if let Event::Response(response) = event {
+                assert_eq!(response.status(), 101);
+                let chosen = ws.establish(response, &["chat"]);
+                assert_eq!(chosen.is_ok(), ws.state() == State::Open);
+                assert!(matches!(chosen, Ok(None | Some("chat")) | Err(_)));
+            }
+        })
+        .run
+    });
+    let opened = run
+        .items
+        .iter()
+        .any(|item| matches!(item, Item::Other(words) if words.starts_with("Response")));
+    assert!(opened || run.output.is_empty());
+}

@@ -1,0 +1,79 @@
+//! Addresses and header lists: the small languages of the handshake.
+
+use sockless::extensions;
+use sockless::handshake::{Upgrade, Uri, accept_key, check_response, subprotocols};
+
+/// An address that parses is safe to write into a head, and says the same when it is written and read again.
+pub fn uri(text: &str) {
+    let Ok(uri) = Uri::parse(text) else { return };
+    let written = uri.to_string();
+    let again = Uri::parse(&written).expect("what was accepted is an address");
+    assert_eq!(again.to_string(), written);
+    assert_eq!((again.host(), again.port()), (uri.host(), uri.port()));
+    assert_eq!((again.is_secure(), again.query()), (uri.is_secure(), uri.query()));
+    assert_eq!(again.resource_name().to_string(), uri.resource_name().to_string());
+    assert_ne!(uri.port(), 0);
+    assert!(uri.resource_name().to_string().starts_with('/'));
+    for part in [uri.host_header().to_string(), uri.resource_name().to_string()] {
+        assert!(part.bytes().all(|byte| byte.is_ascii_graphic()));
+    }
+    if uri.host().contains(':') {
+        assert!(uri.host().parse::<std::net::Ipv6Addr>().is_ok(), "{}", uri.host());
+    }
+}
+
+/// A list of extensions is read the same again after it was written back, and its end is its end.
+pub fn extension_list(lines: &[&[u8]]) {
+    let mut text = Vec::new();
+    let mut list = extensions::parse(lines.iter().copied());
+    for extension in list.by_ref() {
+        let Ok(extension) = extension else { break };
+        assert!(!extension.name().is_empty());
+        let mut element = extension.name().to_string();
+        for parameter in extension.parameters() {
+            assert!(!parameter.name().is_empty());
+            element += &format!("; {}", parameter.name());
+            if let Some(value) = parameter.value() {
+                assert!(value.chars().count() > 0);
+                assert!(value == *value.to_string());
+                element += &format!("={value}");
+            }
+        }
+        text.push(element);
+    }
+    assert!(list.next().is_none());
+    let joined = text.join(", ");
+    let again: Vec<_> = extensions::parse([joined.as_bytes()]).collect();
+    assert_eq!(again.len(), text.len());
+    assert!(again.iter().all(Result::is_ok));
+}
+
+/// Headers from any source, each line of the input one `name: value`.
+pub fn headers(method: &str, lines: &[&[u8]]) {
+    let headers: Vec<(&[u8], &[u8])> = lines
+        .iter()
+        .map(|line| match line.iter().position(|&byte| byte == b':') {
+            Some(colon) => (&line[..colon], &line[colon + 1..]),
+            None => (*line, &[][..]),
+        })
+        .collect();
+    let names: Vec<&str> = subprotocols(headers.iter().copied()).collect();
+    if let Ok(Some(upgrade)) = Upgrade::of_request(method, headers.iter().copied()) {
+        assert_eq!(method, "GET");
+        let mut unique = names.clone();
+        unique.sort_unstable();
+        unique.dedup();
+        assert_eq!(unique.len(), names.len());
+        let key = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(b"Sec-WebSocket-Key"));
+        let key = key.expect("it has one").1.trim_ascii();
+        assert_eq!(upgrade.accept(), accept_key(key));
+    }
+    if let Ok(chosen) = check_response(b"dGhlIHNhbXBsZSBub25jZQ==", headers.iter().copied(), &names)
+    {
+        assert!(chosen.is_none_or(|chosen| names.contains(&chosen)));
+        let accept =
+            headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(b"Sec-WebSocket-Accept"));
+        let values: Vec<_> = accept.map(|(_, value)| value.trim_ascii()).collect();
+        assert_eq!(values, [b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="]);
+    }
+}
