@@ -1,0 +1,95 @@
+//! The client that Autobahn's test suite talks to (see `tests/autobahn`). As the suite asks, it lets itself be told
+//! how many cases there are, echoes what comes in each of them, and has the reports written.
+//!
+//! ```text
+//! autobahn_client ws://127.0.0.1:PORT NAME
+//! ```
+//!
+//! It is the plain blocking loop of a client, with nothing around it.
+
+use std::error::Error;
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use sockless::handshake::{Request, Uri};
+use sockless::{Client, Config, Event, OsEntropy, ReadBuffer, WebSocket, WriteBuffer};
+
+/// The suite's largest messages have 16 MiB.
+const LIMIT: usize = 17 << 20;
+/// The suite waits at most so long for anything; a connection that is silent for longer is stuck.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(suite), Some(name), None) = (arguments.next(), arguments.next(), arguments.next())
+    else {
+        return Err("usage: autobahn_client URI NAME".into());
+    };
+    let mut count = None;
+    talk(&format!("{suite}/getCaseCount"), |text| count = text.parse().ok())?;
+    let count: u32 = count.ok_or("the suite did not say how many cases there are")?;
+    for case in 1..=count {
+        // A connection that ends otherwise than a Close would have it is the suite's to judge.
+        if let Err(error) = talk(&format!("{suite}/runCase?case={case}&agent={name}"), |_| {}) {
+            eprintln!("case {case}: {error}");
+        }
+    }
+    talk(&format!("{suite}/updateReports?agent={name}"), |_| {})
+}
+
+/// Echoes all that the server says, until it ends the connection. `hear` gets the texts.
+fn talk(address: &str, mut hear: impl FnMut(&str)) -> Result<(), Box<dyn Error>> {
+    let uri = Uri::parse(address)?;
+    let mut stream = TcpStream::connect((uri.host(), uri.port()))?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut ws = WebSocket::client(Config::default(), OsEntropy);
+    let (mut rx, mut tx) = (ReadBuffer::growing(LIMIT), WriteBuffer::growing(LIMIT));
+    ws.connect(&Request::new(&uri), &mut tx)?;
+    while !ws.is_done() {
+        if stream.write_all(tx.bytes()).is_err() {
+            rx.end_of_stream(); // what it said before it went is still to be read
+        }
+        tx.clear();
+        match stream.read(rx.space()) {
+            Ok(n) => rx.filled(n),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => rx.end_of_stream(),
+            Err(error) => return Err(error.into()),
+        }
+        while let Some(event) = ws.receive(&mut rx, &mut tx) {
+            echo(event, &mut ws, &mut stream, &mut tx, &mut hear)?;
+        }
+    }
+    // The last of all is often our Close: without this it could be lost with what was not read.
+    let _ = stream.write_all(tx.bytes());
+    let _ = stream.shutdown(std::net::Shutdown::Write);
+    while matches!(stream.read(&mut [0; 4096]), Ok(1..)) {}
+    Ok(())
+}
+
+fn echo(
+    event: Event<'_>,
+    ws: &mut WebSocket<Client<OsEntropy>>,
+    stream: &mut TcpStream,
+    tx: &mut WriteBuffer<sockless::Growing>,
+    hear: &mut impl FnMut(&str),
+) -> Result<(), Box<dyn Error>> {
+    // Room for a whole message again, whatever came in the same read.
+    if tx.len() > 1 << 16 {
+        stream.write_all(tx.bytes())?;
+        tx.clear();
+    }
+    match event {
+        Event::Text(text) => {
+            hear(text);
+            ws.send_text(text, tx)?;
+        }
+        Event::Binary(bytes) => ws.send_binary(bytes, tx)?,
+        Event::Refused(response) => return Err(format!("refused: {}", response.status()).into()),
+        Event::Failed(failure) => eprintln!("{failure}"),
+        _ => {}
+    }
+    Ok(())
+}
