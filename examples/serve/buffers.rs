@@ -1,7 +1,7 @@
 //! Buffers that connections borrow while there is something in them.
 //!
-//! An idle connection owns none: thousands of them share the few that are in use. So do those that compress without
-//! keeping a context from message to message.
+//! An idle connection owns none: thousands of them share the few that are in use. So it is with the memory for
+//! compression, where no context is kept from message to message.
 
 use sockless::{ReadBuffer, WriteBuffer};
 

@@ -11,6 +11,7 @@ use sockless::{CloseCode, Config, Error, Event, Failure, Server, State, WebSocke
 
 use crate::Shared;
 use crate::buffers::{HIGH_MARK, Rx, Tx};
+use crate::compression::Totals;
 use crate::echo::Echo;
 use crate::routes;
 
@@ -26,6 +27,8 @@ const TIMERS: Timers = Timers {
 const STALLED_MS: u64 = 20_000;
 /// How many reads a client may have in its turn, while others wait for theirs.
 const READS_PER_TURN: usize = 16;
+/// How much may be made of one read: 16 KiB can inflate to a thousand times that.
+const INFLATED_PER_READ: usize = 256 << 10;
 
 /// What a connection is for, once its request has said so.
 pub enum Purpose {
@@ -90,6 +93,9 @@ impl Connection {
         self.ws.borrow_from(&mut shared.pool.deflate);
         let next = self.exchange(&mut rx, &mut tx, shared);
         self.ws.return_to(&mut shared.pool.deflate);
+        if let Purpose::Echo(echo) = &self.purpose {
+            shared.traffic.update(self.id, || Totals::of(&self.ws, echo.bytes()));
+        }
         shared.pool.put_rx(rx, &mut self.rx);
         shared.pool.put_tx(tx, &mut self.tx);
         next
@@ -134,17 +140,19 @@ impl Connection {
     }
 
     /// Acts on what was received, as long as there is room for what that causes to be sent. Says whether it
-    /// stopped for want of room.
+    /// stopped before the end: for want of room, or to see to the socket and to others.
     fn events(&mut self, rx: &mut Rx, tx: &mut Tx, shared: &mut Shared) -> bool {
-        while tx.len() <= HIGH_MARK {
+        let mut inflated = 0;
+        while tx.len() <= HIGH_MARK && inflated <= INFLATED_PER_READ {
             let event = match self.purpose {
                 Purpose::Echo(_) => self.ws.receive_chunks(rx, tx),
                 _ => self.ws.receive(rx, tx),
             };
-            match event {
-                Some(event) => self.event(event, tx, shared),
-                None => return false,
+            let Some(event) = event else { return false };
+            if let Event::Chunk(chunk) = &event {
+                inflated += chunk.bytes().len();
             }
+            self.event(event, tx, shared);
         }
         true
     }
@@ -206,6 +214,12 @@ impl Connection {
             Purpose::Login => {
                 let host = routes::host(request).ok_or("no link can be made for this Host")?;
                 shared.logins.join(self.id, host, shared.now, &mut shared.outbox)
+            }
+            Purpose::Echo(_) => {
+                if let Some(name) = routes::parameter(request, "name") {
+                    shared.traffic.join(self.id, &name);
+                }
+                Ok(())
             }
             _ => Ok(()),
         }

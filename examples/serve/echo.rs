@@ -1,5 +1,6 @@
 //! Sends messages back as they arrive: one of 64 MiB passes through in pieces and is nowhere whole.
 
+use sockless::deflate::Totals;
 use sockless::{Chunk, Error, Server, WebSocket};
 
 use crate::buffers::Tx;
@@ -10,11 +11,21 @@ pub const FRAGMENT: usize = 64 << 10;
 
 #[derive(Default)]
 pub struct Echo {
+    /// How much was received to be sent back.
+    bytes: u64,
     /// The part of the message that arrived since the last fragment.
     pending: Vec<u8>,
+    /// What was inflated before this message.
+    before: Totals,
+    /// Whether a part of this message was sent.
+    begun: bool,
 }
 
 impl Echo {
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     pub fn chunk(
         &mut self,
         chunk: &Chunk,
@@ -22,22 +33,42 @@ impl Echo {
         tx: &mut Tx,
     ) -> Result<(), Error> {
         let (kind, mut bytes) = (chunk.kind(), chunk.bytes());
-        if self.pending.is_empty() && chunk.is_last() && bytes.len() <= FRAGMENT {
-            return ws.send_fragment(kind, bytes, true, tx);
-        }
+        self.bytes += bytes.len() as u64;
         while self.pending.len() + bytes.len() > FRAGMENT {
             let (now, later) = bytes.split_at(FRAGMENT - self.pending.len());
             self.pending.extend_from_slice(now);
+            self.begin(ws);
             ws.send_fragment(kind, &self.pending, false, tx)?;
             self.pending.clear();
             bytes = later;
         }
-        self.pending.extend_from_slice(bytes);
-        if chunk.is_last() {
+        if !chunk.is_last() {
+            self.pending.extend_from_slice(bytes);
+            return Ok(());
+        }
+        self.begin(ws);
+        if self.pending.is_empty() {
+            ws.send_fragment(kind, bytes, true, tx)?;
+        } else {
+            self.pending.extend_from_slice(bytes);
             ws.send_fragment(kind, &self.pending, true, tx)?;
             self.pending = Vec::new(); // between messages a connection owns nothing
         }
+        self.begun = false;
+        self.before = ws.inflated();
         Ok(())
+    }
+
+    /// What compression did not make shorter on its way here, it would not on its way back, and it costs more time than
+    /// all the rest. What came uncompressed may still be worth it.
+    fn begin(&mut self, ws: &mut WebSocket<Server>) {
+        if !self.begun {
+            let now = ws.inflated();
+            let message = now.messages - self.before.messages;
+            let wire = now.wire - self.before.wire;
+            ws.set_compress(message == 0 || wire < message / 10 * 9);
+            self.begun = true;
+        }
     }
 }
 

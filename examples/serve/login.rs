@@ -20,16 +20,7 @@ enum Request {
 #[serde(tag = "type", rename_all = "lowercase")]
 enum News<'a> {
     Code { link: &'a str, svg: &'a str, seconds: u64 },
-    Opened,
     Login { name: &'a str },
-}
-
-/// What to show on the device that opened a link.
-pub enum Opened {
-    Confirm,
-    LoggedIn,
-    /// Unknown, used, expired, or its page is gone: which of these is nobody's business.
-    Invalid,
 }
 
 /// A page that shows a code, or is logged in and shows none.
@@ -37,6 +28,8 @@ struct Waiting {
     /// What the page's server is called where the page was opened.
     host: String,
     token: Option<String>,
+    /// Whom the link logs in, unless it says so itself.
+    guest: String,
     expires: u64,
 }
 
@@ -57,7 +50,8 @@ impl Logins {
         now: u64,
         out: &mut Outbox,
     ) -> Result<(), &'static str> {
-        self.pages.insert(id, Waiting { host: host.to_owned(), token: None, expires: 0 });
+        let page = Waiting { host: host.to_owned(), token: None, guest: String::new(), expires: 0 };
+        self.pages.insert(id, page);
         self.issue(id, now, out)
     }
 
@@ -82,20 +76,27 @@ impl Logins {
         Ok(())
     }
 
-    /// A link was opened, and confirmed if it comes with a name.
-    pub fn open(&mut self, token: &str, name: Option<&str>, now: u64, out: &mut Outbox) -> Opened {
-        let Some(&id) = self.tokens.get(token) else { return Opened::Invalid };
-        let Some(page) = self.pages.get_mut(&id).filter(|page| now < page.expires) else {
-            return Opened::Invalid;
-        };
-        let Some(name) = name.and_then(clean_name) else {
-            out.push((id, json(&News::Opened)));
-            return Opened::Confirm;
-        };
-        page.token = None;
-        self.tokens.remove(token);
+    /// Under which name opening a link would log its page in. `None` for one that is unknown, used or expired, or whose
+    /// page is gone: which of these is nobody's business.
+    pub fn look(&self, token: &str, name: Option<&str>, now: u64) -> Option<String> {
+        let page = self.pages.get(self.tokens.get(token)?)?;
+        (now < page.expires)
+            .then(|| name.and_then(clean_name).unwrap_or_else(|| page.guest.clone()))
+    }
+
+    /// A link is opened: the page that shows it is logged in at once, and the link is used up.
+    pub fn open(
+        &mut self,
+        token: &str,
+        name: Option<&str>,
+        now: u64,
+        out: &mut Outbox,
+    ) -> Option<String> {
+        let name = self.look(token, name, now)?;
+        let id = self.tokens.remove(token)?;
+        self.pages.get_mut(&id)?.token = None;
         out.push((id, json(&News::Login { name: &name })));
-        Opened::LoggedIn
+        Some(name)
     }
 
     /// Gives each page whose code has expired a new one.
@@ -111,9 +112,12 @@ impl Logins {
 
     fn issue(&mut self, id: usize, now: u64, out: &mut Outbox) -> Result<(), &'static str> {
         let Some(page) = self.pages.get_mut(&id) else { return Ok(()) };
-        let mut random = [0; 16];
-        getrandom::fill(&mut random).map_err(|_| "no entropy for a code")?;
+        let (mut random, mut number) = ([0; 16], [0; 2]);
+        getrandom::fill(&mut random)
+            .and_then(|()| getrandom::fill(&mut number))
+            .map_err(|_| "no entropy for a code")?;
         let token = format!("{:032x}", u128::from_be_bytes(random));
+        page.guest = format!("Guest {}", 1000 + u16::from_be_bytes(number) % 9000);
         let link = format!("http://{}/login/{token}", page.host);
         // A screen has no scratches to correct; fewer and larger squares are easier to read.
         let code = QrCode::with_error_correction_level(&link, EcLevel::L)
@@ -145,18 +149,20 @@ mod tests {
         let (mut logins, mut out) = (Logins::default(), Outbox::new());
         logins.join(1, "here:1", 0, &mut out).unwrap();
         let first = token(&mut out);
-        assert!(matches!(logins.open(&first, None, 1, &mut out), Opened::Confirm));
-        assert_eq!(&*out.pop().unwrap().1, r#"{"type":"opened"}"#);
-        assert!(matches!(logins.open(&first, Some(" "), 1, &mut out), Opened::Confirm));
-        out.clear();
-        assert!(matches!(logins.open(&first, Some("Ada"), 1, &mut out), Opened::LoggedIn));
-        assert_eq!(&*out.pop().unwrap().1, r#"{"type":"login","name":"Ada"}"#);
-        assert!(matches!(logins.open(&first, Some("Eve"), 1, &mut out), Opened::Invalid));
+        let guest = logins.look(&first, None, 1).unwrap();
+        assert!(guest.starts_with("Guest ") && out.is_empty(), "looking changes nothing");
+        assert_eq!(logins.open(&first, Some(" "), 1, &mut out), Some(guest.clone()));
+        assert_eq!(*out.pop().unwrap().1, format!(r#"{{"type":"login","name":"{guest}"}}"#));
+        assert_eq!(logins.open(&first, None, 1, &mut out), None);
+        assert_eq!(logins.look(&first, None, 1), None);
         assert!(out.is_empty());
         logins.receive(1, r#"{"type":"logout"}"#, 2, &mut out).unwrap();
-        assert_ne!(token(&mut out), first);
+        let second = token(&mut out);
+        assert_ne!(second, first);
         logins.receive(1, r#"{"type":"logout"}"#, 2, &mut out).unwrap();
         assert!(out.is_empty(), "a page that shows a code gets no other for asking");
+        assert_eq!(logins.open(&second, Some(" Ada\n"), 2, &mut out).unwrap(), "Ada");
+        assert_eq!(&*out.pop().unwrap().1, r#"{"type":"login","name":"Ada"}"#);
         assert!(logins.receive(1, "{}", 2, &mut out).is_err());
     }
 
@@ -167,13 +173,13 @@ mod tests {
         let first = token(&mut out);
         logins.expire(VALID_MS - 1, &mut out);
         assert!(out.is_empty());
-        assert!(matches!(logins.open(&first, Some("Ada"), VALID_MS, &mut out), Opened::Invalid));
+        assert_eq!(logins.open(&first, Some("Ada"), VALID_MS, &mut out), None);
         logins.expire(VALID_MS, &mut out);
         let second = token(&mut out);
-        assert!(matches!(logins.open(&first, None, VALID_MS, &mut out), Opened::Invalid));
-        assert!(matches!(logins.open(&second, None, VALID_MS, &mut out), Opened::Confirm));
+        assert_eq!(logins.look(&first, None, VALID_MS), None);
+        assert!(logins.look(&second, None, VALID_MS).is_some());
         logins.leave(1);
-        assert!(matches!(logins.open(&second, None, VALID_MS, &mut out), Opened::Invalid));
+        assert_eq!(logins.look(&second, None, VALID_MS), None);
         assert!(logins.tokens.is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! A server to play with, and a model of how to drive many connections from one thread.
 //!
 //! ```text
-//! cargo run --release --example serve -- [ADDRESS] [--subprotocol NAME]...
+//! cargo run --release --example serve -- [ADDRESS] [OPTION]...
 //! ```
 //!
 //! Its page has an echo, a chat, and "scan to log in". Below it, from the socket up:
@@ -11,13 +11,16 @@
 //! - `buffers.rs`: the memory for that, borrowed from a pool only while there is something in it.
 //! - `routes.rs`, `pages.rs`: which path is what, who may use it, and plain HTTP.
 //! - `echo.rs`, `chat.rs`, `login.rs`: what the connections are for. They know nothing of sockets.
+//! - `compression.rs`: what is agreed to, and the figures that show what it saves.
 //!
-//! Whatever a client does, it costs at most about 450 KiB, half of it for compression, and no other client notices: one that does not
-//! read is not read from and in the end dropped, one that is silent is pinged, one that floods waits for its
-//! turn, and a handshake or a close that does not come to an end has a time limit.
+//! An idle connection owns no buffer and no window. Whatever a client does, it costs at most about 460 KiB, half of it
+//! for compression, and no other client notices: one that does not read is not read from and in the end dropped, one
+//! that is silent is pinged, one that floods waits for its turn, and a handshake or a close that does not come to an
+//! end has a time limit.
 
 mod buffers;
 mod chat;
+mod compression;
 mod connection;
 mod echo;
 mod log;
@@ -33,16 +36,20 @@ use std::time::{Duration, Instant};
 
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
+use sockless::deflate::DeflateConfig;
 
 use crate::connection::{Connection, Next};
 
 const USAGE: &str = "\
 Serves a page with an echo, a chat and a log-in by scanned code, over WebSockets.
 
-Usage: serve [ADDRESS] [--subprotocol NAME]...
+Usage: serve [ADDRESS] [OPTION]...
 
 ADDRESS             where to listen, 127.0.0.1:8001 if not given; port 0 takes a free one
 --subprotocol NAME  a subprotocol to agree to when a client offers it; may be given several times
+--no-deflate        agree to no compression; by default it is agreed to with all who offer it
+--context-takeover  let messages refer to earlier ones: they get shorter, and a connection costs up to
+                    210 KiB more for as long as it lasts
 --help              this text
 
 The page's address is printed on standard output, what becomes of connections on standard error.
@@ -56,6 +63,7 @@ const TICK: Duration = Duration::from_millis(500);
 struct Options {
     address: String,
     subprotocols: Vec<String>,
+    deflate: Option<DeflateConfig>,
 }
 
 /// What all connections use, each in its turn.
@@ -67,7 +75,10 @@ pub struct Shared {
     pub logins: login::Logins,
     /// Messages that the present turn causes on other connections.
     pub outbox: chat::Outbox,
+    pub traffic: compression::Traffic,
     pub subprotocols: Vec<String>,
+    /// What compression is agreed to.
+    pub deflate: Option<DeflateConfig>,
     pub log: log::Log,
 }
 
@@ -76,6 +87,7 @@ impl Shared {
     pub fn leave(&mut self, id: usize) {
         self.room.leave(id, &mut self.outbox);
         self.logins.leave(id);
+        self.traffic.leave(id);
     }
 }
 
@@ -118,6 +130,7 @@ fn main() -> ExitCode {
 fn options() -> Result<Option<Options>, lexopt::Error> {
     use lexopt::prelude::*;
     let (mut address, mut subprotocols) = (None, Vec::new());
+    let (mut deflate, mut takeover) = (true, false);
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -131,12 +144,15 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
                 }
                 subprotocols.push(name);
             }
+            Long("no-deflate") => deflate = false,
+            Long("context-takeover") => takeover = true,
             Value(value) if address.is_none() => address = Some(value.string()?),
             _ => return Err(argument.unexpected()),
         }
     }
     let address = address.unwrap_or_else(|| "127.0.0.1:8001".to_owned());
-    Ok(Some(Options { address, subprotocols }))
+    let deflate = deflate.then(|| compression::config(takeover));
+    Ok(Some(Options { address, subprotocols, deflate }))
 }
 
 enum Never {}
@@ -144,11 +160,12 @@ enum Never {}
 fn serve(options: Options) -> io::Result<Never> {
     // Thousands of clients are thousands of file descriptors; often fewer are allowed at first.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
-    let listener = listen(&options.address)?;
+    let Options { address, subprotocols, deflate } = options;
+    let listener = listen(&address)?;
     let page = page_address(listener.local_addr()?);
     let mut stdout = io::stdout();
     writeln!(stdout, "http://{page}/").and_then(|()| stdout.flush())?;
-    Loop::new(listener, options.subprotocols)?.run()
+    Loop::new(listener, subprotocols, deflate)?.run()
 }
 
 fn listen(address: &str) -> io::Result<TcpListener> {
@@ -178,7 +195,11 @@ fn page_address(mut address: SocketAddr) -> SocketAddr {
 }
 
 impl Loop {
-    fn new(mut listener: TcpListener, subprotocols: Vec<String>) -> io::Result<Loop> {
+    fn new(
+        mut listener: TcpListener,
+        subprotocols: Vec<String>,
+        deflate: Option<DeflateConfig>,
+    ) -> io::Result<Loop> {
         let poll = Poll::new()?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         let now = Instant::now();
@@ -197,7 +218,9 @@ impl Loop {
                 room: chat::Room::default(),
                 logins: login::Logins::default(),
                 outbox: chat::Outbox::new(),
+                traffic: compression::Traffic::default(),
                 subprotocols,
+                deflate,
                 log: log::Log::start(),
             },
         })

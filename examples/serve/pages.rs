@@ -1,7 +1,8 @@
-//! What a browser gets that asks for a page and not for a WebSocket. All of it is static text: nothing that
-//! a client sends is ever part of a page.
+//! What a browser gets that asks for a page and not for a WebSocket. Nothing that a client sends is ever part of one,
+//! but for a name, as text.
 
-use crate::login::Opened;
+use crate::chat::json;
+use crate::compression::Totals;
 
 pub struct Page {
     pub status: u16,
@@ -15,7 +16,7 @@ pub const HEADERS: [(&str, &str); 5] = [
     (
         "Content-Security-Policy",
         "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; \
-         connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+         connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
     ),
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
@@ -36,28 +37,30 @@ pub fn foreign_origin() -> Page {
     text(403, "This is for pages that came from this server.\n")
 }
 
-/// What the other device shows that opened a link to log in with.
-pub fn login(opened: &Opened) -> Page {
-    let (status, title, content) = match opened {
-        Opened::Confirm => (
-            200,
-            "Log in the other page?",
-            r#"<p>Only go on if you have just scanned the code yourself.</p>
-<form><label for="name">Your name</label>
-<input id="name" name="name" maxlength="24" required autofocus autocomplete="nickname">
-<button id="confirm">Log in</button></form>"#,
-        ),
-        Opened::LoggedIn => {
-            (200, "Logged in", "<p>The other page knows. This one can be closed.</p>")
+/// What the other device shows that opened a link to log in with: whom it has logged in, if it could.
+pub fn login(name: Option<&str>) -> Page {
+    let (status, title, content) = match name {
+        Some(name) => {
+            let name = html_escape::encode_text(name);
+            let content = format!(
+                "<p>You are logged in on the other screen as <strong id=\"name\">{name}</strong>. \
+                 This page can be closed.</p>"
+            );
+            (200, "Logged in", content)
         }
-        Opened::Invalid => (
+        None => (
             404,
             "This link is of no use",
-            "<p>It was used, or its time is over. Scan the code again.</p>",
+            "<p>It was used, or its time is over. Scan the code that the other screen shows now.</p>".to_owned(),
         ),
     };
     let frame = include_str!("login.html");
-    html(status, frame.replace("<!-- title -->", title).replace("<!-- content -->", content))
+    html(status, frame.replace("<!-- title -->", title).replace("<!-- content -->", &content))
+}
+
+/// What compression did for a connection, for the page that has it open.
+pub fn traffic(totals: &Totals) -> Page {
+    Page { status: 200, media_type: "application/json", body: json(totals).to_string() }
 }
 
 fn html(status: u16, body: String) -> Page {

@@ -1,6 +1,7 @@
 //! What each path is for, and who may use it.
 
-use sockless::deflate::{Context, DeflateConfig, WindowBits};
+use std::borrow::Cow;
+
 use sockless::handshake::{Answer, RequestHead, Response};
 use sockless::{Server, WebSocket};
 
@@ -9,14 +10,6 @@ use crate::buffers::Tx;
 use crate::connection::Purpose;
 use crate::echo::Echo;
 use crate::pages::{self, Page};
-
-/// What compression costs, at most: 164 KiB for each connection that keeps what it sent in mind, and 46 KiB to take what
-/// its client compresses.
-const COMPRESSION: DeflateConfig = DeflateConfig {
-    send: Context { window_bits: WindowBits::new(12).unwrap(), takeover: true },
-    memory_level: 5,
-    ..DeflateConfig::DEFAULT
-};
 
 /// Answers a request to open a WebSocket.
 pub fn upgrade(
@@ -40,7 +33,10 @@ pub fn upgrade(
         return Purpose::Unknown;
     }
     let is_known = |offered: &&str| shared.subprotocols.iter().any(|known| known == offered);
-    let mut response = Response::new().deflate(COMPRESSION);
+    let mut response = Response::new();
+    if let Some(config) = shared.deflate {
+        response = response.deflate(config);
+    }
     if let Some(name) = request.subprotocols().find(is_known) {
         response = response.subprotocol(name);
     }
@@ -55,19 +51,26 @@ pub fn page(request: &RequestHead, ws: &mut WebSocket<Server>, tx: &mut Tx, shar
     if !matches!(request.method(), "GET" | "HEAD") {
         return; // what is left unanswered is refused by the machine
     }
-    let (path, query) = path_and_query(request);
+    let path = path_and_query(request).0;
     if matches!(path, "/chat" | "/login") {
         return; // likewise, with 426: a WebSocket would be welcome there
     }
     let page = match path.strip_prefix("/login/") {
-        // Only looking, as HEAD does, changes nothing.
-        Some(token) if request.method() == "GET" => {
-            let name = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "name");
-            let name = name.as_ref().map(|(_, name)| &**name);
-            pages::login(&shared.logins.open(token, name, shared.now, &mut shared.outbox))
+        Some(token) => {
+            let (name, logins) = (parameter(request, "name"), &mut shared.logins);
+            let name = match request.method() {
+                // What only wants to know where the link leads, a preview perhaps, must not use it up.
+                "HEAD" => logins.look(token, name.as_deref(), shared.now),
+                _ => logins.open(token, name.as_deref(), shared.now, &mut shared.outbox),
+            };
+            pages::login(name.as_deref())
         }
         None if path == "/" => pages::index(),
-        _ => pages::not_found(),
+        None if path == "/traffic" => {
+            let totals = parameter(request, "name").and_then(|name| shared.traffic.find(&name));
+            totals.map_or_else(pages::not_found, pages::traffic)
+        }
+        None => pages::not_found(),
     };
     answer(&page, request, ws, tx);
 }
@@ -85,6 +88,12 @@ fn answer(page: &Page, request: &RequestHead, ws: &mut WebSocket<Server>, tx: &m
 
 fn path_and_query<'a>(request: &RequestHead<'a>) -> (&'a str, &'a str) {
     request.target().split_once('?').unwrap_or((request.target(), ""))
+}
+
+/// A parameter of the address that the client asks for.
+pub fn parameter<'a>(request: &RequestHead<'a>, key: &str) -> Option<Cow<'a, str>> {
+    let query = path_and_query(request).1;
+    form_urlencoded::parse(query.as_bytes()).find(|(found, _)| found == key).map(|(_, value)| value)
 }
 
 /// The host and port that the client knows this server by, if they can stand in a link.

@@ -76,6 +76,30 @@ await check("1000 messages come back in order", async () => {
   await shows(one, "#echo-log .got .what", "1000 messages, all in order");
 });
 
+// What the page says of compression, once that is in its numbers what was sent last.
+const saving = async (page) => {
+  const shown = page.locator("#echo-saving").filter({ hasText: /^saves \d+ %$/ });
+  await shown.waitFor();
+  return Number(/\d+/.exec(await shown.textContent())[0]);
+};
+
+await check("compression is on, and the page shows what it saves", async () => {
+  const page = await open("compressing");
+  assert.equal(await page.textContent("#echo-extensions"), "on");
+  await shows(page, "#echo-wire", "nothing yet");
+  await page.fill("#echo-kib", "1024");
+  await page.click("#echo-send-sample");
+  await shows(page, "#echo-log .got .what", "(1,048,576 characters)");
+  await shows(page, "#echo-wire", / for 2 MiB$/);
+  const saved = await saving(page);
+  assert.ok(saved >= 60, `saves ${saved} %`);
+  await page.fill("#echo-text", "short");
+  await page.click("#echo-send");
+  await shows(page, "#echo-log .got .what", /^short$/);
+  await page.close();
+  return `${saved} % of sample text`;
+});
+
 await check("a subprotocol that both know is agreed", async () => {
   await one.click("#echo-details summary");
   await one.fill("#echo-protocols", "unknown.example, second.example, first.example");
@@ -109,19 +133,26 @@ await check("the chat tells who comes and goes, and what was said before", async
 await check("the log-in is pushed to the page that waits", async () => {
   await one.locator("#login-code").evaluate((image) => image.decode());
   const link = await one.getAttribute("#login-link", "href");
+  for (const look of [1, 2]) assert.equal((await fetch(link, { method: "HEAD" })).status, 200, `look ${look}`);
+  assert.equal(await one.isVisible("#login-done"), false, "looking at a link does not log in");
   const phone = await context.newPage();
   await phone.goto(link);
-  await shows(one, "#login-step", "Opened");
-  await phone.fill("#name", "Grace");
-  await phone.click("#confirm");
-  await shows(one, "#login-name", "Grace");
+  await shows(one, "#login-name", /^Guest \d{4}$/);
+  assert.equal(await phone.textContent("#name"), await one.textContent("#login-name"));
+  assert.equal(await one.isVisible("#login-code"), false);
   assert.equal(await two.isVisible("#login-done"), false);
-  const again = await phone.goto(link);
-  assert.equal(again.status(), 404, "the link works once");
+  assert.equal((await phone.goto(link)).status(), 404, "the link works once");
+  assert.equal((await fetch(link, { method: "HEAD" })).status, 404);
+  await one.click("#login-logout");
+  await shows(one, "#login-step", "Scan this code");
+  const next = await one.getAttribute("#login-link", "href");
+  assert.notEqual(next, link);
+  await phone.goto(`${next}?name=${encodeURIComponent("Grace <b>H</b> & co")}`);
+  await shows(one, "#login-name", "Grace <b>H</b> & co");
+  assert.equal(await phone.textContent("#name"), "Grace <b>H</b> & co");
   await phone.close();
   await one.click("#login-logout");
   await shows(one, "#login-step", "Scan this code");
-  assert.notEqual(await one.getAttribute("#login-link", "href"), link);
 });
 
 await check("a close code and its reason arrive at the server", async () => {
@@ -176,6 +207,8 @@ await check("pictures at 390 and 1280 pixels, light and dark, without sideways s
   await two.fill("#chat-name", "Lin");
   await two.click("#chat-rename");
   await shows(one, "#chat-log .note", "is now Lin");
+  await one.fill("#echo-kib", "64");
+  await one.click("#echo-send-sample");
   for (const text of ["Short messages", "and a longer one, to see how the lines break in a log that is narrow", "last"]) {
     await one.fill("#echo-text", text);
     await one.click("#echo-send");
@@ -195,10 +228,7 @@ await check("pictures at 390 and 1280 pixels, light and dark, without sideways s
   await one.emulateMedia({ colorScheme: "light" });
   const phone = await context.newPage();
   await phone.setViewportSize({ width: 390, height: 844 });
-  await phone.goto(await one.getAttribute("#login-link", "href"));
-  await phone.screenshot({ path: path.join(pictures, "390-confirm.png") });
-  await phone.fill("#name", "Grace");
-  await phone.click("#confirm");
+  await phone.goto(`${await one.getAttribute("#login-link", "href")}?name=Grace`);
   await shows(one, "#login-name", "Grace");
   await phone.screenshot({ path: path.join(pictures, "390-confirmed.png") });
   await phone.close();
@@ -225,10 +255,31 @@ await check("every panel is back when the server is", async () => {
 
 await check("without --subprotocol none is chosen, and the browser gives up on the offer", async () => {
   await server.kill();
-  server = await Server.start(executable, ["127.0.0.1:0"]);
+  server = await Server.start(executable, ["127.0.0.1:0", "--context-takeover"]);
   const page = await open("four");
   const end = await byHand(page, "/", ["first.example"], []);
   assert.equal(end.code, 1006);
+});
+
+await check("with --context-takeover messages that repeat others cost next to nothing", async () => {
+  const page = await open("five");
+  const text = Array.from({ length: 40 }, (_, i) => (i * i * 7919).toString(36)).join(" ");
+  for (let i = 1; i <= 20; i++) {
+    await page.fill("#echo-text", `${i} ${text}`);
+    await page.click("#echo-send");
+    await shows(page, "#echo-log .got .what", new RegExp(`^${i} `));
+  }
+  await shows(page, "#echo-saving", /^saves [89]\d %$/);
+});
+
+await check("with --no-deflate compression is off, and all else the same", async () => {
+  await server.kill();
+  server = await Server.start(executable, ["127.0.0.1:0", "--no-deflate"]);
+  const page = await open("six");
+  assert.equal(await page.textContent("#echo-extensions"), "off");
+  assert.equal(await page.isVisible("#echo-traffic"), false);
+  await page.click("#echo-send-sample");
+  await shows(page, "#echo-log .got .what", "(1,048,576 characters)");
 });
 
 await check("no script error in any page", async () => assert.deepEqual(complaints, []));

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 
-export const PATIENCE = 30_000; // far above what anything here takes; only a failure waits so long
+export const PATIENCE = 120_000; // far above what anything takes on a busy machine; only a failure waits so long
 
 export function within(promise, what) {
   let timer;
