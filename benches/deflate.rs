@@ -1,0 +1,200 @@
+//! Compression beside bare zlib-rs: the same JSON messages, the same settings, in turns, as medians of ratios.
+//!
+//! "bare" calls the library once for each message, with a flush, and once more for the tail where one is restored.
+//! "alone" is this crate's `Inflater` or `Deflater`; "connection" is a whole `WebSocket` in the client's role on
+//! receiving and the server's on sending: frame headers, limits, and text validated.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use sockless::deflate::{
+    Agreement, Context, DeflateConfig, Deflater, Flush, InflateLimits, Inflater, Step,
+};
+use sockless::{
+    Client, Config, EntropyError, Event, FrameHeader, OpCode, ReadBuffer, Server, WebSocket,
+    WriteBuffer,
+};
+use zlib_rs::{Deflate, DeflateFlush, Inflate, InflateFlush};
+
+const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
+const ROUNDS: usize = 301;
+/// Bytes of messages that each candidate goes through in a round: few, so that what else the machine does falls into few
+/// of the rounds.
+const PER_ROUND: usize = 128 << 10;
+
+/// JSON of about `size` bytes, different for each `seed`.
+fn json(size: usize, seed: u32) -> String {
+    let mut state = seed.wrapping_mul(2_654_435_761) | 1;
+    let mut random = move || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state
+    };
+    let names = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel"];
+    let mut text = String::from("[");
+    while text.len() < size {
+        let (id, name, value) = (random() % 100_000, names[random() as usize % 8], random());
+        let flag = random() % 2 == 0;
+        text += &format!(r#"{{"id":{id},"name":"{name}","value":{value},"active":{flag}}},"#);
+    }
+    text.truncate(size - 1);
+    text.push(']');
+    text
+}
+
+/// Nanoseconds of one call.
+fn time(work: impl FnOnce()) -> f64 {
+    let start = Instant::now();
+    work();
+    start.elapsed().as_nanos() as f64
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Runs the candidates in turns; the first is the measure of the others.
+fn compare(what: &str, messages: usize, bytes: usize, candidates: &mut [(&str, &mut dyn FnMut())]) {
+    candidates.iter_mut().for_each(|(_, work)| work());
+    let mut rounds: Vec<Vec<f64>> = vec![Vec::new(); candidates.len()];
+    for round in 0..ROUNDS {
+        for turn in 0..candidates.len() {
+            let which = (round + turn) % candidates.len();
+            rounds[which].push(time(&mut *candidates[which].1));
+        }
+    }
+    for (which, (name, _)) in candidates.iter().enumerate() {
+        let ratios = rounds[which].iter().zip(&rounds[0]).map(|(time, bare)| time / bare);
+        let ratio = median(ratios.collect());
+        let each = median(rounds[which].clone()) / messages as f64;
+        let speed = bytes as f64 * 1e3 / median(rounds[which].clone());
+        println!("{what:<34} {name:<11} {each:>10.0} ns {speed:>7.0} MB/s {ratio:>6.2}");
+    }
+}
+
+fn inflating(what: &str, context: Context, messages: &[String], payloads: &[Vec<u8>]) {
+    let size = messages[0].len();
+    let agreement = Agreement { send: context, receive: context };
+    let mut output = vec![0; size + 1024];
+
+    let (mut bare, mut bare_output) = (Inflate::new(false, 15), output.clone());
+    let mut bare = || {
+        for payload in payloads {
+            let before = bare.total_out();
+            bare.decompress(payload, &mut bare_output, InflateFlush::SyncFlush).unwrap();
+            let made = (bare.total_out() - before) as usize;
+            bare.decompress(&TAIL, &mut bare_output[made..], InflateFlush::SyncFlush).unwrap();
+            black_box(&bare_output[..made]);
+            if !context.takeover {
+                bare.reset(false);
+            }
+        }
+    };
+
+    let limits = InflateLimits { message: 1 << 20, ratio: None };
+    let mut inflater = Inflater::new(context, limits);
+    let mut alone = || {
+        for payload in payloads {
+            let progress = inflater.inflate(payload, &mut output, true).unwrap();
+            assert_eq!((progress.produced, progress.step), (size, Step::End));
+            black_box(&output[..size]);
+        }
+    };
+
+    let frames: Vec<Vec<u8>> = payloads
+        .iter()
+        .map(|payload| {
+            let (rsv, payload_len) = (FrameHeader::RSV1, payload.len() as u64);
+            let header =
+                FrameHeader { fin: true, rsv, opcode: OpCode::Text, mask: None, payload_len };
+            [header.encode().as_bytes(), payload].concat()
+        })
+        .collect();
+    let client = Client::new(|_: &mut [u8]| -> Result<(), EntropyError> { Ok(()) });
+    let ws = WebSocket::established(client, Config::default());
+    let mut ws = ws.with_deflate(agreement, &DeflateConfig::DEFAULT);
+    let mut rx = ReadBuffer::new(vec![0; 1 << 17].into_boxed_slice());
+    let mut tx = WriteBuffer::new([0; 1024]);
+    let mut connection = || {
+        for frame in &frames {
+            rx.extend(frame);
+            match ws.receive(&mut rx, &mut tx) {
+                Some(Event::Text(text)) => assert_eq!(text.len(), size),
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    let bytes = messages.len() * size;
+    let candidates: &mut [(&str, &mut dyn FnMut())] =
+        &mut [("bare", &mut bare), ("alone", &mut alone), ("connection", &mut connection)];
+    compare(what, messages.len(), bytes, candidates);
+}
+
+fn deflating(what: &str, context: Context, messages: &[String]) {
+    let size = messages[0].len();
+    let agreement = Agreement { send: context, receive: context };
+    let mut output = vec![0; size + size / 4 + 1024];
+
+    let (mut bare, mut bare_output) = (Deflate::new(6, false, 15), output.clone());
+    let mut bare = || {
+        for message in messages {
+            let before = bare.total_out();
+            bare.compress(message.as_bytes(), &mut bare_output, DeflateFlush::SyncFlush).unwrap();
+            let made = (bare.total_out() - before) as usize;
+            black_box(&bare_output[..made - TAIL.len()]);
+            if !context.takeover {
+                bare.reset();
+            }
+        }
+    };
+
+    let mut deflater = Deflater::new(context, &DeflateConfig::DEFAULT);
+    let mut alone = || {
+        for message in messages {
+            let progress = deflater.deflate(message.as_bytes(), &mut output, Flush::End);
+            assert_eq!((progress.consumed, progress.step), (size, Step::End));
+            black_box(&output[..progress.produced]);
+        }
+    };
+
+    let ws = WebSocket::established(Server, Config::default());
+    let mut ws = ws.with_deflate(agreement, &DeflateConfig::DEFAULT);
+    let mut tx = WriteBuffer::new(vec![0; 1 << 17].into_boxed_slice());
+    let mut connection = || {
+        for message in messages {
+            ws.send_text(message, &mut tx).unwrap();
+            black_box(tx.bytes());
+            tx.clear();
+        }
+    };
+    let bytes = messages.len() * size;
+    let candidates: &mut [(&str, &mut dyn FnMut())] =
+        &mut [("bare", &mut bare), ("alone", &mut alone), ("connection", &mut connection)];
+    compare(what, messages.len(), bytes, candidates);
+}
+
+fn main() {
+    println!("{:<34} {:<11} {:>13} {:>12} {:>6}", "", "", "per message", "", "ratio");
+    for (name, context) in [("takeover", Context::FULL), ("no takeover", Context::PER_MESSAGE)] {
+        for size in [1 << 10, 64 << 10] {
+            let count = PER_ROUND / size;
+            let messages: Vec<String> = (0..count).map(|seed| json(size, seed as u32)).collect();
+            // A round of payloads must not refer to the round before it: its first message stands alone, as it does
+            // at the beginning, since the window goes on with what is the same each time.
+            let mut deflater = Deflater::new(context, &DeflateConfig::DEFAULT);
+            let mut output = vec![0; 2 * size];
+            let payloads: Vec<Vec<u8>> = messages
+                .iter()
+                .map(|message| {
+                    let progress = deflater.deflate(message.as_bytes(), &mut output, Flush::End);
+                    output[..progress.produced].to_vec()
+                })
+                .collect();
+            let label = format!("JSON of {} KiB, {name}", size >> 10);
+            inflating(&format!("inflate, {label}"), context, &messages, &payloads);
+            deflating(&format!("deflate, {label}"), context, &messages);
+        }
+    }
+}
