@@ -1,6 +1,6 @@
 //! What an image costs, read from its ELF file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::path::Path;
 
@@ -15,21 +15,20 @@ pub struct Image {
     /// Flash by origin: the crate a function or a named constant was defined in. A function that was inlined counts
     /// for the one that it was inlined into.
     pub origins: BTreeMap<Origin, u64>,
-    /// Functions that call into the machinery of panics, with what they call; empty in an image that proves freedom
-    /// from panics by having linked.
+    /// Functions outside of `core` that can panic, with what they call to do so.
     pub panics: Vec<(String, String)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
-    /// This crate and the scenario that uses it, constants without a name included.
+    /// This crate, the scenario that uses it and its link, constants without a name included.
     Ours,
     Httparse,
     Sha1,
     Base64,
     /// `core` and the compiler's own helpers, such as `memcpy`.
     Core,
-    /// Start-up code and the link.
+    /// Start-up code.
     Board,
 }
 
@@ -81,7 +80,8 @@ impl Origin {
             !word.is_empty() && !matches!(*word, "mut" | "dyn" | "impl" | "u8" | "usize" | "str")
         });
         match first.unwrap_or("") {
-            "sockless" | "firmware_scenarios" => Self::Ours,
+            // The scenario, and what it uses of the crate, is copied into what runs it.
+            "sockless" | "firmware_scenarios" | "firmware_board" => Self::Ours,
             "httparse" => Self::Httparse,
             "sha1_smol" => Self::Sha1,
             "base64" => Self::Base64,
@@ -97,44 +97,69 @@ impl Origin {
     }
 }
 
-/// Every direct call or jump from a function to one of `core::panicking` and its like.
+/// Every function outside of `core` that calls or jumps to what panics, directly or by way of functions of `core`.
 fn panic_calls(
     base: u64,
     code: &[u8],
     symbols: &BTreeMap<u64, (u64, SymbolKind, String)>,
 ) -> Vec<(String, String)> {
-    let mut found = Vec::new();
+    let mut calls = Vec::new();
     for (&address, (size, kind, name)) in symbols {
-        if *kind != SymbolKind::Text || is_panic(name) {
+        if *kind != SymbolKind::Text {
             continue;
         }
         for at in (address..address + size).step_by(2) {
-            let offset = (at.wrapping_sub(base)) as usize;
-            let Some(&[a, b, c, d]) = code.get(offset..offset + 4) else {
-                continue;
-            };
-            let Some(distance) = branch(u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]))
-            else {
-                continue;
-            };
-            let target = (at as i64 + 4 + distance) as u64;
-            if let Some((_, _, callee)) =
-                symbols.get(&target).filter(|(_, _, callee)| is_panic(callee))
-            {
-                found.push((name.clone(), callee.clone()));
+            let offset = at.wrapping_sub(base) as usize;
+            let Some(&[a, b, c, d]) = code.get(offset..offset + 4) else { continue };
+            let distance = branch(u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]));
+            let target =
+                distance.and_then(|distance| symbols.get(&((at as i64 + 4 + distance) as u64)));
+            if let Some((_, _, callee)) = target {
+                calls.push((name, callee));
             }
         }
     }
+    let mut panicking: BTreeSet<&String> =
+        calls.iter().map(|&(_, callee)| callee).filter(|name| is_panic(name)).collect();
+    loop {
+        let more = |&&(caller, callee): &&(&String, &String)| {
+            panicking.contains(callee)
+                && Origin::of(caller) == Origin::Core
+                && !panicking.contains(caller)
+        };
+        let found: Vec<&String> = calls.iter().filter(more).map(|&(caller, _)| caller).collect();
+        if found.is_empty() {
+            break;
+        }
+        panicking.extend(found);
+    }
+    let mut found: Vec<(String, String)> = calls
+        .iter()
+        .filter(|(caller, callee)| panicking.contains(callee) && !panicking.contains(caller))
+        .map(|&(caller, callee)| (caller.clone(), callee.clone()))
+        .collect();
     found.sort();
     found.dedup();
     found
 }
 
 fn is_panic(name: &str) -> bool {
-    name.starts_with("core::panicking")
-        || name.contains("_fail")
-        || name.contains("unwrap_failed")
-        || name.contains("index_fail")
+    let name = name.trim_start_matches('<');
+    name.starts_with("core::") && (name.contains("panicking::") || name.contains("_fail"))
+}
+
+/// Whether a function is one of a dependency, or one of ours that does nothing but call a dependency, which may have been
+/// copied into it.
+pub fn is_dependency(name: &str) -> bool {
+    const CALLS: [&str; 5] = [
+        "sockless::handshake::accept::digest",
+        "sockless::handshake::accept::encode_digest",
+        "sockless::handshake::accept::encode_nonce",
+        "sockless::handshake::head::request_into",
+        "sockless::handshake::head::response_into",
+    ];
+    CALLS.contains(&name)
+        || matches!(Origin::of(name), Origin::Httparse | Origin::Sha1 | Origin::Base64)
 }
 
 /// The distance of a Thumb-2 `BL` or `B.W` (encodings T1 and T4 of the ARMv7-M manual).
