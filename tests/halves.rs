@@ -173,6 +173,8 @@ fn a_receiver_alone_reads_from_a_buffer() {
     rx.end_of_stream();
     assert_eq!(receiver.receive_from(&mut rx), Ok(None));
     assert!(rx.at_end());
+    rx.extend(b"late");
+    assert!(rx.at_end(), "the end stays the end");
 }
 
 /// Rule 20: what came behind someone else's upgrade is put into the buffer, however large it is.
