@@ -25,6 +25,7 @@ pub const MAX_REASON_LEN: usize = 123;
 /// assert_eq!(CloseCode::new(4001).to_string(), "4001");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[repr(transparent)]
 pub struct CloseCode(u16);
 
@@ -197,4 +198,15 @@ pub fn truncate_reason(reason: &str) -> &str {
     }
     // A character is at most four bytes long, so one of these four ends is a boundary.
     (MAX_REASON_LEN - 3..=MAX_REASON_LEN).rev().find_map(|end| reason.get(..end)).unwrap_or("")
+}
+
+/// What [`Close::parse`] would give: a code that may be on the wire with a reason that fits, or none of both.
+#[cfg(feature = "arbitrary")]
+impl<'a> arbitrary::Arbitrary<'a> for Close<'a> {
+    fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Close<'a>> {
+        let range = u.choose(&[1000..=1003, 1007..=1014, 3000..=4999, 1005..=1005])?;
+        let code = CloseCode::new(u.int_in_range(range.clone())?);
+        let has_reason = code != CloseCode::NO_STATUS_RECEIVED;
+        Ok(Close::new(code, if has_reason { truncate_reason(u.arbitrary()?) } else { "" }))
+    }
 }

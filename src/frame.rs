@@ -86,7 +86,6 @@ impl MessageKind {
 /// # Ok::<(), sockless::Violation>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct FrameHeader {
     /// Whether the frame ends its message. Always set on control frames.
     pub fin: bool,
@@ -119,6 +118,16 @@ impl FrameHeader {
     /// soon as the byte that breaks the rule is there.
     #[inline]
     pub fn parse(bytes: &[u8]) -> Result<Option<(FrameHeader, usize)>, Violation> {
+        FrameHeader::parse_and(bytes, |_, _, _| Ok(()))
+    }
+
+    /// Reads a header likewise; its opcode, reserved bits and mask bit are judged by `judge` as soon as the first two
+    /// bytes are there.
+    #[inline]
+    pub(crate) fn parse_and(
+        bytes: &[u8],
+        judge: impl FnOnce(OpCode, u8, bool) -> Result<(), Violation>,
+    ) -> Result<Option<(FrameHeader, usize)>, Violation> {
         let Some(&first) = bytes.first() else { return Ok(None) };
         // RFC 6455 5.2: "If an unknown opcode is received, the receiving endpoint MUST _Fail the
         // WebSocket Connection_."
@@ -134,6 +143,8 @@ impl FrameHeader {
             // RFC 6455 5.5: "All control frames MUST have a payload length of 125 bytes or less".
             return Err(Violation::ControlTooLong);
         }
+        let (rsv, masked) = (first >> 4 & 0x7, second & 0x80 != 0);
+        judge(opcode, rsv, masked)?;
         let (payload_len, at) = match short {
             126 => {
                 let Some(&len) = bytes.get(2..).and_then(<[u8]>::first_chunk::<2>) else {
@@ -157,7 +168,7 @@ impl FrameHeader {
         if payload_len >> 63 != 0 {
             return Err(Violation::LengthTopBit);
         }
-        let (mask, len) = if second & 0x80 != 0 {
+        let (mask, len) = if masked {
             let Some(&key) = bytes.get(at..).and_then(<[u8]>::first_chunk::<4>) else {
                 return Ok(None);
             };
@@ -165,7 +176,6 @@ impl FrameHeader {
         } else {
             (None, at)
         };
-        let rsv = first >> 4 & 0x7;
         Ok(Some((FrameHeader { fin, rsv, opcode, mask, payload_len }, len)))
     }
 
@@ -230,5 +240,21 @@ impl EncodedHeader {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.len)).unwrap_or(&self.bytes)
+    }
+}
+
+/// A header that [`FrameHeader::parse`] would give: any of those that may be on the wire.
+#[cfg(feature = "arbitrary")]
+impl<'a> arbitrary::Arbitrary<'a> for FrameHeader {
+    fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<FrameHeader> {
+        let opcode = u.arbitrary::<OpCode>()?;
+        let control = opcode.is_control();
+        Ok(FrameHeader {
+            fin: control || u.arbitrary()?,
+            rsv: u.int_in_range(0..=7)?,
+            opcode,
+            mask: u.arbitrary()?,
+            payload_len: u.int_in_range(0..=if control { 125 } else { u64::MAX >> 1 })?,
+        })
     }
 }

@@ -70,6 +70,7 @@
 /// Which values are right depends on what lies between the two ends: proxies and address translators often
 /// drop a connection after a minute of silence, so a `ping_after` well below that keeps it alive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Timers {
     /// From [`Keepalive::new`] to [`Keepalive::opened`]. Bytes that arrive do not extend it, so a peer that
     /// sends its request one byte at a time gains nothing.

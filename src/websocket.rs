@@ -209,7 +209,7 @@ impl<R: Role> WebSocket<R> {
         rx: &ReadBuffer<S>,
         tx: &mut WriteBuffer<T>,
     ) -> Option<Failure> {
-        if self.phase != Phase::Done && !fits(rx, tx) {
+        if !matches!(self.phase, Phase::Closed | Phase::Done) && !fits(rx, tx) {
             let needed =
                 if rx.capacity() < READ_BUFFER_MIN { READ_BUFFER_MIN } else { WRITE_BUFFER_MIN };
             return Some(self.fail(Failure::Local(Error::BufferTooSmall { needed }), tx));
@@ -486,4 +486,24 @@ impl<R: Role> WebSocket<R> {
 #[inline]
 fn fits<S: Storage, T: Storage>(rx: &ReadBuffer<S>, tx: &WriteBuffer<T>) -> bool {
     rx.capacity() >= READ_BUFFER_MIN && tx.capacity() >= WRITE_BUFFER_MIN
+}
+
+/// An event of an open connection whose messages are taken whole: what a handler of events has to be ready for.
+#[cfg(feature = "arbitrary")]
+impl<'a> arbitrary::Arbitrary<'a> for Event<'a> {
+    fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Event<'a>> {
+        fn control<'a>(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<&'a [u8]> {
+            let payload: &[u8] = u.arbitrary()?;
+            Ok(payload.get(..125).unwrap_or(payload))
+        }
+        Ok(match u.int_in_range(0..=6)? {
+            0 => Event::Text(u.arbitrary()?),
+            1 => Event::Binary(u.arbitrary()?),
+            2 => Event::Ping(control(u)?),
+            3 => Event::Pong(control(u)?),
+            4 => Event::Close(u.arbitrary()?),
+            5 => Event::Close(Close::new(CloseCode::ABNORMAL, "")),
+            _ => Event::Failed(Failure::Protocol(u.arbitrary()?)),
+        })
+    }
 }
