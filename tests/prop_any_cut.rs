@@ -127,7 +127,7 @@ fn edit(mut head: Vec<u8>, edits: &[(u16, u8, u8)]) -> Vec<u8> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 20_000,
+        cases: model::cases(20_000),
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

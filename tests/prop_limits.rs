@@ -31,7 +31,7 @@ fn outcome(rules: Rules, rx: usize, take: Take, input: &[u8]) -> Item {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 300,
+        cases: model::cases(300),
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

@@ -247,7 +247,7 @@ fn play<R: Role>(ws: WebSocket<R>, masks: bool, capacity: usize, ops: &[Op]) {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 10_000,
+        cases: model::cases(10_000),
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

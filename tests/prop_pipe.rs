@@ -71,7 +71,7 @@ fn setup() -> impl Strategy<Value = Setup> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 20_000,
+        cases: model::cases(20_000),
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

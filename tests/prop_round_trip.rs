@@ -45,7 +45,7 @@ fn opcode() -> impl Strategy<Value = OpCode> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 2000,
+        cases: model::cases(2000),
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

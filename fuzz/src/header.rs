@@ -31,18 +31,9 @@ pub fn laws(bytes: &[u8]) {
     }
 }
 
-/// A header that may be written is read as it was.
+/// A header that may be on the wire is read as it was written.
 pub fn written(header: FrameHeader) {
-    let header = FrameHeader { rsv: header.rsv & 7, ..header };
     let wire = header.encode();
-    let may_be_written = header.payload_len < 1 << 63
-        && (!header.opcode.is_control() || header.fin && header.payload_len <= 125);
-    match FrameHeader::parse(wire.as_bytes()) {
-        Ok(Some(parsed)) => {
-            assert!(may_be_written);
-            assert_eq!(parsed, (header, wire.as_bytes().len()));
-        }
-        Ok(None) => unreachable!("all of it is there"),
-        Err(_) => assert!(!may_be_written),
-    }
+    let read = FrameHeader::parse(wire.as_bytes());
+    assert_eq!(read, Ok(Some((header, wire.as_bytes().len()))));
 }

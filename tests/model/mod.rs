@@ -15,3 +15,10 @@ pub fn sevens(bytes: &mut [u8]) -> Result<(), sockless::EntropyError> {
     bytes.fill(7);
     Ok(())
 }
+
+/// How many cases a property tries: as many as it says, or as the environment's `PROPTEST_CASES` asks for, be it a few
+/// for a quick look or millions overnight.
+pub fn cases(usual: u32) -> u32 {
+    let asked = std::env::var("PROPTEST_CASES").ok();
+    asked.and_then(|cases| cases.parse().ok()).unwrap_or(usual)
+}
