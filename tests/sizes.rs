@@ -1,11 +1,7 @@
 //! Contract 12: what a connection costs while nothing happens on it. The sizes are of a 64-bit machine; on a smaller one
 //! all of them are smaller.
 
-use sockless::keepalive::Keepalive;
-use sockless::{
-    Chunk, Client, Close, Config, EncodedHeader, EntropyError, Error, Event, Failure, FrameHeader,
-    Incoming, ReadBuffer, Receiver, Sender, Server, Utf8, WebSocket, WriteBuffer,
-};
+use sockless::{Client, EntropyError, Server, WebSocket};
 
 type Entropy = fn(&mut [u8]) -> Result<(), EntropyError>;
 
@@ -26,6 +22,12 @@ fn a_client_connection_fits_into_128_bytes() {
 #[test]
 #[cfg(all(target_pointer_width = "64", not(feature = "deflate")))]
 fn no_part_grows_unnoticed() {
+    use sockless::keepalive::Keepalive;
+    use sockless::{
+        Chunk, Close, Config, EncodedHeader, Error, Event, Failure, FrameHeader, Incoming,
+        ReadBuffer, Receiver, Sender, Utf8, WriteBuffer,
+    };
+
     let sizes = [
         ("WebSocket<Server>", size_of::<WebSocket<Server>>(), 80),
         ("WebSocket<Client>", size_of::<WebSocket<Client<Entropy>>>(), 104),
