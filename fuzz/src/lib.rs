@@ -4,6 +4,7 @@
 #[path = "../../tests/model/mod.rs"]
 pub mod model;
 
+pub mod deflate;
 pub mod differential;
 pub mod header;
 pub mod heads;

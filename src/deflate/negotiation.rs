@@ -73,8 +73,16 @@ impl Default for WindowBits {
     }
 }
 
+#[cfg(feature = "arbitrary")]
+impl<'a> arbitrary::Arbitrary<'a> for WindowBits {
+    fn arbitrary(source: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
+        source.int_in_range(Self::MIN.0..=Self::MAX.0).map(Self)
+    }
+}
+
 /// How one direction is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Context {
     /// The largest window that the sender may use.
     ///
@@ -115,6 +123,7 @@ impl Default for Context {
 /// assert!(config.offer().as_str().starts_with("permessage-deflate; "));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct DeflateConfig {
     /// The ceiling for what we compress.
     pub send: Context,
@@ -311,6 +320,7 @@ impl Default for DeflateConfig {
 
 /// What was agreed, as seen from this end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Agreement {
     /// How we compress.
     pub send: Context,
