@@ -68,6 +68,8 @@
 //! * [`Receiver`] and [`Sender`] are its halves, for a task that reads and another that writes.
 //! * [`FrameHeader`], [`mask`], [`Utf8`], [`Close`] and the parts of [`handshake`] are its pieces.
 //!
+//! For a microcontroller, [`firmware`] says what to give, what it costs and what to choose.
+//!
 //! # Errors, by blame
 //!
 //! [`Failure`] is how a connection ends early: the peer broke the protocol ([`Violation`], with the close code) or the
@@ -109,6 +111,8 @@ mod config;
 pub mod deflate;
 mod error;
 pub mod extensions;
+#[cfg(any(doc, doctest))]
+pub mod firmware;
 mod frame;
 #[cfg(feature = "handshake")]
 pub mod handshake;
