@@ -27,6 +27,7 @@ Usage: sockless-peers [OPTIONS]
   --candidate NAME only this candidate (may be given several times)
   --rounds N       rounds per row (default 15)
   --sample MS      milliseconds per sample (default 4)
+  --passes N       no timing, no checks, no other rows: N passes over what is selected, for callgrind
   --check          check every candidate and print what each lets pass; time nothing
   --save           write results.json, results.md and receive.svg into benches/
   --help           this text";
@@ -35,6 +36,7 @@ struct Options {
     only: Vec<String>,
     candidates: Vec<String>,
     effort: Effort,
+    passes: Option<usize>,
     check: bool,
     save: bool,
 }
@@ -44,6 +46,7 @@ fn options() -> Result<Option<Options>, String> {
         only: Vec::new(),
         candidates: Vec::new(),
         effort: Effort { rounds: 15, sample: Duration::from_millis(4) },
+        passes: None,
         check: false,
         save: false,
     };
@@ -55,6 +58,7 @@ fn options() -> Result<Option<Options>, String> {
             "--candidate" => options.candidates.push(value()?),
             "--rounds" => options.effort.rounds = number(&value()?)?,
             "--sample" => options.effort.sample = Duration::from_millis(number(&value()?)? as u64),
+            "--passes" => options.passes = Some(number(&value()?)?),
             "--check" => options.check = true,
             "--save" => options.save = true,
             "--help" => return Ok(None),
@@ -86,7 +90,10 @@ fn work(options: Options) -> Result<(), String> {
         options.candidates.is_empty() || options.candidates.iter().any(|name| name == candidate.name())
     };
     let candidates: Vec<Box<dyn Candidate>> = peers::all().into_iter().filter(wanted).collect();
-    let workloads: &'static [Workload] = Vec::leak(workload::all());
+    if let Some(passes) = options.passes {
+        return repeat(&candidates, &options, passes);
+    }
+    let workloads: &'static [Workload] = Vec::leak(workload::select(|_| true));
     let mut report = Report::new(&candidates);
 
     for role in [Role::Server, Role::Client] {
@@ -126,6 +133,65 @@ fn work(options: Options) -> Result<(), String> {
         save("results.json", &report.json())?;
         save("results.md", &text)?;
         save("receive.svg", &picture::draw(&report))?;
+    }
+    Ok(())
+}
+
+/// Nothing but the work itself, to be counted from outside: what is selected, so many times. Prints the messages of a
+/// pass, so that two runs of different length give the cost of one.
+fn repeat(candidates: &[Box<dyn Candidate>], options: &Options, passes: usize) -> Result<(), String> {
+    let selected = |name: &str| options.only.iter().all(|text| name.contains(text.as_str()));
+    // Only what is selected is built: all of it would be most of what callgrind has to go through.
+    let wanted = |workload: &str| {
+        let names = [Role::Server, Role::Client].into_iter().flat_map(|role| {
+            let send = format!("send {} {workload}", role.name());
+            Cut::ALL
+                .into_iter()
+                .map(move |cut| format!("receive {} {workload} {}", role.name(), cut.name()))
+                .chain([send])
+        });
+        names.into_iter().any(|name| selected(&name))
+    };
+    let workloads: &'static [Workload] = Vec::leak(workload::select(wanted));
+    for role in [Role::Server, Role::Client] {
+        for workload in workloads {
+            for cut in Cut::ALL {
+                if !selected(&format!("receive {} {} {}", role.name(), workload.name, cut.name())) {
+                    continue;
+                }
+                let wire: &'static Wire = Box::leak(Box::new(workload.wire(role, cut)));
+                for candidate in candidates {
+                    let reader = candidate.receiver(role, Source::endless(wire), Drain::new());
+                    if let Some(mut reader) = reader {
+                        for _ in 0..passes {
+                            reader.receive(wire.messages, &mut Tally::default())?;
+                        }
+                    }
+                }
+                println!("{}", wire.messages);
+            }
+            if selected(&format!("send {} {}", role.name(), workload.name)) {
+                for candidate in candidates {
+                    if let Some(mut sender) = candidate.sender(role, Drain::new(), &workload.messages) {
+                        for _ in 0..passes {
+                            sender.send()?;
+                        }
+                    }
+                }
+                println!("{}", workload.messages.len());
+            }
+        }
+    }
+    if selected("handshake server") {
+        let wire: &'static Wire = Box::leak(Box::new(workload::request_wire()));
+        for candidate in candidates {
+            if let Some(mut server) = candidate.handshake(Source::endless(wire), Drain::new()) {
+                for _ in 0..passes {
+                    server.shake()?;
+                }
+            }
+        }
+        println!("1");
     }
     Ok(())
 }

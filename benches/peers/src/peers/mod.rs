@@ -3,6 +3,7 @@
 mod embedded_websocket;
 mod fastwebsockets;
 mod sockudo;
+mod sockless;
 mod soketto;
 mod tokio_websockets;
 mod tungstenite;
@@ -17,6 +18,7 @@ use crate::candidate::Candidate;
 /// Every candidate, in the order of the table.
 pub fn all() -> Vec<Box<dyn Candidate>> {
     vec![
+        Box::new(sockless::Peer),
         Box::new(sockudo::Peer),
         Box::new(tokio_websockets::Peer),
         Box::new(tungstenite::Peer),

@@ -1,0 +1,181 @@
+//! This crate: messages whole, borrowed from a buffer of the caller's, every check on.
+
+use sockless::handshake::Response;
+use sockless::{
+    Client, Config, EntropyError, Event, MessageKind, ReadBuffer, Role as RoleOf, Server, WebSocket, WriteBuffer,
+};
+
+use crate::candidate::{CLOSED, Candidate, Handshake, Receive, Send};
+use crate::kernel::{Drain, Outcome, Source, text};
+use crate::report::OURS;
+use crate::workload::{Kind, Message, Role, Tally};
+
+/// Room for the largest message and its header. What is touched is what the reads fill.
+const ROOM: usize = (1 << 20) + 1024;
+/// What is read at once: it is in the first-level cache still when it is unmasked and validated.
+const READ: usize = 16 * 1024;
+/// From this size on a server writes a binary payload from where it lies.
+const VECTORED: usize = 1024;
+
+pub struct Peer;
+
+struct Receiver<R> {
+    socket: WebSocket<R>,
+    source: Source,
+    drain: Drain,
+    rx: ReadBuffer<Box<[u8]>>,
+    tx: WriteBuffer<[u8; 1024]>,
+}
+
+struct Sender<R> {
+    socket: WebSocket<R>,
+    drain: Drain,
+    tx: WriteBuffer<Box<[u8]>>,
+    messages: Vec<Prepared>,
+}
+
+/// A text is one already, as it would be in a program.
+enum Prepared {
+    Text(&'static str),
+    Binary(&'static [u8]),
+}
+
+struct Shaking {
+    source: Source,
+    drain: Drain,
+    rx: ReadBuffer<[u8; 2048]>,
+    tx: WriteBuffer<[u8; 1024]>,
+}
+
+fn room(size: usize) -> Box<[u8]> {
+    vec![0; size].into()
+}
+
+fn client() -> impl RoleOf {
+    let mut random = fastrand::Rng::new();
+    Client::new(move |bytes: &mut [u8]| -> Result<(), EntropyError> {
+        random.fill(bytes);
+        Ok(())
+    })
+}
+
+fn receiver<R: RoleOf + 'static>(role: R, source: Source, drain: Drain) -> Box<dyn Receive> {
+    let socket = WebSocket::established(role, Config::default());
+    let (rx, tx) = (ReadBuffer::new(room(ROOM)), WriteBuffer::new([0; 1024]));
+    Box::new(Receiver { socket, source, drain, rx, tx })
+}
+
+fn sender<R: RoleOf + 'static>(role: R, drain: Drain, messages: &'static [Message]) -> Box<dyn Send> {
+    let socket = WebSocket::established(role, Config::default());
+    let messages = messages
+        .iter()
+        .map(|message| match message.kind {
+            Kind::Text => Prepared::Text(message.text()),
+            Kind::Binary => Prepared::Binary(&message.payload),
+        })
+        .collect();
+    Box::new(Sender { socket, drain, tx: WriteBuffer::new(room(ROOM)), messages })
+}
+
+impl Candidate for Peer {
+    fn name(&self) -> &'static str {
+        OURS
+    }
+
+    fn note(&self) -> &'static str {
+        "`WebSocket::receive` and `send_*` over boxed slices, reads of at most 16 KiB that end with the frame where \
+         `remaining` says so, a server's binary payloads from 1 KiB on by `send_vectored`; \
+         features simdutf8 and std"
+    }
+
+    fn receiver(&self, role: Role, source: Source, drain: Drain) -> Option<Box<dyn Receive>> {
+        Some(match role {
+            Role::Server => receiver(Server, source, drain),
+            Role::Client => receiver(client(), source, drain),
+        })
+    }
+
+    fn sender(&self, role: Role, drain: Drain, messages: &'static [Message]) -> Option<Box<dyn Send>> {
+        Some(match role {
+            Role::Server => sender(Server, drain, messages),
+            Role::Client => sender(client(), drain, messages),
+        })
+    }
+
+    fn handshake(&self, source: Source, drain: Drain) -> Option<Box<dyn Handshake>> {
+        let (rx, tx) = (ReadBuffer::new([0; 2048]), WriteBuffer::new([0; 1024]));
+        Some(Box::new(Shaking { source, drain, rx, tx }))
+    }
+}
+
+impl<R: RoleOf> Receive for Receiver<R> {
+    fn receive(&mut self, messages: usize, tally: &mut Tally) -> Outcome {
+        let goal = tally.messages + messages;
+        while tally.messages < goal {
+            // Inside a large frame no more than belongs to it, so that the next begins at the front of the buffer.
+            let wanted = match self.socket.remaining() {
+                0 => READ,
+                rest => READ.min(rest as usize),
+            };
+            let space = self.rx.space();
+            let room = space.len().min(wanted);
+            let read = self.source.fill(&mut space[..room]);
+            self.rx.filled(read);
+            let mut outcome = Ok(());
+            while let Some(event) = self.socket.receive(&mut self.rx, &mut self.tx) {
+                match event {
+                    Event::Text(payload) => tally.text(payload),
+                    Event::Binary(payload) => tally.binary(payload),
+                    Event::Close(_) => outcome = Err(CLOSED.into()),
+                    Event::Failed(failure) => outcome = Err(text(failure)),
+                    _ => {}
+                }
+            }
+            if !self.tx.is_empty() {
+                self.drain.put(self.tx.bytes());
+                self.tx.clear();
+            }
+            outcome?;
+        }
+        Ok(())
+    }
+}
+
+impl<R: RoleOf> Send for Sender<R> {
+    fn send(&mut self) -> Outcome {
+        for message in &self.messages {
+            match message {
+                Prepared::Text(payload) => self.socket.send_text(payload, &mut self.tx).map_err(text)?,
+                Prepared::Binary(payload) if payload.len() < VECTORED => {
+                    self.socket.send_binary(payload, &mut self.tx).map_err(text)?;
+                }
+                Prepared::Binary(payload) => {
+                    self.socket.send_vectored(MessageKind::Binary, payload, &mut self.tx).map_err(text)?;
+                    let written = self.drain.put_all(self.tx.slices(payload).into_iter());
+                    self.tx.consume(written);
+                    continue;
+                }
+            }
+            self.drain.put(self.tx.bytes());
+            self.tx.clear();
+        }
+        Ok(())
+    }
+}
+
+impl Handshake for Shaking {
+    fn shake(&mut self) -> Outcome {
+        let mut socket = WebSocket::server(Config::default());
+        let read = self.source.fill(self.rx.space());
+        self.rx.filled(read);
+        match socket.receive(&mut self.rx, &mut self.tx) {
+            Some(Event::Request(request)) => {
+                socket.accept(&request, Response::new(), &mut self.tx).map_err(text)?;
+            }
+            other => return Err(text(other)),
+        }
+        self.drain.put(self.tx.bytes());
+        self.tx.clear();
+        Ok(())
+    }
+}
