@@ -46,9 +46,9 @@ export class Client {
     return client;
   }
 
-  static async open(address, path) {
+  static async open(address, path, ...lines) {
     const client = await Client.connect(address);
-    client.socket.write(head(path));
+    client.socket.write(head(path, ...lines));
     await client.until(() => client.bytes().includes("\r\n\r\n"), "the answer to the handshake");
     const bytes = client.bytes();
     if (!bytes.toString("latin1").startsWith("HTTP/1.1 101 ")) throw new Error(bytes.toString("latin1").split("\r\n")[0]);

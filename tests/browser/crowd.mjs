@@ -1,6 +1,7 @@
 // Thousands of clients, and hostile ones, while one well-behaved client must not miss a thing.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
+import { constants, deflateRawSync } from "node:zlib";
 import { check } from "./checks.mjs";
 import { Client, frame, head } from "./client.mjs";
 import { Server, within } from "./server.mjs";
@@ -137,6 +138,40 @@ await check("clients that send 16 MiB each and read nothing cost little", async 
   for (const client of greedy) client.drop();
   if (before !== undefined) assert.ok(grown < 20, `grew by ${grown} MiB`);
   return before === undefined ? "" : `${grown.toFixed(1)} MiB for 20`;
+});
+
+// As a message of its own: without the empty block that ends a flush.
+const deflated = (bytes) => deflateRawSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH }).subarray(0, -4);
+
+await check("64 MiB of zeros in 64 KiB come back, 256 MiB end in 1009, and neither is ever held", async () => {
+  const before = await memory(server);
+  const largest = deflated(Buffer.alloc(64 << 20));
+  const bomb = deflated(Buffer.alloc(256 << 20));
+  await Promise.all([[bomb], [largest, bomb], [largest, largest]].map(async (messages) => {
+    const client = await Client.open(server.address, "/", "Sec-WebSocket-Extensions: permessage-deflate");
+    for (const message of messages) client.socket.write(frame(0xc2, message));
+    client.socket.write(CLOSE);
+    assert.equal(await client.verdict(), messages.includes(bomb) ? 1009 : 1000);
+    client.drop();
+  }));
+  const grown = (await memory(server)) - before;
+  if (before !== undefined) assert.ok(grown < 10, `grew by ${grown} MiB`);
+});
+
+await check("what does not inflate, or not to text, ends in 1007", async () => {
+  const hello = Buffer.from("f248cdc9c90700", "hex"); // RFC 7692 section 7.2.3.1
+  const cases = [
+    ["cut short", 0xc1, hello.subarray(0, 4)], ["a block of no known type", 0xc2, Buffer.from([0x07])],
+    ["a distance in front of the message", 0xc2, Buffer.from("f200110000", "hex")], ["not UTF-8", 0xc1, deflated(Buffer.from([0xff]))],
+  ];
+  for (const [name, first, payload] of cases) {
+    const client = await Client.open(server.address, "/", "Sec-WebSocket-Extensions: permessage-deflate");
+    client.socket.write(frame(0xc1, hello));
+    assert.equal((await client.message()).toString(), "Hello");
+    client.socket.write(frame(first, payload));
+    assert.equal(await client.verdict(), 1007, name);
+    client.drop();
+  }
 });
 
 await check("200,000 pings that nobody reads the answers of cost little", async () => {
