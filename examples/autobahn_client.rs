@@ -12,6 +12,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use sockless::deflate::DeflateConfig;
 use sockless::handshake::{Request, Uri};
 use sockless::{Client, Config, Event, OsEntropy, ReadBuffer, WebSocket, WriteBuffer};
 
@@ -46,7 +47,8 @@ fn talk(address: &str, mut hear: impl FnMut(&str)) -> Result<(), Box<dyn Error>>
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut ws = WebSocket::client(Config::default(), OsEntropy);
     let (mut rx, mut tx) = (ReadBuffer::growing(LIMIT), WriteBuffer::growing(LIMIT));
-    ws.connect(&Request::new(&uri), &mut tx)?;
+    // Only the cases about compression take up the offer.
+    ws.connect(&Request::new(&uri).deflate(DeflateConfig::DEFAULT), &mut tx)?;
     while !ws.is_done() {
         if stream.write_all(tx.bytes()).is_err() {
             rx.end_of_stream(); // what it said before it went is still to be read

@@ -12,7 +12,7 @@ import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
 TIMEOUT = 120  # seconds; far above what anything here takes
-DEFLATE = os.environ.get("PEERS_DEFLATE") == "1"  # the programs were built with permessage-deflate
+DEFLATE = os.environ.get("PEERS_DEFLATE") == "1"  # permessage-deflate is tested, too
 
 
 class Program:
@@ -77,7 +77,8 @@ class Program:
 
 
 def start_serve(*arguments):
-    program = Program([os.environ["PEERS_SERVE"], "127.0.0.1:0", *arguments])
+    deflate = [] if DEFLATE else ["--no-deflate"]
+    program = Program([os.environ["PEERS_SERVE"], "127.0.0.1:0", *deflate, *arguments])
     while (line := program.line()) is not None:
         found = re.search(r"(?:http|ws)://(127\.0\.0\.1):(\d+)/", line)
         if found:
@@ -99,6 +100,15 @@ def serve():
 def serve_with_subprotocols():
     """The address of a `serve` that knows the subprotocols `first` and `second`."""
     program, address = start_serve("--subprotocol", "first", "--subprotocol", "second")
+    yield address
+    assert program.child.poll() is None, f"serve ended during the tests: {''.join(program.errors)[-2000:]}"
+    program.stop()
+
+
+@pytest.fixture(scope="session")
+def serve_with_context():
+    """The address of a `serve` that lets compressed messages refer to earlier ones."""
+    program, address = start_serve("--context-takeover")
     yield address
     assert program.child.poll() is None, f"serve ended during the tests: {''.join(program.errors)[-2000:]}"
     program.stop()
@@ -133,21 +143,22 @@ def node_server():
 
 
 class NodeResults:
-    """The results of one run of the client checks in node, by the name of the check; started once for each library."""
+    """The results of a run of the client checks in node, by the name of the check; one for each library and server."""
 
     def __init__(self):
         self.known = {}
 
     def __call__(self, library, name, *addresses):
-        if library not in self.known:
+        key = library, addresses
+        if key not in self.known:
             program = node("client.mjs", library, *(f"ws://{host}:{port}/" for host, port in addresses))
             results = {}
             while (line := program.line()) is not None:
                 result = json.loads(line)
                 results[result["name"]] = result
             program.stop()
-            self.known[library] = results, "".join(program.errors)
-        results, errors = self.known[library]
+            self.known[key] = results, "".join(program.errors)
+        results, errors = self.known[key]
         assert name in results, f"node said nothing about it: {errors[-2000:]}"
         return results[name]
 

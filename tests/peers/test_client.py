@@ -11,6 +11,7 @@ import threading
 import pytest
 import servers
 import wire
+from conftest import DEFLATE
 from wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, close_body, frame
 
 
@@ -219,6 +220,23 @@ def test_our_own_server(client, serve, serve_with_subprotocols):
     program = client(uri(serve_with_subprotocols[1]), "--subprotocol", "first")
     program.end_input()
     assert program.finish()[1][0] == "open first"
+
+
+@pytest.mark.skipif(not DEFLATE, reason="without permessage-deflate")
+def test_compression(client, serve, serve_with_context, websockets_server, node_server, wsproto_server):
+    for address in [
+        uri(serve[1]), uri(serve_with_context[1]), uri(websockets_server[0], "/echo"), uri(node_server, "/echo"),
+        uri(wsproto_server),
+    ]:
+        program = client(address, "--deflate")
+        assert [program.line(), program.line()] == ["open", "compression on"]
+        for line in ["", "hello", "the same again and again " * 20, "the same again and again " * 21]:
+            program.write(line + "\n")
+            while (answer := program.line()).startswith("ping"):
+                pass
+            assert answer == f"text {line}"
+        program.end_input()
+        assert program.finish()[0] == 0
 
 
 def test_cannot_connect(client):

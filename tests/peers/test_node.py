@@ -29,3 +29,10 @@ def node_has_its_own():
 def test_client(node_results, serve, serve_with_subprotocols, library, name):
     result = node_results(library, name, serve, serve_with_subprotocols)
     assert result["ok"], result.get("detail")
+
+
+@pytest.mark.skipif(not DEFLATE, reason="without permessage-deflate")
+@pytest.mark.parametrize("library, name", [("ws", name) for name in COMMON + ONLY_WS] + [("undici", "compression")])
+def test_client_of_serve_with_context(node_results, serve_with_context, serve_with_subprotocols, library, name):
+    result = node_results(library, name, serve_with_context, serve_with_subprotocols)
+    assert result["ok"], result.get("detail")

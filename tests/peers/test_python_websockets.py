@@ -25,7 +25,7 @@ def echo(websocket, message):
 @pytest.fixture(params=[None, "deflate"], ids=["plain", "deflate"])
 def websocket(request, serve):
     if request.param and not DEFLATE:
-        pytest.skip("built without permessage-deflate")
+        pytest.skip("without permessage-deflate")
     with open_to(serve, compression=request.param) as websocket:
         extensions = [extension.name for extension in websocket.protocol.extensions]
         assert extensions == (["permessage-deflate"] if request.param else [])
@@ -99,18 +99,19 @@ def test_subprotocol(serve, serve_with_subprotocols):
         assert websocket.subprotocol is None
 
 
-@pytest.mark.skipif(not DEFLATE, reason="built without permessage-deflate")
+@pytest.mark.skipif(not DEFLATE, reason="without permessage-deflate")
 @pytest.mark.parametrize("server_context", [True, False])
 @pytest.mark.parametrize("client_context", [True, False])
 @pytest.mark.parametrize("bits", [9, 12, 15])
-def test_compression_parameters(serve, server_context, client_context, bits):
+@pytest.mark.parametrize("server", ["serve", "serve_with_context"])
+def test_compression_parameters(request, server, server_context, client_context, bits):
     from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
     offer = ClientPerMessageDeflateFactory(
         server_no_context_takeover=not server_context, client_no_context_takeover=not client_context,
         server_max_window_bits=bits, client_max_window_bits=bits,
     )
-    with open_to(serve, compression=None, extensions=[offer]) as websocket:
+    with open_to(request.getfixturevalue(server), compression=None, extensions=[offer]) as websocket:
         assert len(websocket.protocol.extensions) == 1
         for i in range(20):
             message = f"the same again and again, {i % 3} " * 200

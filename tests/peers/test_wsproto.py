@@ -59,7 +59,7 @@ class Peer:
 @pytest.fixture(params=[False, True], ids=["plain", "deflate"])
 def peer(request, serve):
     if request.param and not DEFLATE:
-        pytest.skip("built without permessage-deflate")
+        pytest.skip("without permessage-deflate")
     with Peer(serve, extensions=[PerMessageDeflate()] if request.param else []) as peer:
         assert isinstance(peer.opening, AcceptConnection)
         assert len(peer.opening.extensions) == request.param
@@ -114,11 +114,12 @@ def test_refusal(serve):
         assert isinstance(peer.opening, RejectConnection) and peer.opening.status_code == 400
 
 
-@pytest.mark.skipif(not DEFLATE, reason="built without permessage-deflate")
+@pytest.mark.skipif(not DEFLATE, reason="without permessage-deflate")
 @pytest.mark.parametrize("takeover", [True, False])
-def test_compressed_messages(serve, takeover):
+@pytest.mark.parametrize("server", ["serve", "serve_with_context"])
+def test_compressed_messages(request, server, takeover):
     offer = PerMessageDeflate(client_no_context_takeover=not takeover, server_no_context_takeover=not takeover)
-    with Peer(serve, extensions=[offer]) as peer:
+    with Peer(request.getfixturevalue(server), extensions=[offer]) as peer:
         for i in range(20):
             text = f"the same again and again {i % 3} " * 200
             peer.send(TextMessage(data=text[:777], message_finished=False), TextMessage(data=text[777:]))
