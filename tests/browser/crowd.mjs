@@ -1,7 +1,7 @@
 // Thousands of clients, and hostile ones, while one well-behaved client must not miss a thing.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { constants, deflateRawSync } from "node:zlib";
+import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
 import { check } from "./checks.mjs";
 import { Client, frame, head } from "./client.mjs";
 import { Server, within } from "./server.mjs";
@@ -31,17 +31,24 @@ const watched = (async () => {
 })();
 watched.catch(() => {}); // told by the check at the end
 
-await check(`${CROWD} connections at once`, async () => {
+const OFFER = "Sec-WebSocket-Extensions: permessage-deflate";
+// As a message of its own: without the empty block that ends a flush, and back.
+const TAIL = Buffer.from([0, 0, 0xff, 0xff]);
+const deflated = (bytes) => deflateRawSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH }).subarray(0, -TAIL.length);
+const inflated = (bytes) => inflateRawSync(Buffer.concat([bytes, TAIL]), { finishFlush: constants.Z_SYNC_FLUSH });
+
+await check(`${CROWD} connections at once, which all compress`, async () => {
   const before = await memory(server);
   const crowd = [];
   while (crowd.length < CROWD) {
-    crowd.push(...await Promise.all(Array.from({ length: 100 }, () => Client.open(server.address))));
+    crowd.push(...await Promise.all(Array.from({ length: 100 }, () => Client.open(server.address, "/", OFFER))));
   }
-  const during = await memory(server);
   await Promise.all(crowd.map(async (client, i) => {
-    client.socket.write(frame(0x82, `client ${i}`));
-    assert.equal((await client.message()).toString(), `client ${i}`);
+    const text = `client ${i}, `.repeat(10);
+    client.socket.write(frame(0xc2, deflated(text)));
+    assert.equal(inflated(await client.message()).toString(), text);
   }));
+  const during = await memory(server);
   for (const client of crowd) client.drop();
   return before === undefined ? "" : `${((during - before) * 1024 / CROWD).toFixed(2)} KiB each`;
 });
@@ -140,15 +147,12 @@ await check("clients that send 16 MiB each and read nothing cost little", async 
   return before === undefined ? "" : `${grown.toFixed(1)} MiB for 20`;
 });
 
-// As a message of its own: without the empty block that ends a flush.
-const deflated = (bytes) => deflateRawSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH }).subarray(0, -4);
-
 await check("64 MiB of zeros in 64 KiB come back, 256 MiB end in 1009, and neither is ever held", async () => {
   const before = await memory(server);
   const largest = deflated(Buffer.alloc(64 << 20));
   const bomb = deflated(Buffer.alloc(256 << 20));
   await Promise.all([[bomb], [largest, bomb], [largest, largest]].map(async (messages) => {
-    const client = await Client.open(server.address, "/", "Sec-WebSocket-Extensions: permessage-deflate");
+    const client = await Client.open(server.address, "/", OFFER);
     for (const message of messages) client.socket.write(frame(0xc2, message));
     client.socket.write(CLOSE);
     assert.equal(await client.verdict(), messages.includes(bomb) ? 1009 : 1000);
@@ -165,7 +169,7 @@ await check("what does not inflate, or not to text, ends in 1007", async () => {
     ["a distance in front of the message", 0xc2, Buffer.from("f200110000", "hex")], ["not UTF-8", 0xc1, deflated(Buffer.from([0xff]))],
   ];
   for (const [name, first, payload] of cases) {
-    const client = await Client.open(server.address, "/", "Sec-WebSocket-Extensions: permessage-deflate");
+    const client = await Client.open(server.address, "/", OFFER);
     client.socket.write(frame(0xc1, hello));
     assert.equal((await client.message()).toString(), "Hello");
     client.socket.write(frame(first, payload));
