@@ -3,7 +3,7 @@
 
 mod model;
 
-use model::drive::{Counted, Run, Setup, Take, against_oracle, drive};
+use model::drive::{Counted, Run, Setup, Take, against_oracle, drive, slices_against_oracle};
 use model::oracle::Rules;
 use model::stream::{Piece, encode};
 use model::{Sevens, sevens};
@@ -151,6 +151,9 @@ proptest! {
             prop_assert_eq!(&whole.run, &bytewise.run);
             prop_assert_eq!(&whole.run, &cut.run);
         }
+        slices_against_oracle(masked, rules, &input, []);
+        slices_against_oracle(masked, rules, &input, 1..input.len());
+        slices_against_oracle(masked, rules, &input, places(input.len(), &cuts));
     }
 
     #[test]
@@ -162,6 +165,7 @@ proptest! {
             against_oracle(masked, Rules::DEFAULT, setup, &input, []);
             against_oracle(masked, Rules::DEFAULT, setup, &input, 1..input.len());
         }
+        slices_against_oracle(masked, Rules::DEFAULT, &input, 1..input.len());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use arbitrary::Arbitrary;
 
-use crate::model::drive::{Setup, Take, against_oracle};
+use crate::model::drive::{Setup, Take, against_oracle, slices_against_oracle};
 use crate::model::halves::{Send, Way};
 use crate::model::oracle::Rules;
 use crate::model::pipe;
@@ -34,6 +34,8 @@ pub fn raw(input: &[u8]) {
         let cut = against_oracle(masked, byte.rules(), setup, input, 1..input.len());
         assert_eq!(whole.run, cut.run);
     }
+    slices_against_oracle(flags & 1 != 0, byte.rules(), input, []);
+    slices_against_oracle(flags & 1 != 0, byte.rules(), input, 1..input.len());
 }
 
 /// A stream of pieces with cuts.
@@ -63,6 +65,7 @@ pub fn cut(cut: &Cut) {
     let mut places: Vec<_> =
         cut.cuts.iter().map(|&at| usize::from(at) % (input.len() + 1)).collect();
     places.sort_unstable();
+    slices_against_oracle(cut.masked, rules, &input, places.iter().copied());
     let whole = against_oracle(cut.masked, rules, setup, &input, []);
     let other = against_oracle(cut.masked, rules, setup, &input, places);
     assert_eq!(whole.run, other.run);

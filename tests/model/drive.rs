@@ -1,7 +1,8 @@
 //! Feeds a machine with a stream, cut anywhere, and writes down what it did.
 
 use sockless::{
-    Client, Event, Failure, MessageKind, ReadBuffer, Role, Server, State, WebSocket, WriteBuffer,
+    Client, Event, Failure, Incoming, MessageKind, ReadBuffer, Receiver, Role, Server, State,
+    WebSocket, WriteBuffer,
 };
 
 use super::oracle::{Item, Rules};
@@ -197,4 +198,42 @@ pub fn against_oracle(
         !masked && !setup.eof && expected.iter().any(|item| matches!(item, Item::Close(..)));
     assert_eq!(run.done, closed && !waits);
     counted
+}
+
+/// Runs a receiver alone over slices that end at `cuts`, and compares what it found with the oracle's opinion.
+pub fn slices_against_oracle(
+    masked: bool,
+    rules: Rules,
+    input: &[u8],
+    cuts: impl IntoIterator<Item = usize>,
+) {
+    let config = rules.config();
+    let mut receiver = if masked { Receiver::server(config) } else { Receiver::client(config) };
+    let (mut notes, mut left, mut at) = (Notes::default(), Vec::new(), 0);
+    for end in cuts.into_iter().chain([input.len()]) {
+        left.extend_from_slice(input.get(at..end).unwrap_or_default());
+        at = at.max(end);
+        let mut rest = &mut left[..];
+        let failed = loop {
+            match receiver.receive(&mut rest) {
+                Ok(Some(Incoming::Data(chunk))) => drop(notes.take(&Event::Chunk(chunk))),
+                Ok(Some(Incoming::Ping(payload))) => drop(notes.take(&Event::Ping(payload))),
+                Ok(Some(Incoming::Pong(payload))) => drop(notes.take(&Event::Pong(payload))),
+                Ok(Some(Incoming::Close(close))) => drop(notes.take(&Event::Close(close))),
+                Ok(Some(other)) => unreachable!("{other:?}"),
+                Ok(None) => break None,
+                Err(violation) => break Some(violation),
+            }
+        };
+        if let Some(violation) = failed {
+            notes.take(&Event::Failed(Failure::Protocol(violation)));
+            assert_eq!(receiver.receive(&mut &mut [0x82, 0x80][..]), Err(violation));
+            break;
+        }
+        assert!(rest.len() < sockless::READ_BUFFER_MIN || receiver.is_closed());
+        left = rest.to_vec();
+    }
+    let items = notes.finish();
+    let expected = super::oracle::receive(rules, masked, None, input, false);
+    assert_eq!(items, expected, "{rules:?} {}", input.escape_ascii());
 }
