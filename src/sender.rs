@@ -190,11 +190,7 @@ impl<R: Role> Sender<R> {
             Some(begun) if begun == kind => OpCode::Continuation,
             Some(_) => return Err(Misuse::WrongKind.into()),
         };
-        let mut utf8 = if self.fragmented.is_some() { self.utf8 } else { Utf8::new() };
-        // RFC 6455 5.6: the text of the whole message has to be UTF-8, that of a frame need not.
-        if kind == MessageKind::Text && (utf8.check(bytes).is_err() || fin && !utf8.is_complete()) {
-            return Err(Misuse::InvalidText.into());
-        }
+        let utf8 = self.utf8_behind(kind, bytes, fin)?;
         #[cfg(feature = "deflate")]
         let compressed = match &mut self.deflation {
             Some(deflation) if deflation.takes(self.fragmented.is_none(), bytes, fin) => {
@@ -211,6 +207,17 @@ impl<R: Role> Sender<R> {
         self.utf8 = utf8;
         self.fragmented = if fin { None } else { Some(kind) };
         Ok(())
+    }
+
+    /// The state of the text behind the next fragment.
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn utf8_behind(&self, kind: MessageKind, bytes: &[u8], fin: bool) -> Result<Utf8, Misuse> {
+        let mut utf8 = if self.fragmented.is_some() { self.utf8 } else { Utf8::new() };
+        // RFC 6455 5.6: the text of the whole message has to be UTF-8, that of a frame need not.
+        if kind == MessageKind::Text && (utf8.check(bytes).is_err() || fin && !utf8.is_complete()) {
+            return Err(Misuse::InvalidText);
+        }
+        Ok(utf8)
     }
 
     /// Puts as much of the next part of a message as there is room for, and moves `input` on past it. `Ok(true)` says
