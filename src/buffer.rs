@@ -24,7 +24,7 @@ const CLOSE_ROOM: usize = 8;
 const PONG_BACKLOG: usize = 4096;
 
 /// Memory for a buffer: an array, a slice, or what the feature `alloc` adds, a boxed slice and
-/// [`Growing`].
+/// `Growing`.
 pub trait Storage: AsRef<[u8]> + AsMut<[u8]> {
     /// The size in bytes that the storage can have at most.
     #[inline]
@@ -186,15 +186,16 @@ impl<S: Storage> ReadBuffer<S> {
     }
 
     fn make_space(&mut self) {
-        if self.start > 0 {
-            // Moved to the front at most once: from then on it starts there.
-            let bytes = self.storage.as_mut();
-            move_down(bytes, self.start..self.end, 0);
+        let len = self.storage.as_ref().len();
+        // What is kept is moved to the front where that frees as much as it moves, so that the work stays linear in
+        // the bytes received, or where there is no other space.
+        if self.start > 0 && (self.end - self.start <= self.start || self.end == len) {
+            move_down(self.storage.as_mut(), self.start..self.end, 0);
             self.unread -= self.start;
             self.end -= self.start;
             self.start = 0;
         }
-        if self.end == self.storage.as_ref().len() {
+        if self.end == len {
             self.storage.grow(self.end.saturating_add(1));
         }
     }
@@ -265,10 +266,16 @@ impl<S: Storage> ReadBuffer<S> {
 
     #[inline]
     pub(crate) fn unread_mut(&mut self) -> &mut [u8] {
-        match self.storage.as_mut().get_mut(self.unread..self.end) {
+        match self.input() {
             Some(bytes) => bytes,
             None => &mut [],
         }
+    }
+
+    /// What is unread, for those who do not mind that there may be nothing.
+    #[inline]
+    pub(crate) fn input(&mut self) -> Option<&mut [u8]> {
+        self.storage.as_mut().get_mut(self.unread..self.end)
     }
 
     /// Whether the end of the stream was reached, and not yet taken note of.
@@ -319,8 +326,14 @@ impl<S: Storage> ReadBuffer<S> {
 
     #[inline]
     pub(crate) fn slice(&self, place: Range<usize>) -> &[u8] {
-        self.storage.as_ref().get(place).unwrap_or_default()
+        self.storage.as_ref().get(place).unwrap_or_else(nothing)
     }
+}
+
+/// What a place outside of the memory holds. Places never are; kept apart, it costs a message no time.
+#[cold]
+const fn nothing<'a>() -> &'a [u8] {
+    &[]
 }
 
 #[cfg(feature = "deflate")]
@@ -461,14 +474,13 @@ impl<S: Storage> WriteBuffer<S> {
     pub fn slices<'a>(&'a self, payload: &'a [u8]) -> [&'a [u8]; 3] {
         let bytes = self.storage.as_ref();
         let at = self.start + self.payload_at;
-        if self.payload == 0 {
-            return [self.bytes(), &[], &[]];
+        // Nothing stands in for a payload that is not the one announced.
+        match payload.get(self.payload_len - self.payload..) {
+            Some(rest) if self.payload > 0 && payload.len() == self.payload_len => {
+                [self.bytes(), rest, bytes.get(at..self.end).unwrap_or_default()]
+            }
+            _ => [self.bytes(), &[], &[]],
         }
-        [
-            self.bytes(),
-            payload.get(self.payload_len - self.payload..self.payload_len).unwrap_or_default(),
-            bytes.get(at..self.end).unwrap_or_default(),
-        ]
     }
 
     /// How many bytes wait to be sent, the payload of a vectored send included: the mark to hold back

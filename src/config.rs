@@ -35,7 +35,8 @@ impl Config {
         }
     }
 
-    /// The largest payload of a single data frame, in bytes. Past it: 1009, decided from the header.
+    /// The largest payload of a single data frame, in bytes. Past it: 1009, decided from the header. Where it is not
+    /// less than the largest message, a compressed frame may be an eighth longer: what does not compress grows.
     #[must_use]
     pub const fn max_frame_size(mut self, bytes: u64) -> Config {
         self.max_frame_size = bytes;
@@ -43,7 +44,8 @@ impl Config {
     }
 
     /// The largest message, in bytes, over all its frames. Past it: 1009, decided from the header of
-    /// the frame that would exceed it. A whole message must fit in the read buffer besides.
+    /// the frame that would exceed it, and of a compressed message while it is inflated. A whole message must
+    /// fit in the read buffer besides.
     #[must_use]
     pub const fn max_message_size(mut self, bytes: u64) -> Config {
         self.max_message_size = bytes;

@@ -108,7 +108,7 @@ pub enum Misuse {
     WrongKind,
     /// Text that is not UTF-8 (RFC 6455 section 5.6).
     InvalidText,
-    /// A ping or pong payload over 125 bytes, or a close reason over 123 (RFC 6455 section 5.5).
+    /// A ping or pong payload over 125 bytes (RFC 6455 section 5.5).
     ControlTooLong,
     /// A close code that may not be sent (RFC 6455 section 7.4).
     InvalidCloseCode,
@@ -120,7 +120,7 @@ pub enum Misuse {
     InvalidHeader,
     /// A subprotocol that the client did not offer (RFC 6455 section 4.2.2).
     SubprotocolNotOffered,
-    /// A status that cannot end a handshake: not 200-599.
+    /// A status that cannot end a handshake: not 200-599, or one with a body that has none (204, 304).
     InvalidStatus,
 }
 

@@ -84,10 +84,10 @@
 //! | `handshake` (default) | both opening handshakes and [`handshake`] | `httparse`, `sha1_smol`, `base64` |
 //! | `alloc` | buffers that grow | an allocator |
 //! | `std` | implies `alloc` | |
-//! | `deflate` | permessage-deflate (RFC 7692): [`deflate`] | `alloc`, `zlib-rs`, which needs `std` |
+//! | `deflate` | permessage-deflate (RFC 7692): `deflate` | `alloc`, `zlib-rs`, which needs `std` |
 //! | `getrandom` | `OsEntropy`: keys from the operating system | `getrandom` |
 //! | `simdutf8` | faster text validation | `std`, `simdutf8` |
-//! | `arbitrary` | `Arbitrary` for public types | `arbitrary` |
+//! | `arbitrary` | `Arbitrary` for public types | `std`, `arbitrary` |
 //!
 //! Without any there is no dependency, and without `alloc` no heap.
 #![no_std]

@@ -3,7 +3,7 @@
 
 use core::ops::Range;
 
-use crate::buffer::{ReadBuffer, Storage};
+use crate::buffer::{READ_BUFFER_MIN, ReadBuffer, Storage};
 use crate::close::Close;
 use crate::config::SMALL;
 #[cfg(feature = "deflate")]
@@ -60,6 +60,8 @@ pub struct Receiver {
     fin: bool,
     /// Whether no byte of the current message was handed out.
     fresh: bool,
+    /// Whether the current message is collected, to be handed out whole.
+    whole: bool,
     /// Whether the current message is compressed.
     compressed: bool,
     /// What inflates such messages, if that was agreed.
@@ -147,8 +149,8 @@ impl<'b> Chunk<'b> {
         self.first && self.last
     }
 
-    /// Whether the bytes are still compressed, and unchecked for that (RFC 7692 section 6.2). Only where
-    /// [`Receiver::allow_rsv1`] was called.
+    /// Whether the bytes are still compressed, and unchecked for that (RFC 7692 section 6.2): only those of
+    /// [`Receiver::receive`] where compression was agreed, and where [`Receiver::allow_rsv1`] was called.
     #[must_use]
     pub const fn is_compressed(&self) -> bool {
         self.compressed
@@ -186,6 +188,9 @@ pub(crate) enum What {
     Close,
 }
 
+/// Room for one message where messages are handed out in chunks.
+const NO_LIMIT: u64 = u64::MAX;
+
 impl Receiver {
     /// Receives as a server: the peer's frames must be masked.
     #[must_use]
@@ -217,6 +222,7 @@ impl Receiver {
             rsv1: false,
             fin: false,
             fresh: true,
+            whole: false,
             compressed: false,
             #[cfg(feature = "deflate")]
             inflation: None,
@@ -268,7 +274,7 @@ impl Receiver {
         &mut self,
         input: &mut &'b mut [u8],
     ) -> Result<Option<Incoming<'b>>, Violation> {
-        let found = self.step(input, u64::MAX)?;
+        let found = self.step(input, NO_LIMIT)?;
         let bytes = core::mem::take(input);
         let Some((item, rest)) = bytes.split_at_mut_checked(found.skip + found.len) else {
             return Ok(None);
@@ -302,23 +308,54 @@ impl Receiver {
         self.read(rx, Delivery::Chunks)
     }
 
-    /// Whole messages are chunks held back until the last one is there. Positions are found first, and the
-    /// buffer is borrowed for the event once, at the end.
-    #[inline(never)]
+    /// The next item, if there is anything to look at. Most calls that find nothing find an empty buffer.
+    #[inline]
     pub(crate) fn read<'b, S: Storage>(
         &mut self,
         rx: &'b mut ReadBuffer<S>,
         delivery: Delivery,
     ) -> Result<Option<Incoming<'b>>, Violation> {
+        if rx.is_empty() && self.is_waiting() {
+            return Ok(None);
+        }
+        self.read_any(rx, delivery)
+    }
+
+    /// Whether nothing can come of no input.
+    #[inline]
+    fn is_waiting(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        if self.is_inflating() {
+            return false;
+        }
+        matches!(self.state, State::Idle | State::Message)
+    }
+
+    /// Whole messages are chunks held back until the last one is there. Positions are found first, and the
+    /// buffer is borrowed for the event once, at the end.
+    #[inline(never)]
+    fn read_any<'b, S: Storage>(
+        &mut self,
+        rx: &'b mut ReadBuffer<S>,
+        delivery: Delivery,
+    ) -> Result<Option<Incoming<'b>>, Violation> {
         // A message that was begun as chunks ends as chunks.
-        let streaming = self.in_message() && !self.fresh;
-        let whole = delivery == Delivery::Messages && !streaming;
-        let room = if whole { rx.capacity() as u64 } else { u64::MAX };
+        let whole = delivery == Delivery::Messages && (self.whole || !self.in_message());
+        self.whole &= whole;
+        let room = if whole { (rx.capacity() as u64).min(NO_LIMIT - 1) } else { NO_LIMIT };
+        // The buffer may be another than the one in which the message was found to fit.
+        if self.state == State::Message && (rx.held() as u64).saturating_add(self.rest()) > room {
+            return self.fail(Violation::MessageTooBig);
+        }
         let (place, what) = loop {
             #[cfg(feature = "deflate")]
             if self.is_inflating() || (!whole && rx.inflated_len() > 0) {
                 if let Some((place, what)) = self.inflate(rx, whole)? {
-                    return self.event(rx.inflated(place), what, whole);
+                    let mut item = self.event(rx.inflated(place), what, whole)?;
+                    if let Some(Incoming::Data(chunk)) = &mut item {
+                        chunk.compressed = false;
+                    }
+                    return Ok(item);
                 }
             }
             if !whole && rx.held() > 0 {
@@ -383,7 +420,7 @@ impl Receiver {
             }
             What::Chunk { last } => {
                 let first = core::mem::replace(&mut self.fresh, false);
-                let (kind, compressed) = (self.kind, self.is_raw());
+                let (kind, compressed) = (self.kind, self.compressed);
                 // A whole message behind a header that came alone: the same as if they had come together.
                 let text = if first && last && kind == MessageKind::Text && !compressed {
                     from_utf8(bytes)
@@ -422,17 +459,6 @@ impl Receiver {
             }
             Err(violation) => self.fail(violation),
         }
-    }
-
-    /// Whether the message is handed out compressed, as it came.
-    #[cfg(not(feature = "deflate"))]
-    const fn is_raw(&self) -> bool {
-        self.compressed
-    }
-
-    #[cfg(feature = "deflate")]
-    const fn is_raw(&self) -> bool {
-        self.compressed && self.inflation.is_none()
     }
 
     #[cfg(feature = "deflate")]
@@ -514,7 +540,7 @@ impl Receiver {
         &self,
         rx: &mut ReadBuffer<S>,
     ) -> Option<(Range<usize>, MessageKind)> {
-        let (skip, len, kind) = self.quick(rx.unread_mut())?;
+        let (skip, len, kind) = self.quick(rx.input()?)?;
         Some((rx.take(skip, len), kind))
     }
 
@@ -533,22 +559,39 @@ impl Receiver {
             _ => return None,
         };
         // Where the mask bit is not as it has to be, this is past any length in question.
-        let len = usize::from(*second ^ if self.masked { 0x80 } else { 0 });
-        if self.state != State::Idle || len > 125 || len as u64 > self.max_frame {
+        let short = *second ^ if self.masked { 0x80 } else { 0 };
+        if self.state != State::Idle {
+            return None;
+        }
+        // Small processors take longer messages the long way, which costs them little, and save the code.
+        let medium = cfg!(not(target_pointer_width = "32"));
+        let (rest, header, len) = match short {
+            0..=125 => (rest, 2, usize::from(short)),
+            126 if medium => {
+                let (len, rest) = rest.split_first_chunk_mut::<2>()?;
+                let len = u16::from_be_bytes(*len);
+                if len < 126 {
+                    return None;
+                }
+                (rest, 4, usize::from(len))
+            }
+            _ => return None,
+        };
+        if len as u64 > self.max_frame {
             return None;
         }
         if self.masked {
             let (key, payload) = rest.split_first_chunk_mut::<4>()?;
             mask(payload.get_mut(..len)?, *key);
-            Some((6, len, kind))
+            Some((header + 4, len, kind))
         } else {
             rest.get(..len)?;
-            Some((2, len, kind))
+            Some((header, len, kind))
         }
     }
 
     /// Finds the next item in `input` and unmasks it there. `room` is how many bytes of one message the
-    /// caller can hold, if it has to hold a message whole.
+    /// caller can hold, if it has to hold a message whole; [`NO_LIMIT`] if not.
     #[inline]
     fn step(&mut self, input: &mut [u8], room: u64) -> Result<Found, Violation> {
         if let Some((skip, len, kind)) = self.quick(input) {
@@ -571,12 +614,13 @@ impl Receiver {
             let mut whole = false;
             if self.remaining == 0 {
                 let rest = input.get_mut(skip..).unwrap_or_default();
-                let (header, header_len) = match FrameHeader::parse(rest) {
+                let judge = |opcode, rsv, masked| self.judge(opcode, rsv, masked);
+                let (header, header_len) = match FrameHeader::parse_and(rest, judge) {
                     Ok(Some(header)) => header,
                     Ok(None) => return Ok(Found { skip, len: 0, what: What::More }),
                     Err(violation) => return self.fail(violation),
                 };
-                if let Err(violation) = self.judge(&header, room) {
+                if let Err(violation) = self.judge_size(&header, room) {
                     return self.fail(violation);
                 }
                 let payload = rest.get_mut(header_len..).unwrap_or_default();
@@ -598,7 +642,7 @@ impl Receiver {
                     && self.state == State::Idle
                     && header.rsv == 0
                     && payload.len() as u64 >= header.payload_len;
-                self.begin(&header);
+                self.begin(&header, room != NO_LIMIT);
                 skip += header_len;
                 if header.payload_len == 0 && !header.fin {
                     continue;
@@ -625,6 +669,10 @@ impl Receiver {
             if self.kind == MessageKind::Binary || self.compressed {
                 return Ok(found);
             }
+            // The end of a text that is collected is not checked twice: whoever makes the `&str` goes through all of it.
+            if last && room != NO_LIMIT {
+                return Ok(found);
+            }
             let good = match self.utf8.check(payload) {
                 Err(good) => good,
                 // RFC 6455 8.1: a message that ends inside a character is not UTF-8 either.
@@ -640,31 +688,36 @@ impl Receiver {
         }
     }
 
-    /// The rules of a header that depend on the role, the extensions, the limits and what came before.
-    fn judge(&self, header: &FrameHeader, room: u64) -> Result<(), Violation> {
-        let starts = matches!(header.opcode, OpCode::Text | OpCode::Binary);
+    /// The rules of a header that depend on the role, the extensions and what came before.
+    fn judge(&self, opcode: OpCode, rsv: u8, masked: bool) -> Result<(), Violation> {
+        let starts = matches!(opcode, OpCode::Text | OpCode::Binary);
         // RFC 6455 5.2: a reserved bit "MUST be 0 unless an extension is negotiated"; RFC 7692 6.1
         // defines RSV1, for the first frame of a message alone.
-        let rsv = if self.rsv1 && starts { header.rsv & !FrameHeader::RSV1 } else { header.rsv };
+        let rsv = if self.rsv1 && starts { rsv & !FrameHeader::RSV1 } else { rsv };
         if rsv != 0 {
             return Err(Violation::ReservedBit);
         }
         // RFC 6455 5.1: "The server MUST close the connection upon receiving a frame that is not
         // masked", "A client MUST close a connection if it detects a masked frame".
-        match (self.masked, header.mask.is_some()) {
+        match (self.masked, masked) {
             (true, false) => return Err(Violation::NotMasked),
             (false, true) => return Err(Violation::Masked),
             _ => {}
         }
+        // RFC 6455 5.4: the fragments of one message "MUST NOT be interleaved" with another's.
+        match (opcode, self.state) {
+            (OpCode::Continuation, State::Idle) => Err(Violation::UnexpectedContinuation),
+            (OpCode::Text | OpCode::Binary, State::Message) => Err(Violation::ExpectedContinuation),
+            _ => Ok(()),
+        }
+    }
+
+    /// The limits of a data frame.
+    fn judge_size(&self, header: &FrameHeader, room: u64) -> Result<(), Violation> {
         if header.opcode.is_control() {
             return Ok(());
         }
-        // RFC 6455 5.4: the fragments of one message "MUST NOT be interleaved" with another's.
-        match (starts, self.state) {
-            (false, State::Idle) => return Err(Violation::UnexpectedContinuation),
-            (true, State::Message) => return Err(Violation::ExpectedContinuation),
-            _ => {}
-        }
+        let starts = header.opcode != OpCode::Continuation;
         let (before, fragments) = if starts { (0, 0) } else { (self.message_len, self.fragments) };
         if fragments >= self.max_fragments {
             return Err(Violation::TooManyFragments);
@@ -682,17 +735,21 @@ impl Receiver {
         }
         if !compressed {
             let message_len = before.saturating_add(header.payload_len);
-            // Whoever holds an unfinished message needs room behind it for the control frames that
-            // may come before its next fragment.
-            let behind = if header.fin { 0 } else { crate::buffer::READ_BUFFER_MIN as u64 };
-            if message_len > self.max_message || message_len.saturating_add(behind) > room {
+            if message_len > self.max_message
+                || before.saturating_add(room_for(header.payload_len, header.fin)) > room
+            {
                 return Err(Violation::MessageTooBig);
             }
         }
         Ok(())
     }
 
-    fn begin(&mut self, header: &FrameHeader) {
+    /// How much room the rest of the current frame takes behind what is held of its message.
+    fn rest(&self) -> u64 {
+        if self.compressed { 0 } else { room_for(self.remaining, self.fin) }
+    }
+
+    fn begin(&mut self, header: &FrameHeader, whole: bool) {
         if header.opcode != OpCode::Continuation {
             self.kind = match header.opcode {
                 OpCode::Text => MessageKind::Text,
@@ -704,6 +761,7 @@ impl Receiver {
             self.fragments = 0;
             self.utf8 = Utf8::new();
             self.fresh = true;
+            self.whole = whole;
         }
         // Neither can overflow: `judge` compared both with their limits.
         self.fragments = self.fragments.saturating_add(1);
@@ -712,4 +770,10 @@ impl Receiver {
         self.fin = header.fin;
         self.key = header.mask.unwrap_or_default();
     }
+}
+
+/// How much room the payload of a frame takes where its message is held. If the frame does not end the message, there has
+/// to be room for the control frames that may come before the next one.
+const fn room_for(payload_len: u64, fin: bool) -> u64 {
+    if fin { payload_len } else { payload_len.saturating_add(READ_BUFFER_MIN as u64) }
 }

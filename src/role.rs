@@ -5,7 +5,7 @@ use crate::EntropyError;
 /// A source of unpredictable bytes: masking keys (RFC 6455 section 10.3) and the handshake key
 /// (section 4.1) are drawn from it. Any closure of this shape is one.
 ///
-/// With the feature `getrandom` there is [`OsEntropy`].
+/// With the feature `getrandom` there is `OsEntropy`.
 ///
 /// ```
 /// use sockless::{Entropy, EntropyError};

@@ -1,7 +1,7 @@
 //! Bytes out: headers, masking, and the order in which frames may follow each other.
 
 use crate::buffer::{REPLY_ROOM, Storage, WriteBuffer};
-use crate::close::{CloseCode, MAX_REASON_LEN};
+use crate::close::{CloseCode, truncate_reason};
 #[cfg(feature = "deflate")]
 use crate::deflate::Deflation;
 use crate::frame::{EncodedHeader, FrameHeader, MessageKind, OpCode};
@@ -333,14 +333,13 @@ impl<R: Role> Sender<R> {
         self.control(OpCode::Pong, payload, tx)
     }
 
-    /// Puts the Close. With [`CloseCode::NO_STATUS_RECEIVED`] it carries no code, which is how a Close
-    /// without a code is answered. One without a `reason` always fits.
+    /// Puts the Close. With [`CloseCode::NO_STATUS_RECEIVED`] it carries no code, and then no reason, which is how a
+    /// Close without a code is answered. A `reason` of more than 123 bytes is cut between two characters. A Close
+    /// without a reason always fits.
     ///
     /// # Errors
     /// [`Misuse::Closed`] if one was sent; [`Misuse::InvalidCloseCode`] for one that may not be on the
-    /// wire; [`Misuse::ControlTooLong`] if the reason has more than 123 bytes (see
-    /// [`truncate_reason`](crate::truncate_reason)), or any without a code; [`Error::BufferTooSmall`],
-    /// or [`Error::Entropy`] as a client.
+    /// wire; [`Error::BufferTooSmall`] for one with a reason, or [`Error::Entropy`] as a client.
     pub fn close<S: Storage>(
         &mut self,
         code: CloseCode,
@@ -356,9 +355,10 @@ impl<R: Role> Sender<R> {
         } else {
             return Err(Misuse::InvalidCloseCode.into());
         };
-        // There is no reason without a code.
-        if reason.len() > if number.is_empty() { 0 } else { MAX_REASON_LEN } {
-            return Err(Misuse::ControlTooLong.into());
+        let reason = truncate_reason(reason);
+        if number.is_empty() && !reason.is_empty() {
+            // There is no reason without a code.
+            return Err(Misuse::InvalidCloseCode.into());
         }
         let keep = if reason.is_empty() { 0 } else { REPLY_ROOM };
         self.fill(OpCode::Close, true, [number, reason.as_bytes()], tx, keep)?;
@@ -366,13 +366,22 @@ impl<R: Role> Sender<R> {
         Ok(())
     }
 
-    /// Puts the answer to a ping. Unlike [`pong`](Self::pong) it always fits: the latest takes the place
-    /// of an earlier one that had to wait for room.
-    pub(crate) fn answer<S: Storage>(
+    /// Puts the pong that answers a ping with this payload. Unlike [`pong`](Self::pong) it always fits in a buffer of
+    /// [`WRITE_BUFFER_MIN`](crate::WRITE_BUFFER_MIN): where some 4 KiB or the caller's own frames wait before it, it
+    /// takes the place of an earlier answer that has not begun to leave, which is all that RFC 6455 section 5.5.3 asks
+    /// for.
+    ///
+    /// # Errors
+    /// [`Misuse::Closed`]; [`Misuse::ControlTooLong`]; [`Error::Entropy`] as a client.
+    pub fn answer<S: Storage>(
         &mut self,
         payload: &[u8],
         tx: &mut WriteBuffer<S>,
     ) -> Result<(), Error> {
+        self.may_send()?;
+        if payload.len() > MAX_CONTROL {
+            return Err(Misuse::ControlTooLong.into());
+        }
         let keep =
             tx.make_way(FrameHeader::len_for(payload.len() as u64, R::MASKS) + payload.len());
         self.fill(OpCode::Pong, true, [&[], payload], tx, keep)

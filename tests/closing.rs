@@ -69,7 +69,7 @@ fn rule_32_codes_that_are_never_sent() {
     // 1005 means that there is no code.
     let mut ws = WebSocket::established(Server, Config::default());
     let with_reason = ws.close(CloseCode::NO_STATUS_RECEIVED, "why", &mut tx);
-    assert_eq!(with_reason, misuse(Misuse::ControlTooLong));
+    assert_eq!(with_reason, misuse(Misuse::InvalidCloseCode));
     ws.close(CloseCode::NO_STATUS_RECEIVED, "", &mut tx).unwrap();
     assert_eq!(tx.bytes(), [0x88, 0]);
     for code in GOOD {
@@ -101,14 +101,11 @@ fn rule_33_a_longer_reason_is_cut_on_a_character_boundary() {
     let mut tx = WriteBuffer::new([0; 512]);
     for reason in ["x".repeat(124), "\u{e9}".repeat(62), "\u{1f600}".repeat(31), "x".repeat(5000)] {
         let mut ws = WebSocket::established(Server, Config::default());
-        let refused = ws.close(CloseCode::NORMAL, &reason, &mut tx);
-        assert_eq!(refused, misuse(Misuse::ControlTooLong));
-        assert!(tx.is_empty());
-        assert_eq!(ws.state(), State::Open);
+        tx.clear();
+        ws.close(CloseCode::NORMAL, &reason, &mut tx).unwrap();
         let cut = truncate_reason(&reason);
         assert!(cut.len() <= MAX_REASON_LEN && cut.len() > MAX_REASON_LEN - 4);
         assert!(reason.starts_with(cut));
-        ws.close(CloseCode::NORMAL, cut, &mut tx).unwrap();
         assert_eq!(tx.bytes(), plain(0x88, &body(1000, cut.as_bytes())));
         tx.clear();
     }

@@ -562,3 +562,59 @@ fn the_plain_loop_has_room_for_every_echo() {
         }
     }
 }
+
+/// Contract 4, and the edge that `space` is never empty: the header came while chunks were asked for, the payload when
+/// whole messages are.
+#[test]
+fn a_message_ends_as_it_was_begun_even_if_only_its_header_had_come() {
+    let frame = masked(0x82, &[9; 5000]);
+    let mut ws = WebSocket::established(Server, Config::default());
+    let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 1024]));
+    assert_eq!(rx.extend(&frame[..8]), 8);
+    assert_eq!(ws.receive_chunks(&mut rx, &mut tx), None);
+    assert_eq!(ws.receiving(), Some(MessageKind::Binary));
+    let (mut rest, mut got) = (&frame[8..], 0);
+    while !rest.is_empty() {
+        let taken = rx.extend(rest);
+        assert!(taken > 0);
+        rest = &rest[taken..];
+        while let Some(event) = ws.receive(&mut rx, &mut tx) {
+            let Event::Chunk(chunk) = event else { panic!("{event:?}") };
+            got += chunk.bytes().len();
+        }
+    }
+    assert_eq!(got, 5000);
+}
+
+/// Buffers may be lent: a message that was found to fit in one is refused when another, in which it does not, takes its
+/// place.
+#[test]
+fn a_smaller_buffer_lent_in_the_middle_of_a_message_ends_in_1009() {
+    let frame = masked(0x82, &[9; 5000]);
+    let mut ws = WebSocket::established(Server, Config::default());
+    let mut tx = WriteBuffer::new([0; 1024]);
+    let mut large = ReadBuffer::new([0; 8192]);
+    large.extend(&frame[..8]);
+    assert_eq!(ws.receive(&mut large, &mut tx), None);
+    assert!(large.is_empty());
+    let mut small = ReadBuffer::new([0; 1024]);
+    assert_eq!(small.extend(&frame[8..]), 1024);
+    let failed = Event::Failed(Violation::MessageTooBig.into());
+    assert_eq!(ws.receive(&mut small, &mut tx), Some(failed));
+    assert_eq!(tx.bytes(), b"\x88\x02\x03\xf1");
+    assert!(ws.is_done());
+}
+
+/// Replies stand at frame boundaries, also when the payload given to `slices` is not the one announced.
+#[test]
+fn nothing_takes_the_place_of_a_wrong_payload() {
+    let mut ws = WebSocket::established(Server, Config::default());
+    let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 1024]));
+    ws.send_vectored(MessageKind::Binary, &[5; 100], &mut tx).unwrap();
+    rx.extend(&masked(0x89, b"x"));
+    while ws.receive(&mut rx, &mut tx).is_some() {}
+    for wrong in [&[5u8; 99][..], &[5; 101], &[]] {
+        assert_eq!(tx.slices(wrong), [&b"\x82\x64"[..], b"", b""]);
+    }
+    assert_eq!(tx.slices(&[5; 100]), [&b"\x82\x64"[..], &[5; 100], b"\x8a\x01x"]);
+}

@@ -623,3 +623,58 @@ fn before_the_101_nothing_can_be_sent() {
     assert!(tx.is_empty());
     assert_eq!((ws.state(), ws.is_done()), (State::Connecting, false));
 }
+
+/// An upgrade with a body would be read one way here and another by a proxy (RFC 9112 section 11.2). Java's length of 0
+/// is none.
+#[test]
+fn an_upgrade_that_announces_a_body_is_refused() {
+    let with = |headers: &str| {
+        let head = String::from_utf8(REQUEST.to_vec()).unwrap();
+        handshake(head.replacen("\r\n", &format!("\r\n{headers}"), 1).as_bytes())
+    };
+    assert_eq!(with("Content-Length: 0\r\n").output, ACCEPTED);
+    for headers in [
+        "Content-Length: 5\r\n",
+        "Content-Length: 00\r\n",
+        "Content-Length: 0\r\nContent-Length: 5\r\n",
+        "Transfer-Encoding: chunked\r\n",
+        "transfer-encoding: identity\r\n",
+    ] {
+        let run = with(headers);
+        assert_eq!(run.last(), "failed Handshake(Body)", "{headers}");
+        assert!(run.output.starts_with(b"HTTP/1.1 400 "));
+    }
+}
+
+/// Rule 2: a Host that is none (RFC 9112 section 3.2).
+#[test]
+fn rule_2_a_host_that_is_no_host_is_refused() {
+    let with = |host: &str| {
+        let head = String::from_utf8(REQUEST.to_vec()).unwrap();
+        handshake(head.replace("server.example.com", host).as_bytes())
+    };
+    for host in ["a b", "a/b", "a@b", "a, b", "a\"b", "a#b", "a?b", "\u{e4}"] {
+        assert_eq!(with(host).last(), "failed Handshake(Host)", "{host}");
+    }
+    for host in ["", "a", "a:80", "[::1]:8001", "127.0.0.1", "x_y.example", "%41"] {
+        assert_eq!(with(host).output, ACCEPTED, "{host}");
+    }
+}
+
+/// RFC 9110 sections 8.6, 15.3.5 and 15.4.5.
+#[test]
+fn answers_without_a_body_have_none() {
+    let answered = |answer: Reply<'_>| {
+        let mut ws = WebSocket::server(Config::default());
+        let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
+        rx.extend(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert!(matches!(ws.receive(&mut rx, &mut tx), Some(Event::Http(_))));
+        ws.answer(answer, &mut tx).map(|()| String::from_utf8(tx.bytes().to_vec()).unwrap())
+    };
+    let empty = answered(Reply::new(204)).unwrap();
+    assert_eq!(empty, "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
+    for status in [204, 304] {
+        let refused = answered(Reply::new(status).body(b"hey"));
+        assert_eq!(refused, Err(Misuse::InvalidStatus.into()));
+    }
+}

@@ -347,11 +347,11 @@ fn masking_keys_are_fresh_and_never_made_up() {
 fn nothing_but_what_was_put_reaches_the_wire() {
     let reason = "x".repeat(122) + "\u{e9}";
     assert_eq!(reason.len(), 124);
-    for (given, sent) in [(&reason[..122], 122), (truncate_reason(&reason), 122), ("", 0)] {
+    for (given, sent) in
+        [(&reason[..], 122), (&reason[..122], 122), (truncate_reason(&reason), 122), ("", 0)]
+    {
         let mut tx = WriteBuffer::new([0xAA; 512]);
         let mut ws = WebSocket::established(Server, Config::default());
-        assert!(ws.close(CloseCode::NORMAL, &reason, &mut tx).is_err());
-        assert!(tx.is_empty());
         ws.close(CloseCode::NORMAL, given, &mut tx).unwrap();
         let body = [&1000u16.to_be_bytes()[..], &vec![b'x'; sent]].concat();
         assert_eq!(tx.bytes(), plain(0x88, &body));

@@ -91,12 +91,15 @@ impl<'a> Upgrade<'a> {
         I::IntoIter: Clone,
     {
         let headers = headers.into_iter();
-        let (mut hosts, mut upgrade, mut connection) = (0usize, false, false);
+        let (mut body, mut upgrade, mut connection) = (false, false, false);
+        let mut host = Once::Missing;
         let (mut key, mut version) = (Once::Missing, Once::Missing);
         let (mut protocols, mut offers_extensions) = (false, false);
         for (name, value) in headers.clone() {
             match Field::of(name) {
-                Field::Host => hosts = hosts.saturating_add(1),
+                Field::Host => host = host.and(trim(value)),
+                Field::ContentLength => body |= trim(value) != b"0",
+                Field::TransferEncoding => body = true,
                 Field::Upgrade => upgrade |= has_token(value, b"websocket"),
                 Field::Connection => connection |= has_token(value, b"upgrade"),
                 Field::Key => key = key.and(trim(value)),
@@ -106,7 +109,8 @@ impl<'a> Upgrade<'a> {
                 Field::Accept | Field::Other => {}
             }
         }
-        if hosts != 1 {
+        // RFC 9112 3.2: 400 to a request without a Host, with more than one, or with one that is no host.
+        if !matches!(host, Once::Value(host) if is_host(host)) {
             return Err(HandshakeError::Host);
         }
         if !upgrade {
@@ -114,6 +118,9 @@ impl<'a> Upgrade<'a> {
         }
         if method != "GET" {
             return Err(HandshakeError::Method);
+        }
+        if body {
+            return Err(HandshakeError::Body);
         }
         if !connection {
             return Err(HandshakeError::Connection);
@@ -344,12 +351,14 @@ pub(super) enum Field {
     Protocol,
     Extensions,
     Accept,
+    ContentLength,
+    TransferEncoding,
     Other,
 }
 
 impl Field {
     pub(super) fn of(name: &[u8]) -> Field {
-        const FIELDS: [(&[u8], Field); 8] = [
+        const FIELDS: [(&[u8], Field); 10] = [
             (b"host", Field::Host),
             (b"upgrade", Field::Upgrade),
             (b"connection", Field::Connection),
@@ -358,10 +367,17 @@ impl Field {
             (b"sec-websocket-protocol", Field::Protocol),
             (b"sec-websocket-extensions", Field::Extensions),
             (b"sec-websocket-accept", Field::Accept),
+            (b"content-length", Field::ContentLength),
+            (b"transfer-encoding", Field::TransferEncoding),
         ];
         let known = FIELDS.iter().find(|(field, _)| name.eq_ignore_ascii_case(field));
         known.map_or(Field::Other, |&(_, field)| field)
     }
+}
+
+/// Whether this can be a host and a port: only characters that are in some (RFC 3986 section 3.2). It may be empty.
+fn is_host(value: &[u8]) -> bool {
+    value.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+;=".contains(byte))
 }
 
 /// Takes the next element off a comma-separated list (RFC 9110 section 5.6.1); empty ones are left out.

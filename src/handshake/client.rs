@@ -3,11 +3,11 @@
 #[cfg(feature = "deflate")]
 use alloc::boxed::Box;
 
-use super::accept::{accept_of, check_answer, encode_nonce};
+use super::accept::{Field, accept_of, check_answer, encode_nonce};
 use super::head::{find_end, parse_response};
 use super::message::{Request, put};
 use super::{Agreement, DeflateConfig, HandshakeError, Pending, ResponseHead};
-use crate::buffer::{REPLY_ROOM, ReadBuffer, Storage, WriteBuffer};
+use crate::buffer::{ReadBuffer, Storage, WriteBuffer};
 #[cfg(feature = "deflate")]
 use crate::deflate::Deflation;
 use crate::role::{Client, Entropy};
@@ -80,7 +80,8 @@ impl<E: Entropy> WebSocket<Client<E>> {
         let key = encode_nonce(&nonce);
         #[cfg(feature = "deflate")]
         let offer = request.deflate.map(|config| config.offer());
-        put(tx, REPLY_ROOM, |out| {
+        // No reply can be due before the request has left.
+        put(tx, 0, |out| {
             out.put("GET ");
             request.resource.iter().for_each(|part| out.put(part));
             out.put(" HTTP/1.1\r\nHost: ");
@@ -169,8 +170,12 @@ pub(crate) fn receive<'b, E: Entropy, S: Storage, T: Storage>(
     let (limits, mut searched) = match ws.phase {
         Phase::Head { limits, searched } => (limits, searched),
         Phase::Body { remaining } => return body(ws, remaining, rx),
-        // Nothing can be an answer before there is a question.
         _ if rx.at_end() => return ws.lost(),
+        // Nothing can be an answer before there is a question.
+        _ if !rx.is_empty() => {
+            let early = Failure::Handshake(HandshakeError::Malformed);
+            return Some(Event::Failed(ws.fail(early, tx)));
+        }
         _ => return None,
     };
     let head = loop {
@@ -245,12 +250,25 @@ fn body_len(response: &ResponseHead<'_>) -> u64 {
     if response.status == 204 || response.status == 304 {
         return 0;
     }
-    let length =
-        response.header("Content-Length").and_then(|value| core::str::from_utf8(value).ok());
-    match (length.and_then(|length| length.parse().ok()), response.header("Transfer-Encoding")) {
-        (Some(length), None) => length,
-        _ => u64::MAX,
+    let mut length = None;
+    for (name, value) in response.headers() {
+        length = match (Field::of(name), length) {
+            (Field::ContentLength, None) => Some(decimal(value).unwrap_or(u64::MAX)),
+            // Two lengths, or one beside a coding that has its own: the stream's end tells.
+            (Field::ContentLength | Field::TransferEncoding, _) => return u64::MAX,
+            (_, length) => length,
+        };
     }
+    length.unwrap_or(u64::MAX)
+}
+
+/// Digits and nothing else (RFC 9110 section 8.6).
+fn decimal(value: &[u8]) -> Option<u64> {
+    let digit = |sum: u64, byte: &u8| match byte {
+        b'0'..=b'9' => sum.checked_mul(10)?.checked_add(u64::from(byte - b'0')),
+        _ => None,
+    };
+    if value.is_empty() { None } else { value.iter().try_fold(0, digit) }
 }
 
 fn body<'b, E: Entropy, S: Storage>(

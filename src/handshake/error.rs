@@ -19,8 +19,10 @@ pub enum HandshakeError {
     HttpVersion,
     /// A request to upgrade by another method than GET: 405.
     Method,
-    /// `Host` is missing or there twice: 400.
+    /// `Host` is missing, there twice, or no host: 400.
     Host,
+    /// A request to upgrade that announces a body, whose bytes one reader takes for frames and another does not: 400.
+    Body,
     /// `Upgrade` does not hold the token `websocket`: 400.
     Upgrade,
     /// `Connection` does not hold the token `Upgrade`: 400.
@@ -68,6 +70,7 @@ impl HandshakeError {
             HandshakeError::HttpVersion => "HTTP/1.1 is required",
             HandshakeError::Method => "the method is not GET",
             HandshakeError::Host => "exactly one Host is required",
+            HandshakeError::Body => "an upgrade has no body",
             HandshakeError::Upgrade => "Upgrade: websocket is required",
             HandshakeError::Connection => "Connection: Upgrade is required",
             HandshakeError::Version => "Sec-WebSocket-Version: 13 is required",

@@ -25,7 +25,7 @@ impl<'b> RequestHead<'b> {
         self.method
     }
 
-    /// The request target as it was sent: path and query, for a usual request.
+    /// The request target as it was sent, not validated: path and query, for a usual request.
     #[must_use]
     pub const fn target(&self) -> &'b str {
         self.target

@@ -192,7 +192,9 @@ impl<'a> Answer<'a> {
     }
 
     pub(super) fn check(&self) -> Result<(), Misuse> {
-        if !(200..600).contains(&self.status) {
+        // RFC 9110 6.4.1: "All 204 (No Content) ... and 304 (Not Modified) responses do not include content."
+        let bodiless = matches!(self.status, 204 | 304);
+        if !(200..600).contains(&self.status) || (bodiless && !self.body.is_empty()) {
             return Err(Misuse::InvalidStatus);
         }
         // A 426 names them.
@@ -204,9 +206,14 @@ impl<'a> Answer<'a> {
         out.number(usize::from(self.status));
         out.put(" ");
         out.put(reason_phrase(self.status));
-        out.put("\r\nConnection: close\r\nContent-Length: ");
-        out.number(self.body.len());
-        out.put("\r\n");
+        out.put("\r\nConnection: close\r\n");
+        // RFC 9110 8.6: "A server MUST NOT send a Content-Length header field in any response with a status
+        // code of 1xx (Informational) or 204 (No Content)."
+        if self.status != 204 {
+            out.put("Content-Length: ");
+            out.number(self.body.len());
+            out.put("\r\n");
+        }
         for (name, value) in self.headers {
             out.header(name, value);
         }
@@ -234,6 +241,12 @@ impl Answer<'static> {
         Answer::new(426).headers(&UPGRADE_REQUIRED).body(b"this is a WebSocket server")
     }
 
+    /// What a request by another method than GET gets when the caller has no answer for it.
+    pub(super) fn method_not_allowed() -> Answer<'static> {
+        // No body: the method may be HEAD.
+        Answer::new(405).headers(&[("Allow", "GET")])
+    }
+
     /// What a request for a WebSocket gets when the caller has no answer for it.
     pub(super) fn forbidden() -> Answer<'static> {
         Answer::new(403)
@@ -251,8 +264,6 @@ fn check_headers(headers: &[(&str, &str)], free: &[Field]) -> Result<(), Misuse>
         is_header_name(name)
             && is_header_value(value)
             && (field == Field::Other || free.contains(&field))
-            && !name.eq_ignore_ascii_case("Content-Length")
-            && !name.eq_ignore_ascii_case("Transfer-Encoding")
     };
     if headers.iter().all(good) { Ok(()) } else { Err(Misuse::InvalidHeader) }
 }

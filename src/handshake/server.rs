@@ -152,7 +152,7 @@ pub(crate) fn settle<T: Storage>(
 ) -> Option<Failure> {
     let answer = match ws.phase {
         Phase::Answer(Pending::Http { get: true }) => Answer::upgrade_required(),
-        Phase::Answer(Pending::Http { get: false }) => Answer::refusal(HandshakeError::Method),
+        Phase::Answer(Pending::Http { get: false }) => Answer::method_not_allowed(),
         _ => Answer::forbidden(),
     };
     match ws.finish(&answer, tx) {

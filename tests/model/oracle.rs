@@ -42,7 +42,6 @@ impl Rules {
 
 struct Header {
     fin: bool,
-    rsv: u8,
     opcode: u8,
     mask: Option<Vec<u8>>,
     payload_len: u64,
@@ -93,16 +92,7 @@ fn frames(
     message: &mut Option<Message>,
 ) -> Result<bool, Violation> {
     let mut rest = stream;
-    while let Some(header) = header(rest)? {
-        if header.rsv != 0 {
-            return Err(Violation::ReservedBit);
-        }
-        if masked && header.mask.is_none() {
-            return Err(Violation::NotMasked);
-        }
-        if !masked && header.mask.is_some() {
-            return Err(Violation::Masked);
-        }
+    while let Some(header) = header(rest, masked, message.is_some())? {
         rest = &rest[header.len..];
         let arrived = (rest.len() as u64).min(header.payload_len) as usize;
         let key = header.mask.unwrap_or_else(|| vec![0; 4]);
@@ -122,11 +112,6 @@ fn frames(
                 _ => items.push(Item::Pong(payload)),
             }
             continue;
-        }
-        match (header.opcode, message.is_some()) {
-            (0, false) => return Err(Violation::UnexpectedContinuation),
-            (1 | 2, true) => return Err(Violation::ExpectedContinuation),
-            _ => {}
         }
         let kind = if header.opcode == 1 { MessageKind::Text } else { MessageKind::Binary };
         let current = message.get_or_insert(Message {
@@ -179,9 +164,9 @@ fn frames(
     Ok(false)
 }
 
-/// RFC 6455 section 5.2, bit by bit. What can be known early is an error early: the opcode from the first byte, the
-/// length from its own.
-fn header(bytes: &[u8]) -> Result<Option<Header>, Violation> {
+/// RFC 6455 section 5.2, bit by bit. What can be known early is an error early: the opcode from the first byte, what
+/// the second byte decides from the second, the length from its own.
+fn header(bytes: &[u8], from_client: bool, in_message: bool) -> Result<Option<Header>, Violation> {
     let bit = |at: usize| bytes[at / 8] >> (7 - at % 8) & 1;
     let number =
         |from: usize, to: usize| (from..to).fold(0u64, |n, at| n << 1 | u64::from(bit(at)));
@@ -202,6 +187,20 @@ fn header(bytes: &[u8]) -> Result<Option<Header>, Violation> {
     let short = number(9, 16);
     if opcode >= 8 && short > 125 {
         return Err(Violation::ControlTooLong);
+    }
+    if number(1, 4) != 0 {
+        return Err(Violation::ReservedBit);
+    }
+    let masked = bit(8) == 1;
+    match (from_client, masked) {
+        (true, false) => return Err(Violation::NotMasked),
+        (false, true) => return Err(Violation::Masked),
+        _ => {}
+    }
+    match (opcode, in_message) {
+        (0, false) => return Err(Violation::UnexpectedContinuation),
+        (1 | 2, true) => return Err(Violation::ExpectedContinuation),
+        _ => {}
     }
     let length_bytes = match short {
         126 => 2,
@@ -225,13 +224,12 @@ fn header(bytes: &[u8]) -> Result<Option<Header>, Violation> {
     if payload_len > i64::MAX as u64 {
         return Err(Violation::LengthTopBit);
     }
-    let masked = bit(8) == 1;
     let len = 2 + length_bytes + if masked { 4 } else { 0 };
     if bytes.len() < len {
         return Ok(None);
     }
     let mask = masked.then(|| bytes[len - 4..len].to_vec());
-    Ok(Some(Header { fin, rsv: number(1, 4) as u8, opcode, mask, payload_len, len }))
+    Ok(Some(Header { fin, opcode, mask, payload_len, len }))
 }
 
 fn close(payload: &[u8]) -> Result<Item, Violation> {
