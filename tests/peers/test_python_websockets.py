@@ -37,7 +37,9 @@ def test_text(websocket, text):
     assert echo(websocket, text) == text
 
 
-@pytest.mark.parametrize("length", [0, 1, 125, 126, 65535, 65536, MIB, 8 * MIB])
+# What the sockets' own buffers do not hold, this blocking client cannot send to an echo that begins before the message
+# has ended: while it sends it does not read. See the test of 64 MiB below.
+@pytest.mark.parametrize("length", [0, 1, 125, 126, 65535, 65536, MIB])
 def test_binary(websocket, length):
     message = bytes(i * 7 % 251 for i in range(min(length, 65536))) * max(1, length // 65536)
     assert echo(websocket, message) == message
@@ -50,8 +52,8 @@ def test_text_of_1_mib(websocket):
 
 @pytest.mark.parametrize("fragments", [False, True], ids=["one-frame", "fragments"])
 def test_64_mib_pass_and_one_byte_more_is_1009(serve, fragments):
-    """`serve` sends a message back while it still arrives, and waits for a client that does not read. The blocking client
-    of `websockets` does not read while it sends; the asyncio one does, once its queue has no limit."""
+    """`serve` sends a message back while it still arrives, and waits for a client that does not read. The asyncio client of
+    `websockets` reads while it sends, once its queue has no limit."""
     piece = b"\x5a" * MIB
 
     async def talk():
