@@ -23,8 +23,11 @@ const CLOSE_ROOM: usize = 8;
 /// latest is kept.
 const PONG_BACKLOG: usize = 4096;
 
-/// Memory for a buffer: an array, a slice, or what the feature `alloc` adds, a boxed slice and
-/// `Growing`.
+/// Memory for a buffer: an array, a slice, or what the feature `alloc` adds, `Growing`, and boxed slices and vectors,
+/// which keep the length that they have.
+///
+/// An implementation of your own has to keep its length, but for [`grow`](Self::grow) and [`release`](Self::release), and
+/// never to be longer than its [`limit`](Self::limit). Where it does not, bytes are lost; nothing panics.
 pub trait Storage: AsRef<[u8]> + AsMut<[u8]> {
     /// The size in bytes that the storage can have at most.
     #[inline]
@@ -45,9 +48,12 @@ pub trait Storage: AsRef<[u8]> + AsMut<[u8]> {
 }
 
 impl<const N: usize> Storage for [u8; N] {}
+impl<const N: usize> Storage for &mut [u8; N] {}
 impl Storage for &mut [u8] {}
 #[cfg(feature = "alloc")]
 impl Storage for alloc::boxed::Box<[u8]> {}
+#[cfg(feature = "alloc")]
+impl Storage for alloc::vec::Vec<u8> {}
 
 /// Memory that starts empty and grows to a limit as bytes need it.
 #[cfg(feature = "alloc")]
@@ -460,7 +466,8 @@ impl<S: Storage> WriteBuffer<S> {
         self.storage.limit()
     }
 
-    /// What waits to be sent, in order, up to where the payload of a vectored send belongs.
+    /// What waits to be sent, in order, up to where the payload of a vectored send belongs: while one waits, write
+    /// [`slices`](Self::slices) instead, or nothing behind it ever leaves.
     #[inline]
     #[must_use]
     pub fn bytes(&self) -> &[u8] {

@@ -39,6 +39,38 @@ pub fn mask(payload: &mut [u8], key: [u8; 4]) -> [u8; 4] {
     next
 }
 
+/// Masks `from` into `to`, of the same length, in one pass over both.
+#[inline]
+pub(crate) fn mask_into(from: &[u8], to: &mut [u8], key: [u8; 4]) {
+    let turn = 8 * (from.len() % 4) as u32;
+    let next = u32::from_le_bytes(key).rotate_right(turn).to_le_bytes();
+    if copied::<32>(from, to, key, next) || copied::<8>(from, to, key, next) {
+        return;
+    }
+    for ((to, from), key) in to.iter_mut().zip(from).zip(key.iter().cycle()) {
+        *to = from ^ key;
+    }
+}
+
+/// As [`blocks`], from one place to another. The source stays as it is, so the last block may be read last.
+#[inline]
+fn copied<const N: usize>(from: &[u8], to: &mut [u8], key: [u8; 4], next: [u8; 4]) -> bool {
+    let Some(&(mut tail)) = from.last_chunk::<N>() else { return false };
+    for (from, to) in from.chunks_exact(N).zip(to.chunks_exact_mut(N)) {
+        if let (Ok(&(mut block)), Ok(to)) =
+            (<&[u8; N]>::try_from(from), <&mut [u8; N]>::try_from(to))
+        {
+            xor(&mut block, key);
+            *to = block;
+        }
+    }
+    xor(&mut tail, next);
+    if let Some(end) = to.last_chunk_mut::<N>() {
+        *end = tail;
+    }
+    true
+}
+
 /// Masks in blocks of `N` bytes, a multiple of 8, if there are as many. What is left behind the last whole
 /// block is done by a block that ends where the payload ends: it overlaps the one before, so its bytes are
 /// read first. It begins with the key that would follow the payload: both are in step.

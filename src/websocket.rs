@@ -23,6 +23,19 @@ use crate::{Config, Error, Failure, Misuse, Violation};
 /// When [`is_done`](Self::is_done), what is left in the [`WriteBuffer`] is written and the transport is
 /// closed.
 ///
+/// # Things to know when driving it
+///
+/// * **A slow peer.** While [`WriteBuffer::len`] is high, call neither `receive` nor `space`: the peer is held back by the
+///   transport then. What has been received stays where it is.
+/// * **Cancelled futures.** A driver that is dropped between two calls can go on with the same machine and buffers. Where a
+///   write may be dropped in the middle, write a part and [`consume`](WriteBuffer::consume) what was taken; a `write_all`
+///   that is dropped cannot say how far it came.
+/// * **Closing the transport.** Closing a TCP socket while the peer is still sending resets the connection, and our last
+///   Close or refusal may be lost with it. Shut down the sending side, read and drop what comes until the end of the stream
+///   or for a second, then close.
+/// * **After our own [`close`](Self::close)** messages still arrive that were on their way. To answer one is
+///   [`Misuse::Closed`]: look at [`state`](Self::state) first.
+///
 /// A failure is final and needs no care: the Close frame or HTTP refusal that is due is in the output, the
 /// reason comes as [`Event::Failed`], and whatever follows is ignored.
 ///
@@ -112,7 +125,8 @@ pub enum Event<'b> {
     #[cfg(feature = "handshake")]
     Response(ResponseHead<'b>),
     /// As a client: an answer other than 101 (RFC 6455 section 4.1). Its body follows as
-    /// [`Body`](Event::Body).
+    /// [`Body`](Event::Body), up to the length that the answer gives or the end of the stream, which a server may be slow
+    /// to bring about.
     #[cfg(feature = "handshake")]
     Refused(ResponseHead<'b>),
     /// As a client: bytes of the body of the answer that refused, as they are on the wire.
@@ -124,7 +138,8 @@ pub enum Event<'b> {
     Binary(&'b [u8]),
     /// A piece of a message; from [`receive_chunks`](WebSocket::receive_chunks).
     Chunk(Chunk<'b>),
-    /// A ping. The pong is in the output already.
+    /// A ping. The pong is in the output already; where more than some 4 KiB of output wait, in the place of the one
+    /// before it, as RFC 6455 section 5.5.3 allows.
     Ping(&'b [u8]),
     /// A pong.
     Pong(&'b [u8]),

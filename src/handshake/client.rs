@@ -38,9 +38,9 @@ impl<E: Entropy> WebSocket<Client<E>> {
     /// let mut ws = WebSocket::client(Config::default(), entropy);
     /// let (mut rx, mut tx) = (ReadBuffer::new([0; 4096]), WriteBuffer::new([0; 4096]));
     /// ws.connect(&Request::new(&uri), &mut tx)?;
+    /// stream.write_all(tx.bytes())?;
+    /// tx.clear();
     /// while !ws.is_done() {
-    ///     stream.write_all(tx.bytes())?;
-    ///     tx.clear();
     ///     let n = stream.read(rx.space())?;
     ///     rx.filled(n);
     ///     while let Some(event) = ws.receive(&mut rx, &mut tx) {
@@ -53,6 +53,8 @@ impl<E: Entropy> WebSocket<Client<E>> {
     ///             _ => {}
     ///         }
     ///     }
+    ///     stream.write_all(tx.bytes())?;
+    ///     tx.clear();
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -238,7 +240,7 @@ fn judge<'b>(
 ) -> Result<(ResponseHead<'b>, Option<Agreement>), HandshakeError> {
     let (status, headers) = parse_response(head, limits.headers)?;
     let (subprotocol, agreement) = match status {
-        101 => check_answer(&accept_of(&encode_nonce(nonce)), headers, offered)?,
+        101 => check_answer(&accept_of(&encode_nonce(nonce)), headers.clone(), offered)?,
         _ => (None, None),
     };
     Ok((ResponseHead { status, headers, subprotocol }, agreement))

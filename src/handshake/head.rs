@@ -9,7 +9,7 @@ use crate::extensions::Extensions;
 use crate::websocket::HeadLimits;
 
 /// A request that was received. Borrows the read buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestHead<'b> {
     pub(super) method: &'b str,
     pub(super) target: &'b str,
@@ -33,19 +33,36 @@ impl<'b> RequestHead<'b> {
 
     /// The header lines in order.
     #[must_use]
-    pub const fn headers(&self) -> Headers<'b> {
-        self.headers
+    pub fn headers(&self) -> Headers<'b> {
+        self.headers.clone()
     }
 
     /// The first header of this name, in any case, without the white space around its value.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'b [u8]> {
-        self.headers.first(name)
+        self.headers().first(name)
     }
 
     /// The `Origin`, which a browser sends and a page's script cannot change. A server that identifies users by
     /// cookies must compare it, or any page that a user visits can connect in the user's name (RFC 6455 section
     /// 10.2).
+    ///
+    /// ```
+    /// use sockless::handshake::{Answer, RequestHead, Response};
+    /// use sockless::{Error, Server, Storage, WebSocket, WriteBuffer};
+    ///
+    /// /// Accepts requests of our own pages, and of programs that are no browsers and send no `Origin`.
+    /// fn answer(
+    ///     ws: &mut WebSocket<Server>,
+    ///     request: &RequestHead<'_>,
+    ///     tx: &mut WriteBuffer<impl Storage>,
+    /// ) -> Result<(), Error> {
+    ///     match request.origin() {
+    ///         None | Some(b"https://example.com") => ws.accept(request, Response::new(), tx),
+    ///         Some(_) => ws.answer(Answer::new(403), tx),
+    ///     }
+    /// }
+    /// ```
     #[must_use]
     pub fn origin(&self) -> Option<&'b [u8]> {
         self.header("Origin")
@@ -53,17 +70,17 @@ impl<'b> RequestHead<'b> {
 
     /// The subprotocols offered, in the order of the client's preference (RFC 6455 section 1.9).
     pub fn subprotocols(&self) -> impl Iterator<Item = &'b str> + Clone + use<'b> {
-        subprotocols(self.headers)
+        subprotocols(self.headers())
     }
 
     /// The extensions offered, in the order of the client's preference (RFC 6455 section 9.1).
     pub fn extensions(&self) -> Extensions<'b, impl Iterator<Item = &'b [u8]> + use<'b>> {
-        extension_list(self.headers)
+        extension_list(self.headers())
     }
 }
 
 /// An answer that was received. Borrows the read buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseHead<'b> {
     pub(super) status: u16,
     pub(super) headers: Headers<'b>,
@@ -79,14 +96,14 @@ impl<'b> ResponseHead<'b> {
 
     /// The header lines in order.
     #[must_use]
-    pub const fn headers(&self) -> Headers<'b> {
-        self.headers
+    pub fn headers(&self) -> Headers<'b> {
+        self.headers.clone()
     }
 
     /// The first header of this name, in any case, without the white space around its value.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'b [u8]> {
-        self.headers.first(name)
+        self.headers().first(name)
     }
 
     /// The subprotocol that the server chose.
@@ -98,7 +115,7 @@ impl<'b> ResponseHead<'b> {
 
 /// The header lines of a head: pairs of name and value, the value without the white space around it. Values are
 /// bytes: they need not be UTF-8.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Headers<'b> {
     /// The lines that are left, with the empty one at the end.
     lines: &'b [u8],
@@ -125,7 +142,7 @@ impl<'b> Iterator for Headers<'b> {
 impl core::fmt::Debug for Headers<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let mut map = f.debug_map();
-        for (name, value) in *self {
+        for (name, value) in self.clone() {
             let (name, value) = (name.escape_ascii(), value.escape_ascii());
             map.entry(&format_args!("{name}"), &format_args!("\"{value}\""));
         }

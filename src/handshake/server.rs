@@ -193,7 +193,7 @@ pub(crate) fn receive<'b, S: Storage, T: Storage>(
 
 fn judge(head: &[u8], limits: HeadLimits) -> Result<RequestHead<'_>, HandshakeError> {
     let (method, target, headers) = parse_request(head, limits.headers)?;
-    let upgrade = Upgrade::of_request(method, headers)?;
+    let upgrade = Upgrade::of_request(method, headers.clone())?;
     Ok(RequestHead { method, target, headers, upgrade })
 }
 
