@@ -33,10 +33,8 @@ async fn device(wire: &Wire, log: &mut Vec<String>) -> Result<(), Error> {
     let driven = asynchronous::drive(&mut ws, end, &mut rx, &mut tx, async |ws, event, tx| {
         log.push(format!("device:  {event:?}"));
         match event {
-            Event::Response(response) => {
-                if ws.establish(&response, &[]).is_ok() {
-                    ws.send_text("21.5 \u{b0}C", tx)?;
-                }
+            Event::Response(response) if ws.establish(&response, &[]).is_ok() => {
+                ws.send_text("21.5 \u{b0}C", tx)?;
             }
             Event::Text("thanks") => ws.close(CloseCode::NORMAL, "", tx)?,
             _ => {}

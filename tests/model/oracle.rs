@@ -252,8 +252,8 @@ fn close(payload: &[u8]) -> Result<Item, Violation> {
 /// `protocol-rules` 32, code by code.
 pub fn may_be_on_the_wire(code: u16) -> bool {
     match code {
-        1000 | 1001 | 1002 | 1003 => true,
-        1007 | 1008 | 1009 | 1010 | 1011 | 1012 | 1013 | 1014 => true,
+        1000..=1003 => true,
+        1007..=1014 => true,
         other => other / 1000 == 3 || other / 1000 == 4,
     }
 }
