@@ -4,7 +4,7 @@
 use sockless::handshake::{Answer, Request, Response, Uri};
 use sockless::{
     Client, CloseCode, Config, Error, Event, Failure, MessageKind, Misuse, READ_BUFFER_MIN,
-    ReadBuffer, Role, Server, State, WRITE_BUFFER_MIN, WebSocket, WriteBuffer,
+    ReadBuffer, Role, Server, State, WRITE_BUFFER_MIN, WebSocket, WriteBuffer, truncate_reason,
 };
 
 use super::oracle::{self, Item, Rules};
@@ -544,7 +544,8 @@ fn send<R: Role>(side: &mut Side<R>, op: &Op) {
             if side.send(|ws, tx| ws.close(CloseCode::new(*code), &reason, tx)) {
                 assert!(oracle::may_be_on_the_wire(*code) || *code == 1005);
                 assert_eq!(side.close, None);
-                side.close = Some((*code, reason));
+                // What is too long of it is cut off.
+                side.close = Some((*code, truncate_reason(&reason).to_string()));
             }
         }
         _ => {}
