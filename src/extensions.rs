@@ -360,6 +360,10 @@ mod tests {
             let value = extension.parameters().next().unwrap().value().unwrap();
             assert_eq!(value, "10");
             assert_ne!(value, "1");
+            let plain = parse([&b"a;b=10;c=11"[..]]).next().unwrap().unwrap();
+            let mut values = plain.parameters().map(|parameter| parameter.value().unwrap());
+            assert_eq!(values.next(), Some(value));
+            assert_ne!(values.next(), Some(value));
             assert_eq!(value.as_str().is_none(), line.contains('\\'));
         }
     }
