@@ -43,6 +43,11 @@ fn json(size: usize, seed: u32) -> String {
     text
 }
 
+/// Puts received bytes into a buffer that has room for them.
+fn feed(rx: &mut ReadBuffer<impl sockless::Storage>, bytes: &[u8]) {
+    assert_eq!(rx.extend(bytes), bytes.len());
+}
+
 /// Nanoseconds of one call.
 fn time(work: impl FnOnce()) -> f64 {
     let start = Instant::now();
@@ -119,7 +124,7 @@ fn inflating(what: &str, context: Context, messages: &[String], payloads: &[Vec<
     let mut tx = WriteBuffer::new([0; 1024]);
     let mut connection = || {
         for frame in &frames {
-            rx.extend(frame);
+            feed(&mut rx, frame);
             match ws.receive(&mut rx, &mut tx) {
                 Some(Event::Text(text)) => assert_eq!(text.len(), size),
                 other => panic!("{other:?}"),

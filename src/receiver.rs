@@ -491,7 +491,13 @@ impl Receiver {
                 if whole { self.max_message.min(rx.capacity() as u64) } else { self.max_message };
             last = match inflation.run(rx, limit, whole) {
                 Ok(last) => last,
-                Err(violation) => return self.fail(violation),
+                Err(violation) => {
+                    // What came out before the fault may hold an earlier one.
+                    let inflated = rx.inflated(before..rx.inflated_len());
+                    let text = self.kind == MessageKind::Text;
+                    let first = text && self.utf8.check(inflated).is_err();
+                    return self.fail(if first { Violation::InvalidUtf8 } else { violation });
+                }
             };
         }
         if last {

@@ -49,6 +49,11 @@ fn noise(length: usize) -> Vec<u8> {
     (0..length).map(next).collect()
 }
 
+/// Puts received bytes into a buffer that has room for them.
+fn feed(rx: &mut ReadBuffer<impl sockless::Storage>, bytes: &[u8]) {
+    assert_eq!(rx.extend(bytes), bytes.len());
+}
+
 /// A server on which compression was agreed, in both ways of taking messages, at every cut.
 fn server_with(config: Config, deflate: DeflateConfig, input: &[u8]) -> Run {
     let by = |take, buffer| {
@@ -181,6 +186,20 @@ fn text_is_checked_when_it_is_inflated() {
     }
 }
 
+/// Of two faults the first counts, however the input was cut.
+#[test]
+fn bad_text_in_front_of_another_fault() {
+    let bad = [b"ok\xff", &[b'a'; 300][..]].concat();
+    let corrupt = [&deflate(&bad)[..], b"\x06"].concat();
+    assert_fails(&server(&compressed(&corrupt)), &[], "InvalidUtf8", 1007);
+    let small = Config::default().max_message_size(200);
+    let run = server_with(small, EAGER, &compressed(&deflate(&bad)));
+    assert_fails(&run, &[], "InvalidUtf8", 1007);
+    // As a fuzzer found it.
+    let found = b"\xf2\x38\x38\x38\x38";
+    assert_fails(&server(&compressed(found)), &[], "InvalidUtf8", 1007);
+}
+
 /// Rule 49: the limit is on what is inflated, exact, across frames too. 1009 in both ways of taking messages.
 #[test]
 fn rule_49_the_limit_is_exact() {
@@ -276,7 +295,7 @@ fn from_messages_to_chunks() {
     .concat();
     let mut ws = WebSocket::established(Server, Config::default()).with_deflate(FULL, &EAGER);
     let (mut rx, mut tx) = (ReadBuffer::new([0; 20_000]), WriteBuffer::new([0; 1024]));
-    rx.extend(&input);
+    feed(&mut rx, &input);
     assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Ping(b"")));
     assert_eq!(ws.receiving(), Some(MessageKind::Text));
     let mut message = Vec::<u8>::new();
@@ -308,7 +327,7 @@ fn more_input_between_chunks() {
     let mut ws = WebSocket::established(Server, Config::default()).with_deflate(FULL, &EAGER);
     let (mut rx, mut tx) = (ReadBuffer::new([0; 300]), WriteBuffer::new([0; 1024]));
     let mut message = Vec::<u8>::new();
-    rx.extend(&input);
+    feed(&mut rx, &input);
     let mut more = masked(0x82, b"behind");
     loop {
         match ws.receive_chunks(&mut rx, &mut tx) {
@@ -323,7 +342,7 @@ fn more_input_between_chunks() {
         }
         if !more.is_empty() {
             // A byte at a time, as if it had just been read.
-            rx.extend(&[more.remove(0)]);
+            feed(&mut rx, &[more.remove(0)]);
         }
     }
     assert_eq!(message, text.as_bytes());
@@ -387,12 +406,12 @@ fn short_messages_and_chosen_ones_go_plain() {
     let config = DeflateConfig { threshold: 6, ..DeflateConfig::DEFAULT };
     let (_, mut server) = pair(FULL, config);
     let mut tx = WriteBuffer::new([0; 1024]);
-    let mut first_byte =
-        |send: &mut dyn FnMut(&mut WebSocket<Server>, &mut WriteBuffer<[u8; 1024]>)| {
-            tx.clear();
-            send(&mut server, &mut tx);
-            tx.bytes()[0]
-        };
+    type Send<'a> = &'a mut dyn FnMut(&mut WebSocket<Server>, &mut WriteBuffer<[u8; 1024]>);
+    let mut first_byte = |send: Send<'_>| {
+        tx.clear();
+        send(&mut server, &mut tx);
+        tx.bytes()[0]
+    };
     assert_eq!(first_byte(&mut |ws, tx| ws.send_text("short", tx).unwrap()), 0x81);
     assert_eq!(first_byte(&mut |ws, tx| ws.send_text("longer", tx).unwrap()), 0xC1);
     assert_eq!(
@@ -549,7 +568,7 @@ fn a_vectored_payload_is_not_touched() {
     let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 512]));
     server.send_vectored(MessageKind::Binary, &payload, &mut tx).unwrap();
     for slice in tx.slices(&payload) {
-        rx.extend(slice);
+        feed(&mut rx, slice);
     }
     assert_eq!(
         client.receive(&mut rx, &mut WriteBuffer::new([0; 512])),
@@ -584,9 +603,19 @@ fn halves() {
     transfer(&mut tx, &mut rx);
     let Ok(Some(Incoming::Data(chunk))) = receiver.receive_chunks_from(&mut rx) else { panic!() };
     assert_eq!((chunk.bytes(), chunk.is_whole()), (&b"parted"[..], true));
-    rx.extend(&plain(0xC2, b"\x06"));
+    feed(&mut rx, &plain(0xC2, b"\x06"));
     assert_eq!(receiver.receive_from(&mut rx), Err(Violation::CorruptCompression));
     assert_eq!(receiver.receive_from(&mut rx), Err(Violation::CorruptCompression));
+}
+
+/// From a slice there is nowhere to inflate to: the bytes come as they are, and are marked.
+#[test]
+fn a_slice_gives_what_is_compressed() {
+    let mut receiver = Receiver::server(Config::default()).with_deflate(FULL, &EAGER);
+    let mut bytes = compressed(HELLO);
+    let Ok(Some(Incoming::Data(chunk))) = receiver.receive(&mut &mut bytes[..]) else { panic!() };
+    assert!(chunk.is_compressed() && chunk.is_whole());
+    assert_eq!((chunk.bytes(), chunk.text()), (HELLO, None));
 }
 
 /// Rule 50: many connections, one compressor and one decompressor.
@@ -615,15 +644,15 @@ fn rule_50_a_pool_serves_many_connections() {
 fn the_read_buffer_knows_what_it_holds() {
     let (_, mut server) = pair(FULL, EAGER);
     let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 1024]));
-    rx.extend(&masked(0x41, &HELLO[..5]));
+    feed(&mut rx, &masked(0x41, &HELLO[..5]));
     assert_eq!(server.receive(&mut rx, &mut tx), None);
     assert!(rx.unread().is_empty() && !rx.is_empty());
     rx.release();
-    rx.extend(&masked(0x80, &HELLO[5..]));
+    feed(&mut rx, &masked(0x80, &HELLO[5..]));
     assert_eq!(server.receive(&mut rx, &mut tx), Some(Event::Text("Hello")));
     assert!(rx.is_empty());
     rx.release();
-    rx.extend(&[masked(0x41, &HELLO[..5]), masked(0x83, b"")].concat());
+    feed(&mut rx, &[masked(0x41, &HELLO[..5]), masked(0x83, b"")].concat());
     assert_eq!(
         server.receive(&mut rx, &mut tx),
         Some(Event::Failed(Violation::ReservedOpCode.into()))

@@ -15,6 +15,11 @@ use sockless::{Client, Config, Event, ReadBuffer, WebSocket, WriteBuffer};
 const CONFIG: DeflateConfig = DeflateConfig { threshold: 0, ..DeflateConfig::DEFAULT };
 const HELLO: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
 
+/// Puts received bytes into a buffer that has room for them.
+fn feed(rx: &mut ReadBuffer<impl sockless::Storage>, bytes: &[u8]) {
+    assert_eq!(rx.extend(bytes), bytes.len());
+}
+
 /// The request of RFC 6455 with these extension lines, and a compressed "Hello" right behind it.
 fn request(lines: &[&str]) -> Vec<u8> {
     let mut input = REQUEST[..REQUEST.len() - 2].to_vec();
@@ -203,11 +208,11 @@ fn our_client_and_our_server() {
             let mut server = WebSocket::server(Config::default());
             let (mut rx, mut tx) = (ReadBuffer::new([0; 4096]), WriteBuffer::new([0; 4096]));
             client.connect(&Request::new(&uri).deflate(*ours), &mut tx).unwrap();
-            rx.extend(tx.bytes());
+            feed(&mut rx, tx.bytes());
             tx.clear();
             let Some(Event::Request(request)) = server.receive(&mut rx, &mut tx) else { panic!() };
             server.accept(&request, Response::new().deflate(*theirs), &mut tx).unwrap();
-            rx.extend(tx.bytes());
+            feed(&mut rx, tx.bytes());
             tx.clear();
             let event = client.receive(&mut rx, &mut tx);
             let Some(Event::Response(response)) = event else { panic!("{event:?}") };
@@ -217,12 +222,12 @@ fn our_client_and_our_server() {
             assert_eq!(at_client.receive, at_server.send);
             for _ in 0..3 {
                 client.send_text("Hello", &mut tx).unwrap();
-                rx.extend(tx.bytes());
+                feed(&mut rx, tx.bytes());
                 tx.clear();
                 assert_eq!(server.receive(&mut rx, &mut tx), Some(Event::Text("Hello")));
                 server.send_binary(b"Hello", &mut tx).unwrap();
                 assert_eq!(tx.bytes()[0], 0xC2);
-                rx.extend(tx.bytes());
+                feed(&mut rx, tx.bytes());
                 tx.clear();
                 assert_eq!(client.receive(&mut rx, &mut tx), Some(Event::Binary(b"Hello")));
             }
