@@ -6,9 +6,9 @@
 //!
 //! # In a connection
 //!
-//! A server accepts with [`Response::deflate`], a client asks with [`Request::deflate`], and one whose upgrade was done
-//! elsewhere tells [`WebSocket::with_deflate`] what was agreed. From then on messages are inflated before they are
-//! handed out, and compressed where they are at least [`threshold`](DeflateConfig::threshold) bytes long.
+//! A server accepts with `handshake::Response::deflate`, a client asks with `handshake::Request::deflate`, and one whose
+//! upgrade was done elsewhere tells [`WebSocket::with_deflate`] what was agreed. From then on messages are inflated before
+//! they are handed out, and compressed where they are at least [`threshold`](DeflateConfig::threshold) bytes long.
 //! [`WebSocket::deflate`] says what holds. The halves take the same agreement.
 //!
 //! - A whole message is inflated into memory beside the read buffer, which grows up to the buffer's own capacity and the
@@ -19,8 +19,6 @@
 //!   plain, so that whatever fits without compression fits with it. [`WebSocket::send_stream`] compresses messages
 //!   of any size through a small buffer, and [`WebSocket::set_compress`] chooses for each message.
 //!
-//! [`Response::deflate`]: crate::handshake::Response::deflate
-//! [`Request::deflate`]: crate::handshake::Request::deflate
 //! [`WebSocket::with_deflate`]: crate::WebSocket::with_deflate
 //! [`WebSocket::deflate`]: crate::WebSocket::deflate
 //! [`WebSocket::send_stream`]: crate::WebSocket::send_stream
