@@ -1,0 +1,148 @@
+//! What errors say, each of them; and every status that an answer can have.
+
+use sockless::handshake::{Answer, HandshakeError, UriError};
+use sockless::{
+    CloseCode, Config, EntropyError, Error, Event, Failure, Misuse, ReadBuffer, Violation,
+    WebSocket, WriteBuffer, extensions,
+};
+
+const VIOLATIONS: [Violation; 16] = [
+    Violation::ReservedBit,
+    Violation::ReservedOpCode,
+    Violation::FragmentedControl,
+    Violation::ControlTooLong,
+    Violation::LengthNotMinimal,
+    Violation::LengthTopBit,
+    Violation::NotMasked,
+    Violation::Masked,
+    Violation::UnexpectedContinuation,
+    Violation::ExpectedContinuation,
+    Violation::InvalidUtf8,
+    Violation::CloseTooShort,
+    Violation::InvalidCloseCode,
+    Violation::FrameTooBig,
+    Violation::MessageTooBig,
+    Violation::TooManyFragments,
+];
+
+const MISUSES: [Misuse; 12] = [
+    Misuse::NotOpen,
+    Misuse::Closed,
+    Misuse::MessageUnfinished,
+    Misuse::WrongKind,
+    Misuse::InvalidText,
+    Misuse::ControlTooLong,
+    Misuse::InvalidCloseCode,
+    Misuse::PayloadPending,
+    Misuse::NoHandshake,
+    Misuse::InvalidHeader,
+    Misuse::SubprotocolNotOffered,
+    Misuse::InvalidStatus,
+];
+
+const HANDSHAKE_ERRORS: [HandshakeError; 13] = [
+    HandshakeError::Malformed,
+    HandshakeError::HeadTooLarge,
+    HandshakeError::TooManyHeaders,
+    HandshakeError::HttpVersion,
+    HandshakeError::Method,
+    HandshakeError::Host,
+    HandshakeError::Upgrade,
+    HandshakeError::Connection,
+    HandshakeError::Version,
+    HandshakeError::Key,
+    HandshakeError::Subprotocol,
+    HandshakeError::Extension,
+    HandshakeError::Accept,
+];
+
+const URI_ERRORS: [UriError; 7] = [
+    UriError::Scheme,
+    UriError::Character,
+    UriError::UserInfo,
+    UriError::Host,
+    UriError::Port,
+    UriError::Resource,
+    UriError::Fragment,
+];
+
+/// Words that can be told apart, for a log line: no end of a sentence, no line end.
+fn all_different(words: impl IntoIterator<Item = String>) {
+    let mut seen = Vec::new();
+    for word in words {
+        assert!(word.len() > 5 && !word.ends_with('.') && !word.contains('\n'), "{word:?}");
+        assert!(!seen.contains(&word), "{word:?} is said of two things");
+        seen.push(word);
+    }
+}
+
+#[test]
+fn errors_say_what_they_are() {
+    all_different(VIOLATIONS.map(|error| error.to_string()));
+    all_different(MISUSES.map(|error| error.to_string()));
+    all_different(HANDSHAKE_ERRORS.map(|error| error.to_string()));
+    all_different(URI_ERRORS.map(|error| error.to_string()));
+    all_different([
+        extensions::ExtensionSyntaxError.to_string(),
+        EntropyError.to_string(),
+        Error::BufferTooSmall { needed: 270 }.to_string(),
+    ]);
+    assert!(Error::BufferTooSmall { needed: 270 }.to_string().contains("270"));
+}
+
+/// What is wrapped says what is inside.
+#[test]
+fn failures_say_what_their_cause_says() {
+    for violation in VIOLATIONS {
+        assert_eq!(Failure::from(violation).to_string(), violation.to_string());
+        let code = violation.close_code();
+        assert!(code.is_sendable() && (1002..=1009).contains(&code.get()));
+    }
+    for misuse in MISUSES {
+        let error = Error::from(misuse);
+        assert_eq!(error.to_string(), misuse.to_string());
+        assert_eq!(Failure::Local(error).to_string(), misuse.to_string());
+    }
+    for error in HANDSHAKE_ERRORS {
+        assert_eq!(Failure::Handshake(error).to_string(), error.to_string());
+    }
+    assert_eq!(Error::from(EntropyError).to_string(), EntropyError.to_string());
+}
+
+/// Which violation is answered by which code, by RFC 6455 section 7.4.1.
+#[test]
+fn violations_have_their_codes() {
+    for violation in VIOLATIONS {
+        let expected = match violation {
+            Violation::InvalidUtf8 => CloseCode::INVALID_PAYLOAD,
+            Violation::TooManyFragments => CloseCode::POLICY_VIOLATION,
+            Violation::FrameTooBig | Violation::MessageTooBig => CloseCode::MESSAGE_TOO_BIG,
+            _ => CloseCode::PROTOCOL_ERROR,
+        };
+        assert_eq!(violation.close_code(), expected);
+    }
+}
+
+#[test]
+fn every_status_makes_a_complete_answer_or_none() {
+    for status in (0..=1000).chain([u16::MAX]) {
+        let mut ws = WebSocket::server(Config::default());
+        let mut rx = ReadBuffer::new([0; 200]);
+        let mut tx = WriteBuffer::new([0; 400]);
+        rx.extend(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert!(matches!(ws.receive(&mut rx, &mut tx), Some(Event::Http(_))));
+        // Some have no body, by RFC 9110.
+        let body: &[u8] = if [204, 205, 304].contains(&status) { b"" } else { b"body" };
+        let answered = ws.answer(Answer::new(status).body(body), &mut tx);
+        let answer = String::from_utf8(tx.bytes().to_vec()).unwrap();
+        if (200..600).contains(&status) {
+            assert_eq!(answered, Ok(()), "{status}");
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+            assert!(answer.contains("\r\nConnection: close\r\n"));
+            assert!(ws.is_done());
+        } else {
+            assert_eq!(answered, Err(Error::Misuse(Misuse::InvalidStatus)));
+            assert!(answer.is_empty() && !ws.is_done());
+        }
+    }
+}
