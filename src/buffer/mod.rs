@@ -1,0 +1,119 @@
+//! The caller's memory: where bytes are read into and taken from. Over arrays, slices, or vectors that
+//! grow up to a limit.
+
+mod read;
+mod write;
+
+use core::ops::Range;
+
+use crate::config::SMALL;
+
+pub use read::{READ_BUFFER_MIN, ReadBuffer};
+pub(crate) use write::REPLY_ROOM;
+pub use write::{WRITE_BUFFER_MIN, WriteBuffer};
+
+/// Memory for a buffer: an array, a slice, or what the feature `alloc` adds, `Growing`, and boxed slices and vectors,
+/// which keep the length that they have.
+///
+/// An implementation of your own has to keep its length, but for [`grow`](Self::grow) and [`release`](Self::release), and
+/// never to be longer than its [`limit`](Self::limit). Where it does not, bytes are lost; nothing panics.
+pub trait Storage: AsRef<[u8]> + AsMut<[u8]> {
+    /// The size in bytes that the storage can have at most.
+    #[inline]
+    fn limit(&self) -> usize {
+        self.as_ref().len()
+    }
+
+    /// Makes the storage at least `size` bytes long, where that is within its limit. The bytes that it
+    /// holds stay.
+    #[inline]
+    fn grow(&mut self, size: usize) {
+        let _ = size;
+    }
+
+    /// Gives back what memory it can. The bytes that it holds may go.
+    #[inline]
+    fn release(&mut self) {}
+}
+
+impl<const N: usize> Storage for [u8; N] {}
+impl<const N: usize> Storage for &mut [u8; N] {}
+impl Storage for &mut [u8] {}
+#[cfg(feature = "alloc")]
+impl Storage for alloc::boxed::Box<[u8]> {}
+#[cfg(feature = "alloc")]
+impl Storage for alloc::vec::Vec<u8> {}
+
+/// Memory that starts empty and grows to a limit as bytes need it.
+#[cfg(feature = "alloc")]
+#[derive(Clone, Debug)]
+pub struct Growing {
+    bytes: alloc::vec::Vec<u8>,
+    limit: usize,
+}
+
+#[cfg(feature = "alloc")]
+impl Growing {
+    /// Empty memory that never grows past `limit` bytes.
+    #[must_use]
+    pub const fn new(limit: usize) -> Growing {
+        Growing { bytes: alloc::vec::Vec::new(), limit }
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl AsRef<[u8]> for Growing {
+    #[inline]
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl AsMut<[u8]> for Growing {
+    #[inline]
+    fn as_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl Storage for Growing {
+    #[inline]
+    fn limit(&self) -> usize {
+        self.limit
+    }
+
+    #[inline]
+    fn grow(&mut self, size: usize) {
+        if size > self.bytes.len() && size <= self.limit {
+            // At least doubled, so that the total work of growing is linear in the bytes stored.
+            let size = size.max(self.bytes.len().saturating_mul(2)).max(1024).min(self.limit);
+            self.bytes.reserve_exact(size - self.bytes.len());
+            self.bytes.resize(size, 0);
+        }
+    }
+
+    fn release(&mut self) {
+        self.bytes = alloc::vec::Vec::new();
+    }
+}
+
+/// Moves `from` down to where `to` is, in the same bytes.
+#[inline]
+fn move_down(bytes: &mut [u8], from: Range<usize>, to: usize) {
+    // The condition always holds; saying so leaves no panic behind.
+    if to < from.start && from.start <= from.end && from.end <= bytes.len() {
+        if SMALL {
+            // Byte by byte, in cells because the places overlap; `memmove` takes 700 bytes of flash.
+            let cells = core::cell::Cell::from_mut(bytes).as_slice_of_cells();
+            let (to, from) =
+                (cells.get(to..).unwrap_or_default(), cells.get(from).unwrap_or_default());
+            for (to, from) in to.iter().zip(from) {
+                to.set(from.get());
+            }
+        } else {
+            bytes.copy_within(from, to);
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! Where received bytes are read into.
+
+use core::ops::Range;
+
+#[cfg(feature = "alloc")]
+use super::Growing;
+use super::{Storage, move_down};
+
+/// The least capacity of a [`ReadBuffer`] in bytes: the largest frame header (14) with the largest
+/// control frame payload (125). It is enough for any message taken in chunks.
+pub const READ_BUFFER_MIN: usize = 139;
+
+/// Where received bytes are read into, and where messages are handed out from.
+///
+/// Between two events it holds what of the input is incomplete, and nothing of the connection but
+/// that: while [`is_empty`](Self::is_empty) it may serve another connection.
+///
+/// ```
+/// use sockless::ReadBuffer;
+///
+/// let mut rx = ReadBuffer::new([0; 1024]);
+/// let space = rx.space(); // read into it ...
+/// space[..2].copy_from_slice(&[0x89, 0x00]);
+/// rx.filled(2); // ... and say how much it was
+/// assert_eq!(rx.unread(), [0x89, 0x00]);
+/// ```
+#[derive(Clone, Debug)]
+pub struct ReadBuffer<S> {
+    storage: S,
+    /// The message that is being put together lies at `start..start + held`, ...
+    start: usize,
+    held: usize,
+    /// ... what was received and not looked at in `unread..end`.
+    unread: usize,
+    end: usize,
+    /// Whether the end of the stream was reached and not yet taken note of.
+    eof: bool,
+    /// Where compressed messages are inflated to, and how much of one lies there.
+    #[cfg(feature = "deflate")]
+    inflated: Growing,
+    #[cfg(feature = "deflate")]
+    inflated_len: usize,
+}
+
+impl<S: Storage> ReadBuffer<S> {
+    /// A buffer in this memory. It must have [`READ_BUFFER_MIN`] bytes, and as many as the largest
+    /// message that is to be received whole; with [`READ_BUFFER_MIN`] more if the message comes in fragments, between
+    /// which control frames may stand.
+    #[inline]
+    #[must_use]
+    pub const fn new(storage: S) -> ReadBuffer<S> {
+        ReadBuffer {
+            storage,
+            start: 0,
+            held: 0,
+            unread: 0,
+            end: 0,
+            eof: false,
+            #[cfg(feature = "deflate")]
+            inflated: Growing::new(0),
+            #[cfg(feature = "deflate")]
+            inflated_len: 0,
+        }
+    }
+
+    /// How many bytes it can hold, at most.
+    #[inline]
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.storage.limit()
+    }
+
+    /// Where to read the next bytes to. Never empty when the machine has taken what it can, as it has
+    /// after [`WebSocket::receive`](crate::WebSocket::receive) said `None`.
+    #[inline]
+    pub fn space(&mut self) -> &mut [u8] {
+        if self.held == 0 {
+            self.start = self.unread;
+            if self.unread == self.end {
+                (self.start, self.unread, self.end) = (0, 0, 0);
+            }
+        } else if self.start + self.held < self.unread {
+            // Headers left a gap between the message and what is unread, of which there is less than a control
+            // frame. Closed, or many small fragments could leave no space at all.
+            let message_end = self.start + self.held;
+            move_down(self.storage.as_mut(), self.unread..self.end, message_end);
+            self.end -= self.unread - message_end;
+            self.unread = message_end;
+        }
+        self.make_space();
+        self.storage.as_mut().get_mut(self.end..).unwrap_or_default()
+    }
+
+    fn make_space(&mut self) {
+        let len = self.storage.as_ref().len();
+        // What is kept is moved to the front where that frees as much as it moves, so that the work stays linear in
+        // the bytes received, or where there is no other space.
+        if self.start > 0 && (self.end - self.start <= self.start || self.end == len) {
+            move_down(self.storage.as_mut(), self.start..self.end, 0);
+            self.unread -= self.start;
+            self.end -= self.start;
+            self.start = 0;
+        }
+        if self.end == len {
+            self.storage.grow(self.end.saturating_add(1));
+        }
+    }
+
+    /// Says that the first `n` bytes of [`space`](Self::space) were read into. 0 is the end of the
+    /// stream. More than the space had counts as all of it; where it had nothing, nothing happens.
+    #[inline]
+    pub fn filled(&mut self, n: usize) {
+        let room = self.storage.as_ref().len().saturating_sub(self.end);
+        if room > 0 {
+            self.end += n.min(room);
+            self.eof |= n == 0;
+        }
+    }
+
+    /// Says that the stream has ended, where the caller learns it otherwise than by a read of 0 bytes.
+    #[inline]
+    pub fn end_of_stream(&mut self) {
+        self.eof = true;
+    }
+
+    /// Copies bytes that were received elsewhere, such as those read behind an upgrade request by the
+    /// HTTP server that answered it. Returns how many were taken, all of them if there is space.
+    pub fn extend(&mut self, bytes: &[u8]) -> usize {
+        let mut taken = 0;
+        while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
+            let space = self.space();
+            let len = space.len().min(rest.len());
+            if len == 0 {
+                break;
+            }
+            for (to, from) in space.iter_mut().zip(rest) {
+                *to = *from;
+            }
+            self.filled(len);
+            taken += len;
+        }
+        taken
+    }
+
+    /// What was received and not consumed. After an upgrade away from this crate, or a request that
+    /// was left to another server, these bytes are for whoever goes on.
+    #[must_use]
+    pub fn unread(&self) -> &[u8] {
+        self.storage.as_ref().get(self.unread..self.end).unwrap_or_default()
+    }
+
+    /// Whether it holds nothing: no unread input and no unfinished message.
+    #[inline]
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        if self.inflated_len > 0 {
+            return false;
+        }
+        self.held == 0 && self.unread == self.end && !self.eof
+    }
+
+    /// Gives memory that has grown back to the allocator, if the buffer is empty.
+    pub fn release(&mut self) {
+        if self.is_empty() {
+            #[cfg(feature = "deflate")]
+            self.inflated.release();
+            self.storage.release();
+            (self.start, self.unread, self.end) = (0, 0, 0);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn unread_mut(&mut self) -> &mut [u8] {
+        match self.input() {
+            Some(bytes) => bytes,
+            None => &mut [],
+        }
+    }
+
+    /// What is unread, for those who do not mind that there may be nothing.
+    #[inline]
+    pub(crate) fn input(&mut self) -> Option<&mut [u8]> {
+        self.storage.as_mut().get_mut(self.unread..self.end)
+    }
+
+    /// Whether the end of the stream was reached, and not yet taken note of.
+    #[inline]
+    #[must_use]
+    pub const fn at_end(&self) -> bool {
+        self.eof
+    }
+
+    pub(crate) const fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Forgets all input, as a failed or finished connection does.
+    pub(crate) fn discard(&mut self) {
+        (self.start, self.held, self.unread, self.end, self.eof) = (0, 0, 0, 0, false);
+        #[cfg(feature = "deflate")]
+        {
+            self.inflated_len = 0;
+        }
+    }
+
+    /// Takes the next `skip + len` bytes off the unread ones: the place of the last `len`.
+    #[inline]
+    pub(crate) fn take(&mut self, skip: usize, len: usize) -> Range<usize> {
+        let start = self.unread + skip;
+        self.unread = start + len;
+        start..self.unread
+    }
+
+    /// Takes bytes likewise and puts them behind the message that is being held.
+    #[inline]
+    pub(crate) fn hold(&mut self, skip: usize, len: usize) {
+        let piece = self.take(skip, len);
+        if self.held == 0 {
+            self.start = piece.start;
+        } else if len > 0 {
+            move_down(self.storage.as_mut(), piece, self.start + self.held);
+        }
+        self.held += len;
+    }
+
+    /// The place of the message held, which is held no longer.
+    #[inline]
+    pub(crate) fn release_held(&mut self) -> Range<usize> {
+        self.start..self.start + core::mem::take(&mut self.held)
+    }
+
+    #[inline]
+    pub(crate) fn slice(&self, place: Range<usize>) -> &[u8] {
+        self.storage.as_ref().get(place).unwrap_or_else(nothing)
+    }
+}
+
+/// What a place outside of the memory holds. Places never are; kept apart, it costs a message no time.
+#[cold]
+const fn nothing<'a>() -> &'a [u8] {
+    &[]
+}
+
+#[cfg(feature = "deflate")]
+impl<S: Storage> ReadBuffer<S> {
+    /// What is held, to be inflated, and where to: behind what was inflated of the message, which is to have `most`
+    /// bytes at most.
+    pub(crate) fn inflating(&mut self, most: usize) -> (&[u8], &mut [u8]) {
+        self.inflated.limit = most;
+        if self.inflated.bytes.len() <= self.inflated_len {
+            // Text often inflates to a few times its size. The last step goes up to the limit, so that what is moved
+            // to new memory then is at most half of it.
+            let guess = self.held.saturating_mul(4).max(1).saturating_add(self.inflated_len);
+            let size = guess.max(self.inflated_len.saturating_mul(2));
+            self.inflated.grow(if size > most / 2 { most } else { size });
+        }
+        let held = self.storage.as_ref().get(self.start..self.start + self.held);
+        let room = self.inflated.bytes.get_mut(self.inflated_len..);
+        let room = room.unwrap_or_default();
+        let len = room.len().min(most.saturating_sub(self.inflated_len));
+        (held.unwrap_or_default(), room.get_mut(..len).unwrap_or_default())
+    }
+
+    /// Says what became of the two.
+    pub(crate) fn inflated_by(&mut self, consumed: usize, produced: usize) {
+        let consumed = consumed.min(self.held);
+        self.start += consumed;
+        self.held -= consumed;
+        self.inflated_len = self.inflated_len.saturating_add(produced);
+    }
+
+    pub(crate) const fn inflated_len(&self) -> usize {
+        self.inflated_len
+    }
+
+    /// The place of what was inflated, which is held no longer.
+    pub(crate) fn release_inflated(&mut self) -> Range<usize> {
+        0..core::mem::take(&mut self.inflated_len)
+    }
+
+    pub(crate) fn inflated(&self, place: Range<usize>) -> &[u8] {
+        self.inflated.bytes.get(place).unwrap_or_default()
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl ReadBuffer<Growing> {
+    /// A buffer that allocates as bytes arrive, and never holds more than `limit` bytes.
+    #[must_use]
+    pub const fn growing(limit: usize) -> ReadBuffer<Growing> {
+        ReadBuffer::new(Growing::new(limit))
+    }
+}
