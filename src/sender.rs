@@ -2,6 +2,7 @@
 
 use crate::buffer::{REPLY_ROOM, Storage, WriteBuffer};
 use crate::close::{CloseCode, truncate_reason};
+use crate::config::SMALL;
 #[cfg(feature = "deflate")]
 use crate::deflate::Deflation;
 use crate::frame::{EncodedHeader, FrameHeader, MessageKind, OpCode};
@@ -484,6 +485,13 @@ fn put_header(header: &EncodedHeader, to: &mut [u8]) {
 #[cfg_attr(not(target_os = "none"), inline)]
 #[cfg_attr(target_os = "none", inline(never))]
 fn put(from: &[u8], to: &mut [u8]) {
+    if SMALL {
+        // A loop has no lengths to compare. At opt-level "z" the other form keeps its panic.
+        for (to, from) in to.iter_mut().zip(from) {
+            *to = *from;
+        }
+        return;
+    }
     let len = from.len().min(to.len());
     if let (Some(from), Some(to)) = (from.get(..len), to.get_mut(..len)) {
         to.copy_from_slice(from);
