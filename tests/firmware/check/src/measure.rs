@@ -77,11 +77,12 @@ impl Image {
 impl Origin {
     fn of(name: &str) -> Self {
         let first = name.split(|c: char| !(c.is_alphanumeric() || c == '_')).find(|word| {
-            !word.is_empty() && !matches!(*word, "mut" | "dyn" | "impl" | "u8" | "usize" | "str")
+            // What stands before the name of a crate, as in `<[u8; 128] as core::ops::Index>`.
+            !word.starts_with(|c: char| c.is_ascii_digit())
+                && !word.is_empty()
+                && !matches!(*word, "mut" | "dyn" | "impl" | "u8" | "usize" | "str")
         });
         match first.unwrap_or("") {
-            // The scenario, and what it uses of the crate, is copied into what runs it.
-            "sockless" | "firmware_scenarios" | "firmware_board" => Self::Ours,
             "httparse" => Self::Httparse,
             "sha1_smol" => Self::Sha1,
             "base64" => Self::Base64,
@@ -92,7 +93,10 @@ impl Origin {
                 Self::Core
             }
             "memcpy" | "memmove" | "memset" | "memcmp" | "bcmp" => Self::Core,
-            _ => Self::Board,
+            "Reset" | "HardFault" | "_HardFault" | "DefaultHandler_" | "DefaultPreInit"
+            | "main" => Self::Board,
+            // The scenario, its link, and constants without a name.
+            _ => Self::Ours,
         }
     }
 }
