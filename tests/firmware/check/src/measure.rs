@@ -80,7 +80,7 @@ impl Origin {
             // What stands before the name of a crate, as in `<[u8; 128] as core::ops::Index>`.
             !word.starts_with(|c: char| c.is_ascii_digit())
                 && !word.is_empty()
-                && !matches!(*word, "mut" | "dyn" | "impl" | "u8" | "usize" | "str")
+                && !matches!(*word, "as" | "mut" | "dyn" | "impl" | "u8" | "usize" | "str")
         });
         match first.unwrap_or("") {
             "httparse" => Self::Httparse,
@@ -181,7 +181,21 @@ fn branch(high: u16, low: u16) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::branch;
+    use super::{Origin, branch};
+
+    #[test]
+    fn origins_by_the_first_crate_named() {
+        for (name, origin) in [
+            ("<[u8; 128] as core::ops::index::IndexMut<usize>>::index_mut", Origin::Core),
+            ("<sockless::receiver::Receiver>::step_any", Origin::Ours),
+            ("<sha1_smol::simd::u32x4 as core::ops::bit::BitXor>::bitxor", Origin::Sha1),
+            ("__aeabi_memcpy", Origin::Core),
+            (".Lanon.1234.5", Origin::Ours),
+            ("Reset", Origin::Board),
+        ] {
+            assert!(Origin::of(name) == origin, "{name}");
+        }
+    }
 
     #[test]
     fn branches_forward_and_back() {
