@@ -443,17 +443,21 @@ impl<R: Role> Sender<R> {
         let key = self.role.key()?;
         let header = encode(opcode, fin, payload_len, key);
         if let Some((head, body)) = out.split_at_mut_checked(header_len) {
-            put_header(&header, head);
+            if cfg!(target_pointer_width = "32") {
+                put(header.as_bytes(), head);
+            } else {
+                put_header(&header, head);
+            }
             match key {
                 // Small processors go over it twice, and save the code.
-                Some(key) if rest.is_empty() && cfg!(not(target_pointer_width = "32")) => {
-                    mask_into(begin, body, key);
+                Some(key) if begin.is_empty() && cfg!(not(target_pointer_width = "32")) => {
+                    mask_into(rest, body, key);
                 }
                 _ => {
-                    put(begin, body);
-                    if !rest.is_empty() {
-                        put(rest, body.get_mut(begin.len()..).unwrap_or_default());
+                    if !begin.is_empty() {
+                        put(begin, body);
                     }
+                    put(rest, body.get_mut(begin.len()..).unwrap_or_default());
                     if let Some(key) = key {
                         mask(body, key);
                     }
@@ -470,13 +474,25 @@ fn encode(opcode: OpCode, fin: bool, len: usize, mask: Option<[u8; 4]>) -> Encod
     FrameHeader { fin, rsv: 0, opcode, mask, payload_len: len as u64 }.encode()
 }
 
-/// Headers are short, and of even length: pairs of bytes are copied sooner than a general copy is called.
+/// Copies a header. The common lengths are each copied at once, without the call of a general copy.
 #[inline]
 fn put_header(header: &EncodedHeader, to: &mut [u8]) {
-    for (to, from) in to.chunks_exact_mut(2).zip(header.as_bytes().chunks_exact(2)) {
-        if let (Ok(to), Ok(from)) = (<&mut [u8; 2]>::try_from(to), <[u8; 2]>::try_from(from)) {
-            *to = from;
+    let from = header.as_bytes();
+    let short = put_exactly::<2>(from, to) || put_exactly::<6>(from, to);
+    if !(short || put_exactly::<4>(from, to) || put_exactly::<8>(from, to)) {
+        put(from, to);
+    }
+}
+
+/// Copies `N` bytes, if that is the length of both.
+#[inline]
+fn put_exactly<const N: usize>(from: &[u8], to: &mut [u8]) -> bool {
+    match (<&[u8; N]>::try_from(from), <&mut [u8; N]>::try_from(to)) {
+        (Ok(from), Ok(to)) => {
+            *to = *from;
+            true
         }
+        _ => false,
     }
 }
 
