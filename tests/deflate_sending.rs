@@ -1,0 +1,262 @@
+//! Compression in the open connection, the sending side: what is sent compressed arrives, whole, streamed and in
+//! fragments, and what fits plain fits. Rule 48 of permessage-deflate.
+#![cfg(all(feature = "deflate", feature = "handshake"))]
+
+mod common;
+
+use common::{Sevens, frames, sevens, words};
+use sockless::deflate::{Agreement, Context, DeflateConfig, WindowBits};
+use sockless::{
+    Client, Config, Error, Event, MessageKind, Misuse, OpCode, ReadBuffer, Server, WebSocket,
+    WriteBuffer,
+};
+
+const FULL: Agreement = Agreement { send: Context::FULL, receive: Context::FULL };
+const PER_MESSAGE: Agreement =
+    Agreement { send: Context::PER_MESSAGE, receive: Context::PER_MESSAGE };
+const EAGER: DeflateConfig = DeflateConfig { threshold: 0, ..DeflateConfig::DEFAULT };
+
+/// Bytes that do not compress.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 1_u32;
+    let next = |_| {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state.to_le_bytes()[0]
+    };
+    (0..length).map(next).collect()
+}
+
+/// Puts received bytes into a buffer that has room for them.
+fn feed(rx: &mut ReadBuffer<impl sockless::Storage>, bytes: &[u8]) {
+    assert_eq!(rx.extend(bytes), bytes.len());
+}
+
+/// All that one end puts, taken by the other.
+fn transfer(
+    tx: &mut WriteBuffer<impl sockless::Storage>,
+    rx: &mut ReadBuffer<impl sockless::Storage>,
+) -> Vec<u8> {
+    let bytes = tx.bytes().to_vec();
+    assert_eq!(rx.extend(&bytes), bytes.len());
+    tx.clear();
+    bytes
+}
+
+fn pair(
+    agreement: Agreement,
+    config: DeflateConfig,
+) -> (WebSocket<Client<Sevens>>, WebSocket<Server>) {
+    let client = WebSocket::established(Client::new(sevens as Sevens), Config::default());
+    let server = WebSocket::established(Server, Config::default());
+    (client.with_deflate(agreement, &config), server.with_deflate(agreement, &config))
+}
+
+/// Messages of all sizes in both directions, with every window, each with and without context takeover.
+#[test]
+fn both_ends() {
+    let sizes = [0, 1, 5, 63, 64, 65, 125, 126, 1000, 65_535, 65_536, 200_000];
+    for bits in 8..=15 {
+        for takeover in [false, true] {
+            let window_bits = WindowBits::new(bits).unwrap();
+            let context = Context { window_bits, takeover };
+            let agreement = Agreement { send: context, receive: context };
+            let (mut client, mut server) = pair(agreement, EAGER);
+            let (mut rx, mut tx) = (ReadBuffer::growing(1 << 20), WriteBuffer::growing(1 << 20));
+            for size in sizes {
+                let text = "Lorem ipsum dolor sit amet, ".repeat(size / 28 + 1);
+                let text = &text[..size];
+                client.send_text(text, &mut tx).unwrap();
+                let sent = transfer(&mut tx, &mut rx);
+                assert_eq!(sent[0], 0xC1);
+                assert_eq!(server.receive(&mut rx, &mut tx), Some(Event::Text(text)));
+                server.send_binary(text.as_bytes(), &mut tx).unwrap();
+                let sent = transfer(&mut tx, &mut rx);
+                assert_eq!(sent[0], 0xC2);
+                assert!(bits == 8 || size < 1000 || sent.len() < size / 5, "{size} {}", sent.len());
+                assert_eq!(client.receive(&mut rx, &mut tx), Some(Event::Binary(text.as_bytes())));
+            }
+            let messages = sizes.iter().sum::<usize>() as u64;
+            assert_eq!(client.deflated(), server.inflated());
+            assert_eq!(server.deflated(), client.inflated());
+            assert_eq!(client.deflated().messages, messages);
+            assert!(bits == 8 || client.deflated().wire < messages / 5);
+        }
+    }
+}
+
+#[test]
+fn short_messages_and_chosen_ones_go_plain() {
+    let config = DeflateConfig { threshold: 6, ..DeflateConfig::DEFAULT };
+    let (_, mut server) = pair(FULL, config);
+    let mut tx = WriteBuffer::new([0; 1024]);
+    type Send<'a> = &'a mut dyn FnMut(&mut WebSocket<Server>, &mut WriteBuffer<[u8; 1024]>);
+    let mut first_byte = |send: Send<'_>| {
+        tx.clear();
+        send(&mut server, &mut tx);
+        tx.bytes()[0]
+    };
+    assert_eq!(first_byte(&mut |ws, tx| ws.send_text("short", tx).unwrap()), 0x81);
+    assert_eq!(first_byte(&mut |ws, tx| ws.send_text("longer", tx).unwrap()), 0xC1);
+    assert_eq!(
+        first_byte(&mut |ws, tx| {
+            ws.set_compress(false);
+            ws.send_text("longer", tx).unwrap();
+        }),
+        0x81
+    );
+    assert_eq!(
+        first_byte(&mut |ws, tx| {
+            ws.set_compress(true);
+            ws.send_binary(b"longer", tx).unwrap();
+        }),
+        0xC2
+    );
+    // Control frames are never compressed (section 6.1).
+    assert_eq!(first_byte(&mut |ws, tx| ws.send_ping(b"longer", tx).unwrap()), 0x89);
+}
+
+/// What fits plain fits, and what does not changes nothing: messages before and behind it arrive.
+#[test]
+fn messages_that_may_not_fit_go_plain() {
+    let (mut client, mut server) = pair(FULL, EAGER);
+    let noise = noise(2000);
+    let (mut rx, mut tx) = (ReadBuffer::new([0; 4096]), WriteBuffer::new([0; 1024]));
+    let mut seen = [0; 2];
+    for size in 0..900 {
+        let message = &noise[size..2 * size];
+        match client.send_binary(message, &mut tx) {
+            Ok(()) => {
+                seen[usize::from(tx.bytes()[0] == 0xC2)] += 1;
+                transfer(&mut tx, &mut rx);
+                assert_eq!(server.receive(&mut rx, &mut tx), Some(Event::Binary(message)));
+            }
+            Err(error) => {
+                assert_eq!(error, Error::BufferTooSmall { needed: size + 8 + 139 });
+                assert!(tx.is_empty());
+                assert!(size + 8 + 139 > 1024);
+            }
+        }
+    }
+    assert!(seen[0] > 50 && seen[1] > 500, "{seen:?}");
+}
+
+/// A long message through a small buffer, with a reply between its frames; and what comes behind it.
+#[test]
+fn streaming_through_a_small_buffer() {
+    let text = "The quick brown fox jumps over the lazy dog. \u{1f98a} ".repeat(3000);
+    for agreement in [FULL, PER_MESSAGE] {
+        for compress in [true, false] {
+            let (mut client, mut server) = pair(agreement, EAGER);
+            let mut tx = WriteBuffer::new([0; 400]);
+            let (mut rx, mut replies) = (ReadBuffer::growing(1 << 20), WriteBuffer::new([0; 400]));
+            client.set_compress(compress);
+            for _ in 0..2 {
+                let (mut wire, mut received) = (0, None);
+                // In parts that are cut inside characters.
+                let parts = text.as_bytes().chunks(50_001);
+                let last = parts.len() - 1;
+                for (index, part) in parts.enumerate() {
+                    let mut rest = part;
+                    loop {
+                        let done = client
+                            .send_stream(MessageKind::Text, &mut rest, index == last, &mut tx)
+                            .unwrap();
+                        if !done {
+                            assert_eq!(
+                                client.send_text("between", &mut tx),
+                                Err(Misuse::MessageUnfinished.into())
+                            );
+                        }
+                        wire += transfer(&mut tx, &mut rx).len();
+                        if let Some(event) = server.receive(&mut rx, &mut replies) {
+                            received = Some(words(&event));
+                        }
+                        if done {
+                            assert!(rest.is_empty());
+                            break;
+                        }
+                    }
+                }
+                assert_eq!(received, Some(words(&Event::Text(&text))));
+                assert_eq!(wire < text.len() / 10, compress);
+            }
+            client.send_text("behind", &mut tx).unwrap();
+            transfer(&mut tx, &mut rx);
+            assert_eq!(server.receive(&mut rx, &mut replies), Some(Event::Text("behind")));
+        }
+    }
+}
+
+#[test]
+fn fragments_are_compressed_together() {
+    let (mut client, mut server) = pair(FULL, EAGER);
+    let (mut rx, mut tx) = (ReadBuffer::new([0; 4096]), WriteBuffer::new([0; 4096]));
+    for _ in 0..3 {
+        for part in [&b"Hel"[..], b"", b"lo, "] {
+            client.send_fragment(MessageKind::Text, part, false, &mut tx).unwrap();
+            client.send_ping(b"between", &mut tx).unwrap();
+        }
+        assert_eq!(
+            client.send_fragment(MessageKind::Binary, b"", true, &mut tx),
+            Err(Misuse::WrongKind.into())
+        );
+        assert_eq!(
+            client.send_fragment(MessageKind::Text, b"\xff", true, &mut tx),
+            Err(Misuse::InvalidText.into())
+        );
+        client.send_fragment(MessageKind::Text, b"world", true, &mut tx).unwrap();
+        let sent = frames(&transfer(&mut tx, &mut rx));
+        let data: Vec<_> = sent.iter().filter(|(header, _)| !header.opcode.is_control()).collect();
+        assert_eq!((data[0].0.opcode, data[0].0.rsv), (OpCode::Text, 4));
+        assert!(data[1..].iter().all(|(header, _)| header.rsv == 0));
+        assert!(data.last().unwrap().0.fin);
+        for _ in 0..3 {
+            assert_eq!(server.receive(&mut rx, &mut tx), Some(Event::Ping(b"between")));
+        }
+        tx.clear();
+        assert_eq!(server.receive(&mut rx, &mut tx), Some(Event::Text("Hello, world")));
+    }
+    // The message's first fragment decides.
+    client.send_fragment(MessageKind::Text, b"one ", false, &mut tx).unwrap();
+    client.set_compress(false);
+    client.send_fragment(MessageKind::Text, b"two", true, &mut tx).unwrap();
+    client.send_text("plain", &mut tx).unwrap();
+    transfer(&mut tx, &mut rx);
+    assert_eq!(server.receive(&mut rx, &mut tx), Some(Event::Text("one two")));
+    assert_eq!(server.receive(&mut rx, &mut tx), Some(Event::Text("plain")));
+}
+
+/// How well the beginning of a message compressed does not matter to how much room its next fragment needs.
+#[test]
+fn many_fragments_through_a_small_buffer() {
+    let (mut client, mut server) = pair(FULL, EAGER);
+    let (mut rx, mut tx) = (ReadBuffer::growing(1 << 20), WriteBuffer::new([0; 5000]));
+    let parts =
+        [vec![vec![b'x'; 4000]; 50], noise(200_000).chunks(4000).map(<[u8]>::to_vec).collect()]
+            .concat();
+    let mut received = None;
+    for (index, part) in parts.iter().enumerate() {
+        client.send_fragment(MessageKind::Binary, part, index + 1 == parts.len(), &mut tx).unwrap();
+        assert!(tx.bytes()[0] & 0x0F == 0 || index == 0, "one frame each");
+        transfer(&mut tx, &mut rx);
+        received = server.receive(&mut rx, &mut tx).map(|event| words(&event));
+    }
+    assert_eq!(received, Some(words(&Event::Binary(&parts.concat()))));
+}
+
+#[test]
+fn a_vectored_payload_is_not_touched() {
+    let (mut client, mut server) = pair(FULL, EAGER);
+    let payload = [b'x'; 500];
+    let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 512]));
+    server.send_vectored(MessageKind::Binary, &payload, &mut tx).unwrap();
+    for slice in tx.slices(&payload) {
+        feed(&mut rx, slice);
+    }
+    assert_eq!(
+        client.receive(&mut rx, &mut WriteBuffer::new([0; 512])),
+        Some(Event::Binary(&payload))
+    );
+}
