@@ -4,8 +4,8 @@
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use sockless::{
-    Client, Config, EntropyError, Event, FrameHeader, MessageKind, OpCode, ReadBuffer, Role, Server, WebSocket,
-    WriteBuffer, mask,
+    Client, Config, EntropyError, Event, FrameHeader, MessageKind, OpCode, ReadBuffer, Role,
+    Server, WebSocket, WriteBuffer, mask,
 };
 
 fn main() {
@@ -23,7 +23,8 @@ fn stream(kind: MessageKind, payload: &[u8], masked: bool) -> Vec<u8> {
         MessageKind::Text => OpCode::Text,
         MessageKind::Binary => OpCode::Binary,
     };
-    let header = FrameHeader { fin: true, rsv: 0, opcode, mask: key, payload_len: payload.len() as u64 };
+    let header =
+        FrameHeader { fin: true, rsv: 0, opcode, mask: key, payload_len: payload.len() as u64 };
     let mut frame = header.encode().as_bytes().to_vec();
     let start = frame.len();
     frame.extend(payload);
@@ -55,8 +56,11 @@ fn run<R: Role>(bencher: Bencher, role: R, stream: &[u8], chunks: bool) {
             let read = piece.len();
             rx.filled(read);
             loop {
-                let event =
-                    if chunks { ws.receive_chunks(&mut rx, &mut tx) } else { ws.receive(&mut rx, &mut tx) };
+                let event = if chunks {
+                    ws.receive_chunks(&mut rx, &mut tx)
+                } else {
+                    ws.receive(&mut rx, &mut tx)
+                };
                 match event {
                     None => break,
                     Some(Event::Failed(failure)) => panic!("{failure}"),

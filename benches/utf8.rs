@@ -8,7 +8,8 @@ fn main() {
     divan::main();
 }
 
-const TEXTS: [(&str, &str); 3] = [("ascii", "plain text, "), ("latin", "größer als für "), ("chinese", "的一是不了人我在")];
+const TEXTS: [(&str, &str); 3] =
+    [("ascii", "plain text, "), ("latin", "größer als für "), ("chinese", "的一是不了人我在")];
 const SIZE: usize = 16 << 10;
 
 fn text(pattern: &str) -> String {

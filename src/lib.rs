@@ -29,7 +29,7 @@
 //! }
 //! ```
 //!
-//! The same loop drives a client; see [`WebSocket::client`].
+//! The same loop drives a client; see `WebSocket::client`.
 //!
 //! # The way of the bytes
 //!
@@ -66,7 +66,7 @@
 //! * [`WebSocket`] is the whole life of a connection. [`WebSocket::established`] begins where something else did the
 //!   upgrade.
 //! * [`Receiver`] and [`Sender`] are its halves, for a task that reads and another that writes.
-//! * [`FrameHeader`], [`mask`], [`Utf8`], [`Close`] and the parts of [`handshake`] are its pieces.
+//! * [`FrameHeader`], [`mask`], [`Utf8`], [`Close`] and the parts of the module `handshake` are its pieces.
 //!
 //! For a microcontroller, [`firmware`] says what to give, what it costs and what to choose.
 //!
@@ -81,7 +81,7 @@
 //!
 //! | feature | adds | needs |
 //! |---|---|---|
-//! | `handshake` (default) | both opening handshakes and [`handshake`] | `httparse`, `sha1_smol`, `base64` |
+//! | `handshake` (default) | both opening handshakes and the module `handshake` | `httparse`, `sha1_smol`, `base64` |
 //! | `alloc` | buffers that grow | an allocator |
 //! | `std` | implies `alloc` | |
 //! | `deflate` | permessage-deflate (RFC 7692): `deflate` | `alloc`, `zlib-rs`, which needs `std` |

@@ -21,7 +21,7 @@ const PONG_BACKLOG: usize = 4096;
 /// Where bytes to be sent are put, and taken from by the caller's writes.
 ///
 /// The last 139 bytes of its capacity are kept for replies, so that a pong and a Close always find
-/// room; see [`WRITE_BUFFER_MIN`]. With 149 bytes more than the [`ReadBuffer`] has, a server can answer each message
+/// room; see [`WRITE_BUFFER_MIN`]. With 149 bytes more than the [`ReadBuffer`](crate::ReadBuffer) has, a server can answer each message
 /// of a read by one of the same size, and runs out of no room.
 ///
 /// ```

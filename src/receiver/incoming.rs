@@ -3,7 +3,7 @@
 use crate::close::Close;
 use crate::frame::MessageKind;
 
-/// What a [`Receiver`] found in its input. Borrows the input, never the receiver.
+/// What a [`Receiver`](crate::Receiver) found in its input. Borrows the input, never the receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Incoming<'b> {
@@ -70,7 +70,7 @@ impl<'b> Chunk<'b> {
     }
 
     /// Whether the bytes are still compressed, and unchecked for that (RFC 7692 section 6.2): only those of
-    /// [`Receiver::receive`] where compression was agreed, and where [`Receiver::allow_rsv1`] was called.
+    /// [`Receiver::receive`](crate::Receiver::receive) where compression was agreed, and where [`Receiver::allow_rsv1`](crate::Receiver::allow_rsv1) was called.
     #[must_use]
     pub const fn is_compressed(&self) -> bool {
         self.compressed
