@@ -29,7 +29,7 @@ Usage: sockless-peers [OPTIONS]
   --sample MS      milliseconds per sample (default 4)
   --passes N       no timing, no checks, no other rows: N passes over what is selected, for callgrind
   --check          check every candidate and print what each lets pass; time nothing
-  --save           write results.json, results.md and receive.svg into benches/
+  --save           write results.md and receive.svg into benches/
   --help           this text";
 
 struct Options {
@@ -125,12 +125,15 @@ fn work(options: Options) -> Result<(), String> {
 
     let text = report.markdown(!options.check);
     println!("{text}");
+    // For programs: beside this one, as it changes with every run.
+    let json = std::env::current_exe().map_err(|error| error.to_string())?.with_file_name("sockless-peers.json");
+    std::fs::write(&json, report.json()).map_err(|error| format!("{}: {error}", json.display()))?;
+    eprintln!("{}", json.display());
     if options.save {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
         let save = |name: &str, text: &str| {
             std::fs::write(folder.join(name), text).map_err(|error| format!("{name}: {error}"))
         };
-        save("results.json", &report.json())?;
         save("results.md", &text)?;
         save("receive.svg", &picture::draw(&report))?;
     }
