@@ -108,7 +108,7 @@ fn list_panics(images: &[String]) -> ExitCode {
                 return ExitCode::from(2);
             }
         };
-        let name = Path::new(image).file_name().unwrap_or_default().display();
+        let name = Path::new(image).file_name().unwrap_or_default().to_string_lossy();
         for (caller, callee) in found {
             let blame = if is_dependency(&caller) { "a dependency" } else { "OURS" };
             ours |= !is_dependency(&caller);

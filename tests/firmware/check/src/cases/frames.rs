@@ -64,7 +64,7 @@ fn too_many_fragments() -> Talk {
 
 /// Talks that end by themselves. No message in them is longer than 1000 bytes.
 pub fn talks() -> Vec<Talk> {
-    let binary: Vec<u8> = (0..300_u16).map(|i| (i * 7 >> 1) as u8).collect();
+    let binary: Vec<u8> = (0..300_u16).map(|i| ((i * 7) >> 1) as u8).collect();
     let good = || (TEXT, b"good".to_vec());
     let mut talks = vec![
         Talk {

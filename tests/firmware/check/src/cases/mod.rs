@@ -89,6 +89,6 @@ fn baseline(link: &mut MemoryLink) -> u32 {
 }
 
 fn baseline_cases() -> Vec<Case> {
-    let input = (0..10_000_u32).map(|i| (i * i >> 3) as u8).collect();
+    let input = (0..10_000_u32).map(|i| ((i * i) >> 3) as u8).collect();
     vec![Case { name: "an echo of bytes".into(), piece: 300, input, said: None, verdict: 0 }]
 }
