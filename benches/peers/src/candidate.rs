@@ -44,7 +44,12 @@ pub trait Candidate {
     fn receiver(&self, role: Role, source: Source, drain: Drain) -> Option<Box<dyn Receive>>;
 
     /// Whatever the interface wants a message to be is made here, before anything is timed.
-    fn sender(&self, role: Role, drain: Drain, messages: &'static [Message]) -> Option<Box<dyn Send>>;
+    fn sender(
+        &self,
+        role: Role,
+        drain: Drain,
+        messages: &'static [Message],
+    ) -> Option<Box<dyn Send>>;
 
     fn handshake(&self, _source: Source, _drain: Drain) -> Option<Box<dyn Handshake>> {
         None

@@ -4,7 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::candidate::{CLOSED, Candidate};
 use crate::kernel::{Drain, Outcome, Source};
-use crate::workload::{ACCEPT, Kind, Message, Role, Tally, Wire, digest_of, frame, request_wire, unframe};
+use crate::workload::{
+    ACCEPT, Kind, Message, Role, Tally, Wire, digest_of, frame, request_wire, unframe,
+};
 
 /// Runs what may panic, which some candidates do on input that they did not expect.
 fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
@@ -54,7 +56,9 @@ pub fn send(candidate: &dyn Candidate, role: Role, messages: &'static [Message])
             let kind = if first == 0x81 { Kind::Text } else { Kind::Binary };
             sent.push((first, Message { kind, payload: payload.into() }));
         })?;
-        if sent.iter().any(|(first, _)| !matches!(first, 0x81 | 0x82)) || sent.len() != messages.len() {
+        if sent.iter().any(|(first, _)| !matches!(first, 0x81 | 0x82))
+            || sent.len() != messages.len()
+        {
             return Err("not one frame for each message".into());
         }
         if digest_of(sent.iter().map(|(_, message)| message)) != digest_of(messages.iter()) {
@@ -97,20 +101,56 @@ const KEY: Option<[u8; 4]> = Some([0x37, 0xfa, 0x21, 0x3d]);
 
 /// What a strict receiver refuses.
 const VIOLATIONS: &[Violation] = &[
-    Violation { name: "unmasked frame from a client", against: Role::Server, bytes: |out| frame(out, 0x82, None, b"abcd") },
-    Violation { name: "masked frame from a server", against: Role::Client, bytes: |out| frame(out, 0x82, KEY, b"abcd") },
-    Violation { name: "reserved bit", against: Role::Server, bytes: |out| frame(out, 0xc2, KEY, b"abcd") },
-    Violation { name: "unknown data opcode", against: Role::Server, bytes: |out| frame(out, 0x83, KEY, b"abcd") },
-    Violation { name: "unknown control opcode", against: Role::Server, bytes: |out| frame(out, 0x8b, KEY, b"abcd") },
+    Violation {
+        name: "unmasked frame from a client",
+        against: Role::Server,
+        bytes: |out| frame(out, 0x82, None, b"abcd"),
+    },
+    Violation {
+        name: "masked frame from a server",
+        against: Role::Client,
+        bytes: |out| frame(out, 0x82, KEY, b"abcd"),
+    },
+    Violation {
+        name: "reserved bit",
+        against: Role::Server,
+        bytes: |out| frame(out, 0xc2, KEY, b"abcd"),
+    },
+    Violation {
+        name: "unknown data opcode",
+        against: Role::Server,
+        bytes: |out| frame(out, 0x83, KEY, b"abcd"),
+    },
+    Violation {
+        name: "unknown control opcode",
+        against: Role::Server,
+        bytes: |out| frame(out, 0x8b, KEY, b"abcd"),
+    },
     Violation {
         name: "length not in its shortest form",
         against: Role::Server,
         bytes: |out| out.extend(b"\x82\xfe\x00\x04\0\0\0\0abcd"),
     },
-    Violation { name: "fragmented ping", against: Role::Server, bytes: |out| frame(out, 0x09, KEY, b"abcd") },
-    Violation { name: "ping of 126 bytes", against: Role::Server, bytes: |out| frame(out, 0x89, KEY, &[b'a'; 126]) },
-    Violation { name: "pong of 126 bytes", against: Role::Server, bytes: |out| frame(out, 0x8a, KEY, &[b'a'; 126]) },
-    Violation { name: "continuation of nothing", against: Role::Server, bytes: |out| frame(out, 0x80, KEY, b"abcd") },
+    Violation {
+        name: "fragmented ping",
+        against: Role::Server,
+        bytes: |out| frame(out, 0x09, KEY, b"abcd"),
+    },
+    Violation {
+        name: "ping of 126 bytes",
+        against: Role::Server,
+        bytes: |out| frame(out, 0x89, KEY, &[b'a'; 126]),
+    },
+    Violation {
+        name: "pong of 126 bytes",
+        against: Role::Server,
+        bytes: |out| frame(out, 0x8a, KEY, &[b'a'; 126]),
+    },
+    Violation {
+        name: "continuation of nothing",
+        against: Role::Server,
+        bytes: |out| frame(out, 0x80, KEY, b"abcd"),
+    },
     Violation {
         name: "message inside a message",
         against: Role::Server,
@@ -119,7 +159,11 @@ const VIOLATIONS: &[Violation] = &[
             frame(out, 0x82, KEY, b"abcd");
         },
     },
-    Violation { name: "text that is not UTF-8", against: Role::Server, bytes: |out| frame(out, 0x81, KEY, b"ab\xff\xfe") },
+    Violation {
+        name: "text that is not UTF-8",
+        against: Role::Server,
+        bytes: |out| frame(out, 0x81, KEY, b"ab\xff\xfe"),
+    },
     Violation {
         name: "the same across fragments",
         against: Role::Server,
@@ -128,9 +172,21 @@ const VIOLATIONS: &[Violation] = &[
             frame(out, 0x80, KEY, b"abcd");
         },
     },
-    Violation { name: "Close body of one byte", against: Role::Server, bytes: |out| frame(out, 0x88, KEY, b"\x03") },
-    Violation { name: "Close code 1005", against: Role::Server, bytes: |out| frame(out, 0x88, KEY, b"\x03\xed") },
-    Violation { name: "Close reason not UTF-8", against: Role::Server, bytes: |out| frame(out, 0x88, KEY, b"\x03\xe8\xff\xff") },
+    Violation {
+        name: "Close body of one byte",
+        against: Role::Server,
+        bytes: |out| frame(out, 0x88, KEY, b"\x03"),
+    },
+    Violation {
+        name: "Close code 1005",
+        against: Role::Server,
+        bytes: |out| frame(out, 0x88, KEY, b"\x03\xed"),
+    },
+    Violation {
+        name: "Close reason not UTF-8",
+        against: Role::Server,
+        bytes: |out| frame(out, 0x88, KEY, b"\x03\xe8\xff\xff"),
+    },
 ];
 
 /// What a candidate makes of a violation with a good message behind it.
@@ -154,7 +210,9 @@ pub fn strictness(candidates: &[Box<dyn Candidate>]) -> Vec<(&'static str, Vec<V
             let cuts = vec![bytes.len()];
             let wire = Wire { bytes, cuts, messages: 2, pings: 0, digest: 0, all_text: false };
             let wire: &'static Wire = Box::leak(Box::new(wire));
-            let verdicts = candidates.iter().map(|candidate| judge(&**candidate, violation.against, wire, AFTER));
+            let verdicts = candidates
+                .iter()
+                .map(|candidate| judge(&**candidate, violation.against, wire, AFTER));
             (violation.name, verdicts.collect())
         })
         .collect()

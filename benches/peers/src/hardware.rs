@@ -26,13 +26,18 @@ pub fn rows(
     wire: &'static Wire,
     messages: &'static [Message],
 ) -> Vec<(&'static str, Box<dyn Receive>)> {
-    let stream = |key| Stream { source: Source::endless(wire), wire, memory: vec![0; 64 * 1024], key };
-    let mut rows: Vec<(&'static str, Box<dyn Receive>)> = vec![("copy alone", Box::new(stream(None)))];
+    let stream =
+        |key| Stream { source: Source::endless(wire), wire, memory: vec![0; 64 * 1024], key };
+    let mut rows: Vec<(&'static str, Box<dyn Receive>)> =
+        vec![("copy alone", Box::new(stream(None)))];
     if role == Role::Server {
         rows.push(("copy, XOR", Box::new(stream(Some([0x37, 0xfa, 0x21, 0x3d])))));
     }
     if wire.all_text {
-        rows.push(("UTF-8, core", Box::new(Utf8 { messages, valid: |bytes| std::str::from_utf8(bytes).is_ok() })));
+        rows.push((
+            "UTF-8, core",
+            Box::new(Utf8 { messages, valid: |bytes| std::str::from_utf8(bytes).is_ok() }),
+        ));
         rows.push((
             "UTF-8, simdutf8",
             Box::new(Utf8 { messages, valid: |bytes| simdutf8::basic::from_utf8(bytes).is_ok() }),
@@ -48,7 +53,9 @@ impl Receive for Stream {
             let read = self.source.fill(&mut self.memory);
             if let Some(key) = black_box(self.key) {
                 let bytes = &mut self.memory[..read];
-                let wide = u64::from_ne_bytes([key[0], key[1], key[2], key[3], key[0], key[1], key[2], key[3]]);
+                let wide = u64::from_ne_bytes([
+                    key[0], key[1], key[2], key[3], key[0], key[1], key[2], key[3],
+                ]);
                 let (words, rest) = bytes.as_chunks_mut();
                 for word in words {
                     *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();

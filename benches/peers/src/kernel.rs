@@ -36,8 +36,14 @@ impl Source {
 
     /// For those who only write.
     pub fn empty() -> Self {
-        static EMPTY: Wire =
-            Wire { bytes: Vec::new(), cuts: Vec::new(), messages: 0, pings: 0, digest: 0, all_text: false };
+        static EMPTY: Wire = Wire {
+            bytes: Vec::new(),
+            cuts: Vec::new(),
+            messages: 0,
+            pings: 0,
+            digest: 0,
+            all_text: false,
+        };
         Self::once(&EMPTY)
     }
 
@@ -169,7 +175,11 @@ impl tokio::io::AsyncRead for Pipe {
 
 impl tokio::io::AsyncWrite for Pipe {
     #[inline]
-    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Poll::Ready(self.write(bytes))
     }
 
@@ -198,14 +208,22 @@ impl tokio::io::AsyncWrite for Pipe {
 
 impl futures::io::AsyncRead for Pipe {
     #[inline]
-    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        space: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
         Poll::Ready(Ok(self.source.fill(space)))
     }
 }
 
 impl futures::io::AsyncWrite for Pipe {
     #[inline]
-    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Poll::Ready(self.write(bytes))
     }
 

@@ -87,7 +87,8 @@ fn work(options: Options) -> Result<(), String> {
     // Candidates that panic are caught and named; their traces would only hide the table.
     std::panic::set_hook(Box::new(|_| {}));
     let wanted = |candidate: &Box<dyn Candidate>| {
-        options.candidates.is_empty() || options.candidates.iter().any(|name| name == candidate.name())
+        options.candidates.is_empty()
+            || options.candidates.iter().any(|name| name == candidate.name())
     };
     let candidates: Vec<Box<dyn Candidate>> = peers::all().into_iter().filter(wanted).collect();
     if let Some(passes) = options.passes {
@@ -119,14 +120,18 @@ fn work(options: Options) -> Result<(), String> {
     }
     report.strictness = checks::strictness(&candidates)
         .into_iter()
-        .map(|(name, verdicts)| (name.into(), verdicts.iter().map(report::verdict).map(String::from).collect()))
+        .map(|(name, verdicts)| {
+            (name.into(), verdicts.iter().map(report::verdict).map(String::from).collect())
+        })
         .collect();
     report.seconds = start.elapsed().as_secs_f64();
 
     let text = report.markdown(!options.check);
     println!("{text}");
     // For programs: beside this one, as it changes with every run.
-    let json = std::env::current_exe().map_err(|error| error.to_string())?.with_file_name("sockless-peers.json");
+    let json = std::env::current_exe()
+        .map_err(|error| error.to_string())?
+        .with_file_name("sockless-peers.json");
     std::fs::write(&json, report.json()).map_err(|error| format!("{}: {error}", json.display()))?;
     eprintln!("{}", json.display());
     if options.save {
@@ -142,7 +147,11 @@ fn work(options: Options) -> Result<(), String> {
 
 /// Nothing but the work itself, to be counted from outside: what is selected, so many times. Prints the messages of a
 /// pass, so that two runs of different length give the cost of one.
-fn repeat(candidates: &[Box<dyn Candidate>], options: &Options, passes: usize) -> Result<(), String> {
+fn repeat(
+    candidates: &[Box<dyn Candidate>],
+    options: &Options,
+    passes: usize,
+) -> Result<(), String> {
     let selected = |name: &str| options.only.iter().all(|text| name.contains(text.as_str()));
     // Only what is selected is built: all of it would be most of what callgrind has to go through.
     let wanted = |workload: &str| {
@@ -175,7 +184,9 @@ fn repeat(candidates: &[Box<dyn Candidate>], options: &Options, passes: usize) -
             }
             if selected(&format!("send {} {}", role.name(), workload.name)) {
                 for candidate in candidates {
-                    if let Some(mut sender) = candidate.sender(role, Drain::new(), &workload.messages) {
+                    if let Some(mut sender) =
+                        candidate.sender(role, Drain::new(), &workload.messages)
+                    {
                         for _ in 0..passes {
                             sender.send()?;
                         }
@@ -226,7 +237,8 @@ fn receive(
     let wire: &'static Wire = Box::leak(Box::new(workload.wire(role, cut)));
     let messages = wire.messages;
     let mut row = Row::new(Direction::Receive, role, workload.name, cut.name(), workload);
-    let good = judge(candidates, &mut row, |candidate| Some(checks::receive(candidate, role, wire)));
+    let good =
+        judge(candidates, &mut row, |candidate| Some(checks::receive(candidate, role, wire)));
     if options.check {
         return row;
     }
@@ -246,17 +258,24 @@ fn receive(
     row
 }
 
-fn send(candidates: &[Box<dyn Candidate>], role: Role, workload: &'static Workload, options: &Options) -> Row {
+fn send(
+    candidates: &[Box<dyn Candidate>],
+    role: Role,
+    workload: &'static Workload,
+    options: &Options,
+) -> Row {
     let messages = &workload.messages;
     let mut row = Row::new(Direction::Send, role, workload.name, "a write per message", workload);
-    let good = judge(candidates, &mut row, |candidate| Some(checks::send(candidate, role, messages)));
+    let good =
+        judge(candidates, &mut row, |candidate| Some(checks::send(candidate, role, messages)));
     if options.check {
         return row;
     }
     let mut subjects: Vec<Subject> = Vec::new();
     for candidate in good {
         if let Some(mut sender) = candidate.sender(role, Drain::new(), messages) {
-            subjects.push(Subject { name: candidate.name(), pass: Box::new(move || sender.send()) });
+            subjects
+                .push(Subject { name: candidate.name(), pass: Box::new(move || sender.send()) });
         }
     }
     let mut drain = Drain::new();
@@ -275,7 +294,8 @@ fn send(candidates: &[Box<dyn Candidate>], role: Role, workload: &'static Worklo
 fn handshake(candidates: &[Box<dyn Candidate>], options: &Options) -> Row {
     const SHAKES: usize = 100;
     let wire: &'static Wire = Box::leak(Box::new(workload::request_wire()));
-    let mut row = Row::plain(Direction::Handshake, Role::Server, "a browser's request", "read whole");
+    let mut row =
+        Row::plain(Direction::Handshake, Role::Server, "a browser's request", "read whole");
     let good = judge(candidates, &mut row, checks::handshake);
     if options.check {
         return row;

@@ -59,7 +59,11 @@ fn time(subject: &mut Subject, passes: u32) -> Result<Duration, String> {
 }
 
 /// Times the subjects against each other. Those that fail on the way are left out of the result and named.
-pub fn measure(subjects: Vec<Subject>, messages: usize, effort: Effort) -> (Vec<Series>, Vec<(&'static str, String)>) {
+pub fn measure(
+    subjects: Vec<Subject>,
+    messages: usize,
+    effort: Effort,
+) -> (Vec<Series>, Vec<(&'static str, String)>) {
     let mut failures = Vec::new();
     let mut running = Vec::new();
     for mut subject in subjects {
@@ -69,14 +73,17 @@ pub fn measure(subjects: Vec<Subject>, messages: usize, effort: Effort) -> (Vec<
             loop {
                 let took = time(&mut subject, passes)?;
                 if took * 8 >= effort.sample {
-                    let wanted = effort.sample.as_secs_f64() / took.as_secs_f64() * f64::from(passes);
+                    let wanted =
+                        effort.sample.as_secs_f64() / took.as_secs_f64() * f64::from(passes);
                     return Ok((wanted.round() as u32).max(1));
                 }
                 passes *= 2;
             }
         });
         match outcome {
-            Ok(passes) => running.push((Series { name: subject.name, rounds: Vec::new() }, subject, passes)),
+            Ok(passes) => {
+                running.push((Series { name: subject.name, rounds: Vec::new() }, subject, passes))
+            }
             Err(error) => failures.push((subject.name, error)),
         }
     }
@@ -85,11 +92,16 @@ pub fn measure(subjects: Vec<Subject>, messages: usize, effort: Effort) -> (Vec<
             let index = (turn + round) % running.len();
             let (series, subject, passes) = &mut running[index];
             match time(subject, *passes) {
-                Ok(took) => series.rounds.push(took.as_secs_f64() * 1e9 / (f64::from(*passes) * messages as f64)),
+                Ok(took) => series
+                    .rounds
+                    .push(took.as_secs_f64() * 1e9 / (f64::from(*passes) * messages as f64)),
                 Err(error) => failures.push((subject.name, error)),
             }
         }
     }
-    let done = running.into_iter().map(|(series, ..)| series).filter(|series| series.rounds.len() == effort.rounds);
+    let done = running
+        .into_iter()
+        .map(|(series, ..)| series)
+        .filter(|series| series.rounds.len() == effort.rounds);
     (done.collect(), failures)
 }

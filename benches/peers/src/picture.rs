@@ -75,7 +75,15 @@ text {{ fill: #e6edf3; }} .note {{ fill: #93a1af; }} .ours {{ fill: #2dd4bf; }} 
     out
 }
 
-fn panel(out: &mut String, report: &Report, row: &Row, title: &str, left: usize, top: usize, width: usize) {
+fn panel(
+    out: &mut String,
+    report: &Report,
+    row: &Row,
+    title: &str,
+    left: usize,
+    top: usize,
+    width: usize,
+) {
     let _ = writeln!(out, r#"<text class="panel" x="{left}" y="{}">{title}</text>"#, top + 18);
     let mut cells: Vec<_> = report.who.iter().filter_map(|who| row.cell(who.name)).collect();
     cells.sort_by(|one, other| one.nanoseconds.total_cmp(&other.nanoseconds));

@@ -84,7 +84,12 @@ impl Row {
         }
     }
 
-    pub fn plain(direction: Direction, role: Role, workload: &'static str, cut: &'static str) -> Self {
+    pub fn plain(
+        direction: Direction,
+        role: Role,
+        workload: &'static str,
+        cut: &'static str,
+    ) -> Self {
         Self {
             direction,
             role: role.name(),
@@ -180,7 +185,8 @@ impl Report {
     }
 
     pub fn json(&self) -> String {
-        serde_json::to_string_pretty(self).expect("numbers and strings are always serialisable") + "\n"
+        serde_json::to_string_pretty(self).expect("numbers and strings are always serialisable")
+            + "\n"
     }
 
     /// Every row, in tables by direction, role and cut.
@@ -194,8 +200,9 @@ impl Report {
             );
             let mut rows = &self.rows[..];
             while let Some(first) = rows.first() {
-                let same =
-                    |row: &Row| (row.direction, row.role, row.cut) == (first.direction, first.role, first.cut);
+                let same = |row: &Row| {
+                    (row.direction, row.role, row.cut) == (first.direction, first.role, first.cut)
+                };
                 let count = rows.iter().take_while(|row| same(row)).count();
                 self.table(&mut out, &rows[..count]);
                 rows = &rows[count..];
@@ -222,28 +229,42 @@ impl Report {
             }
         }
         columns.retain(|name| {
-            rows.iter().any(|row| row.cell(name).is_some() || row.failed.iter().any(|(failed, _)| failed == name))
+            rows.iter().any(|row| {
+                row.cell(name).is_some() || row.failed.iter().any(|(failed, _)| failed == name)
+            })
         });
         let ratios = columns.contains(&OURS);
         let _ = write!(out, "| |");
         columns.iter().for_each(|name| {
             let _ = write!(out, " {name} |");
         });
-        let _ = writeln!(out, "{}", if ratios { " ours / fastest Rust | ours / best strict |" } else { "" });
-        let _ = writeln!(out, "|---|{}", "---:|".repeat(columns.len() + if ratios { 2 } else { 0 }));
+        let _ = writeln!(
+            out,
+            "{}",
+            if ratios { " ours / fastest Rust | ours / best strict |" } else { "" }
+        );
+        let _ =
+            writeln!(out, "|---|{}", "---:|".repeat(columns.len() + if ratios { 2 } else { 0 }));
         for row in rows {
             let _ = write!(out, "| {} |", row.workload);
             for name in &columns {
                 let text = match row.cell(name) {
                     Some(cell) => figure(cell.nanoseconds),
-                    None if row.failed.iter().any(|(failed, _)| failed == name) => "fail".to_owned(),
+                    None if row.failed.iter().any(|(failed, _)| failed == name) => {
+                        "fail".to_owned()
+                    }
                     None => String::new(),
                 };
                 let _ = write!(out, " {text} |");
             }
             if ratios {
-                for cell in [row.fastest(&self.who, |who| who.rust), row.fastest(&self.who, |who| who.strict)] {
-                    let text = cell.and_then(|cell| cell.ours_over_theirs).map(|ratio| format!("{ratio:.2}"));
+                for cell in [
+                    row.fastest(&self.who, |who| who.rust),
+                    row.fastest(&self.who, |who| who.strict),
+                ] {
+                    let text = cell
+                        .and_then(|cell| cell.ours_over_theirs)
+                        .map(|ratio| format!("{ratio:.2}"));
                     let _ = write!(out, " {} |", text.unwrap_or_default());
                 }
             }
@@ -253,7 +274,10 @@ impl Report {
     }
 
     fn strict_table(&self, out: &mut String) {
-        let _ = writeln!(out, "### What each lets pass\n\nA violation, then a good message: ✗ where the good one was delivered (or a bad Close taken as a good one).\n");
+        let _ = writeln!(
+            out,
+            "### What each lets pass\n\nA violation, then a good message: ✗ where the good one was delivered (or a bad Close taken as a good one).\n"
+        );
         let _ = write!(out, "| |");
         for who in &self.who {
             let _ = write!(out, " {} |", who.name);

@@ -167,7 +167,11 @@ pub fn frame(out: &mut Vec<u8>, first: u8, mask: Option<[u8; 4]>, payload: &[u8]
 
 /// Reads back what a candidate sent: each data message with its payload unmasked, and whether masks were as the role
 /// asks. For unfragmented output, which is what sending a message gives.
-pub fn unframe(mut bytes: &[u8], masked: bool, mut each: impl FnMut(u8, Vec<u8>)) -> Result<(), &'static str> {
+pub fn unframe(
+    mut bytes: &[u8],
+    masked: bool,
+    mut each: impl FnMut(u8, Vec<u8>),
+) -> Result<(), &'static str> {
     fn split<'a>(bytes: &mut &'a [u8], length: usize) -> Result<&'a [u8], &'static str> {
         let (head, tail) = bytes.split_at_checked(length).ok_or("output ends inside a frame")?;
         *bytes = tail;
@@ -180,11 +184,16 @@ pub fn unframe(mut bytes: &[u8], masked: bool, mut each: impl FnMut(u8, Vec<u8>)
             return Err("mask bit is wrong for the role");
         }
         let length = match second & 0x7f {
-            126 => usize::from(u16::from_be_bytes(split(&mut bytes, 2)?.try_into().expect("two bytes"))),
-            127 => u64::from_be_bytes(split(&mut bytes, 8)?.try_into().expect("eight bytes")) as usize,
+            126 => usize::from(u16::from_be_bytes(
+                split(&mut bytes, 2)?.try_into().expect("two bytes"),
+            )),
+            127 => {
+                u64::from_be_bytes(split(&mut bytes, 8)?.try_into().expect("eight bytes")) as usize
+            }
             short => usize::from(short),
         };
-        let key = if masked { split(&mut bytes, 4)?.try_into().expect("four bytes") } else { [0; 4] };
+        let key =
+            if masked { split(&mut bytes, 4)?.try_into().expect("four bytes") } else { [0; 4] };
         let payload = split(&mut bytes, length)?;
         each(first, payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect());
     }
@@ -209,7 +218,8 @@ impl Workload {
         let (mut frames, mut pings) = (0, 0);
         for message in &self.messages {
             let opcode = if message.kind == Kind::Text { 1 } else { 2 };
-            let fragment = if self.fragment == 0 { message.payload.len().max(1) } else { self.fragment };
+            let fragment =
+                if self.fragment == 0 { message.payload.len().max(1) } else { self.fragment };
             let count = message.payload.len().div_ceil(fragment).max(1);
             for index in 0..count {
                 if self.ping_every != 0 && frames % self.ping_every == self.ping_every - 1 {
@@ -219,7 +229,8 @@ impl Workload {
                 }
                 let start = index * fragment;
                 let part = &message.payload[start..message.payload.len().min(start + fragment)];
-                let first = if index == 0 { opcode } else { 0 } | if index + 1 == count { 0x80 } else { 0 };
+                let first =
+                    if index == 0 { opcode } else { 0 } | if index + 1 == count { 0x80 } else { 0 };
                 frame(&mut bytes, first, key(), part);
                 ends.push(bytes.len());
                 frames += 1;
@@ -227,7 +238,9 @@ impl Workload {
         }
         let cuts = match cut {
             Cut::Frames => ends,
-            Cut::Pieces(size) => (1..=bytes.len().div_ceil(size)).map(|i| bytes.len().min(i * size)).collect(),
+            Cut::Pieces(size) => {
+                (1..=bytes.len().div_ceil(size)).map(|i| bytes.len().min(i * size)).collect()
+            }
         };
         Wire {
             cuts,
@@ -246,7 +259,9 @@ fn json(random: &mut Rng, length: usize) -> Vec<u8> {
     while text.len() < length {
         let (id, price, volume) = (random.u32(..1_000_000), random.f64() * 1000.0, random.u16(..));
         let name: String = (0..random.usize(4..12)).map(|_| random.lowercase()).collect();
-        text += &format!(r#"{{"id":{id},"name":"{name}","price":{price:.2},"volume":{volume},"active":true}},"#);
+        text += &format!(
+            r#"{{"id":{id},"name":"{name}","price":{price:.2},"volume":{volume},"active":true}},"#
+        );
     }
     text.truncate(length);
     text.into_bytes()
@@ -274,7 +289,8 @@ type Maker = fn(&mut Rng, usize) -> Vec<u8>;
 
 fn uniform(name: &'static str, kind: Kind, length: usize, count: usize, make: Maker) -> Workload {
     let mut random = Rng::with_seed(length as u64);
-    let messages = (0..count).map(|_| Message { kind, payload: make(&mut random, length).into() }).collect();
+    let messages =
+        (0..count).map(|_| Message { kind, payload: make(&mut random, length).into() }).collect();
     Workload::whole(name, messages)
 }
 
@@ -328,7 +344,11 @@ pub fn select(wanted: impl Fn(&str) -> bool) -> Vec<Workload> {
         workloads.push(mix());
     }
     for &(name, kind, fragment, make) in FRAGMENTED.iter().filter(|(name, ..)| wanted(name)) {
-        workloads.push(Workload { fragment, ping_every: 4, ..uniform(name, kind, 16 << 10, 32, make) });
+        workloads.push(Workload {
+            fragment,
+            ping_every: 4,
+            ..uniform(name, kind, 16 << 10, 32, make)
+        });
     }
     workloads
 }

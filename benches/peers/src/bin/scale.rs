@@ -11,7 +11,8 @@ use sockless::{Config, Event, Growing, ReadBuffer, Server, WebSocket, WriteBuffe
 
 const CONNECTIONS: usize = 1_000_000;
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
-const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+const REQUEST: &[u8] =
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\n";
 
 fn main() {
@@ -27,8 +28,12 @@ fn main() {
     println!("| work | units | cost per unit | last / first |\n|---|---:|---:|---:|");
     grow("1-byte fragments of one message, ns each", [100, 1000, 10_000, 100_000], fragments);
     grow("head dripped byte by byte, ns per byte", [300, 1000, 4000, 16_000], dripped);
-    grow("one message in 1460 B reads, ns per KiB", [64, 512, 4096, 32_768], |n| message(n << 10, 1460));
-    grow("one message in 16 KiB reads, ns per KiB", [64, 512, 4096, 32_768], |n| message(n << 10, 16 << 10));
+    grow("one message in 1460 B reads, ns per KiB", [64, 512, 4096, 32_768], |n| {
+        message(n << 10, 1460)
+    });
+    grow("one message in 16 KiB reads, ns per KiB", [64, 512, 4096, 32_768], |n| {
+        message(n << 10, 16 << 10)
+    });
     grow("pings while nothing is written, ns each", [100, 1000, 10_000, 200_000], pings);
 }
 
@@ -37,7 +42,9 @@ fn open(rx: &mut ReadBuffer<[u8; 4096]>, tx: &mut WriteBuffer<[u8; 4096]>) -> We
     let mut ws = WebSocket::server(Config::default());
     let _ = rx.extend(REQUEST);
     let _ = rx.extend(b"\r\n");
-    let Some(Event::Request(request)) = ws.receive(rx, tx) else { panic!("an upgrade was asked for") };
+    let Some(Event::Request(request)) = ws.receive(rx, tx) else {
+        panic!("an upgrade was asked for")
+    };
     ws.accept(&request, Response::new(), tx).expect("it fits");
     let _ = rx.extend(&frame(0x82, b"hello"));
     assert!(matches!(ws.receive(rx, tx), Some(Event::Binary(b"hello"))));
@@ -53,7 +60,10 @@ fn resident() -> usize {
     pages * rustix::param::page_size()
 }
 
-fn idle<T>(name: &str, make: impl Fn(&mut ReadBuffer<[u8; 4096]>, &mut WriteBuffer<[u8; 4096]>) -> T) {
+fn idle<T>(
+    name: &str,
+    make: impl Fn(&mut ReadBuffer<[u8; 4096]>, &mut WriteBuffer<[u8; 4096]>) -> T,
+) {
     let (mut rx, mut tx) = (ReadBuffer::new([0; 4096]), WriteBuffer::new([0; 4096]));
     let before = resident();
     let connections: Vec<T> = (0..CONNECTIONS).map(|_| make(&mut rx, &mut tx)).collect();

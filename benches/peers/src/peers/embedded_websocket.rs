@@ -1,8 +1,9 @@
 //! embedded-websocket 0.9: no heap; copies each payload from the caller's one buffer into the other.
 
 use embedded_websocket::{
-    Client, EmptyRng, Error, Server as ServerType, WebSocket, WebSocketClient, WebSocketReceiveMessageType,
-    WebSocketSendMessageType, WebSocketServer, WebSocketState, WebSocketType,
+    Client, EmptyRng, Error, Server as ServerType, WebSocket, WebSocketClient,
+    WebSocketReceiveMessageType, WebSocketSendMessageType, WebSocketServer, WebSocketState,
+    WebSocketType,
 };
 use rand_core::RngCore;
 
@@ -80,7 +81,15 @@ fn receiver<R: RngCore, T: WebSocketType>(
     source: Source,
     drain: Drain,
 ) -> Receiver<R, T> {
-    Receiver { socket, source, drain, input: vec![0; READ], start: 0, end: 0, message: vec![0; ROOM] }
+    Receiver {
+        socket,
+        source,
+        drain,
+        input: vec![0; READ],
+        start: 0,
+        end: 0,
+        message: vec![0; ROOM],
+    }
 }
 
 impl Candidate for Peer {
@@ -100,7 +109,12 @@ impl Candidate for Peer {
         })
     }
 
-    fn sender(&self, role: Role, drain: Drain, messages: &'static [Message]) -> Option<Box<dyn Send>> {
+    fn sender(
+        &self,
+        role: Role,
+        drain: Drain,
+        messages: &'static [Message],
+    ) -> Option<Box<dyn Send>> {
         let output = vec![0; ROOM];
         Some(match role {
             Role::Server => Box::new(Sender { socket: server(), drain, output, messages }),
@@ -115,7 +129,9 @@ impl Candidate for Peer {
 
 impl<R: RngCore, T: WebSocketType> Receive for Receiver<R, T> {
     fn receive(&mut self, messages: usize, tally: &mut Tally) -> Outcome {
-        use WebSocketReceiveMessageType::{Binary, CloseCompleted, CloseMustReply, Ping, Pong, Text};
+        use WebSocketReceiveMessageType::{
+            Binary, CloseCompleted, CloseMustReply, Ping, Pong, Text,
+        };
         let goal = tally.messages + messages;
         let mut length = 0;
         let mut control = 0;
@@ -148,7 +164,8 @@ impl<R: RngCore, T: WebSocketType> Receive for Receiver<R, T> {
                 Text | Binary => {
                     length += result.len_to;
                     if result.end_of_message {
-                        let kind = if result.message_type == Text { Kind::Text } else { Kind::Binary };
+                        let kind =
+                            if result.message_type == Text { Kind::Text } else { Kind::Binary };
                         tally.message(kind, &self.message[..length]);
                         length = 0;
                     } else if result.len_from == 0 {
@@ -164,8 +181,10 @@ impl<R: RngCore, T: WebSocketType> Receive for Receiver<R, T> {
                     if result.end_of_message {
                         let mut pong = [0; 139];
                         let ping = &self.message[length..length + control];
-                        let size =
-                            self.socket.write(WebSocketSendMessageType::Pong, true, ping, &mut pong).map_err(text)?;
+                        let size = self
+                            .socket
+                            .write(WebSocketSendMessageType::Pong, true, ping, &mut pong)
+                            .map_err(text)?;
                         self.drain.put(&pong[..size]);
                         control = 0;
                     } else if result.len_from == 0 {
@@ -188,7 +207,8 @@ impl<R: RngCore, T: WebSocketType> Send for Sender<R, T> {
                 Kind::Text => WebSocketSendMessageType::Text,
                 Kind::Binary => WebSocketSendMessageType::Binary,
             };
-            let size = self.socket.write(kind, true, &message.payload, &mut self.output).map_err(text)?;
+            let size =
+                self.socket.write(kind, true, &message.payload, &mut self.output).map_err(text)?;
             self.drain.put(&self.output[..size]);
         }
         Ok(())
@@ -203,11 +223,15 @@ impl Handshake for Server {
         if request.parse(&self.input[..read]).map_err(text)?.is_partial() {
             return Err("the head is not whole".into());
         }
-        let context = embedded_websocket::read_http_header(request.headers.iter().map(|header| (header.name, header.value)))
-            .map_err(text)?
-            .ok_or("not an upgrade")?;
+        let context = embedded_websocket::read_http_header(
+            request.headers.iter().map(|header| (header.name, header.value)),
+        )
+        .map_err(text)?
+        .ok_or("not an upgrade")?;
         let mut socket = WebSocketServer::new_server();
-        let size = socket.server_accept(&context.sec_websocket_key, None, &mut self.output).map_err(text)?;
+        let size = socket
+            .server_accept(&context.sec_websocket_key, None, &mut self.output)
+            .map_err(text)?;
         self.drain.put(&self.output[..size]);
         Ok(())
     }

@@ -36,8 +36,16 @@ impl Candidate for Peer {
         Some(Box::new(Receiver(FragmentCollector::new(open(role, Pipe { source, drain })))))
     }
 
-    fn sender(&self, role: Role, drain: Drain, messages: &'static [Message]) -> Option<Box<dyn Send>> {
-        Some(Box::new(Sender { socket: open(role, Pipe { source: Source::empty(), drain }), messages }))
+    fn sender(
+        &self,
+        role: Role,
+        drain: Drain,
+        messages: &'static [Message],
+    ) -> Option<Box<dyn Send>> {
+        Some(Box::new(Sender {
+            socket: open(role, Pipe { source: Source::empty(), drain }),
+            messages,
+        }))
     }
 }
 

@@ -2,8 +2,8 @@
 
 mod embedded_websocket;
 mod fastwebsockets;
-mod sockudo;
 mod sockless;
+mod sockudo;
 mod soketto;
 mod tokio_websockets;
 mod tungstenite;

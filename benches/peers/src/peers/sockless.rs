@@ -2,7 +2,8 @@
 
 use sockless::handshake::Response;
 use sockless::{
-    Client, Config, EntropyError, Event, MessageKind, ReadBuffer, Role as RoleOf, Server, WebSocket, WriteBuffer,
+    Client, Config, EntropyError, Event, MessageKind, ReadBuffer, Role as RoleOf, Server,
+    WebSocket, WriteBuffer,
 };
 
 use crate::candidate::{CLOSED, Candidate, Handshake, Receive, Send};
@@ -65,7 +66,11 @@ fn receiver<R: RoleOf + 'static>(role: R, source: Source, drain: Drain) -> Box<d
     Box::new(Receiver { socket, source, drain, rx, tx })
 }
 
-fn sender<R: RoleOf + 'static>(role: R, drain: Drain, messages: &'static [Message]) -> Box<dyn Send> {
+fn sender<R: RoleOf + 'static>(
+    role: R,
+    drain: Drain,
+    messages: &'static [Message],
+) -> Box<dyn Send> {
     let socket = WebSocket::established(role, Config::default());
     let messages = messages
         .iter()
@@ -95,7 +100,12 @@ impl Candidate for Peer {
         })
     }
 
-    fn sender(&self, role: Role, drain: Drain, messages: &'static [Message]) -> Option<Box<dyn Send>> {
+    fn sender(
+        &self,
+        role: Role,
+        drain: Drain,
+        messages: &'static [Message],
+    ) -> Option<Box<dyn Send>> {
         Some(match role {
             Role::Server => sender(Server, drain, messages),
             Role::Client => sender(client(), drain, messages),
@@ -145,12 +155,16 @@ impl<R: RoleOf> Send for Sender<R> {
     fn send(&mut self) -> Outcome {
         for message in &self.messages {
             match message {
-                Prepared::Text(payload) => self.socket.send_text(payload, &mut self.tx).map_err(text)?,
+                Prepared::Text(payload) => {
+                    self.socket.send_text(payload, &mut self.tx).map_err(text)?
+                }
                 Prepared::Binary(payload) if payload.len() < VECTORED => {
                     self.socket.send_binary(payload, &mut self.tx).map_err(text)?;
                 }
                 Prepared::Binary(payload) => {
-                    self.socket.send_vectored(MessageKind::Binary, payload, &mut self.tx).map_err(text)?;
+                    self.socket
+                        .send_vectored(MessageKind::Binary, payload, &mut self.tx)
+                        .map_err(text)?;
                     let written = self.drain.put_all(self.tx.slices(payload).into_iter());
                     self.tx.consume(written);
                     continue;

@@ -69,7 +69,12 @@ impl Candidate for Peer {
         }))
     }
 
-    fn sender(&self, role: Role, drain: Drain, messages: &'static [Message]) -> Option<Box<dyn Send>> {
+    fn sender(
+        &self,
+        role: Role,
+        drain: Drain,
+        messages: &'static [Message],
+    ) -> Option<Box<dyn Send>> {
         let messages = messages
             .iter()
             .map(|message| match message.kind {
@@ -129,7 +134,8 @@ impl Handshake for Server {
     fn shake(&mut self) -> Outcome {
         self.input.clear();
         self.input.put_slice(self.source.take(READ));
-        let (request, _) = parse_request(&self.input).map_err(text)?.ok_or("the head is not whole")?;
+        let (request, _) =
+            parse_request(&self.input).map_err(text)?.ok_or("the head is not whole")?;
         self.drain.put(&build_response(&generate_accept_key(request.key), None, None));
         Ok(())
     }

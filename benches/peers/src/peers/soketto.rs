@@ -53,7 +53,12 @@ impl Candidate for Peer {
         Some(Box::new(Receiver { receiver, _sender: sender, message: Vec::new() }))
     }
 
-    fn sender(&self, role: Role, drain: Drain, messages: &'static [Message]) -> Option<Box<dyn Send>> {
+    fn sender(
+        &self,
+        role: Role,
+        drain: Drain,
+        messages: &'static [Message],
+    ) -> Option<Box<dyn Send>> {
         let (sender, receiver) = open(role, Pipe { source: Source::empty(), drain });
         let messages = messages
             .iter()

@@ -42,7 +42,12 @@ impl Candidate for Peer {
         Some(Box::new(open(role, Pipe { source, drain })))
     }
 
-    fn sender(&self, role: Role, drain: Drain, messages: &'static [Message]) -> Option<Box<dyn Send>> {
+    fn sender(
+        &self,
+        role: Role,
+        drain: Drain,
+        messages: &'static [Message],
+    ) -> Option<Box<dyn Send>> {
         let messages = messages
             .iter()
             .map(|message| match message.kind {
@@ -50,7 +55,10 @@ impl Candidate for Peer {
                 Kind::Binary => Theirs::binary(message.payload.clone()),
             })
             .collect();
-        Some(Box::new(Sender { open: open(role, Pipe { source: Source::empty(), drain }), messages }))
+        Some(Box::new(Sender {
+            open: open(role, Pipe { source: Source::empty(), drain }),
+            messages,
+        }))
     }
 
     fn handshake(&self, source: Source, drain: Drain) -> Option<Box<dyn Handshake>> {

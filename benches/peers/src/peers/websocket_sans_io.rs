@@ -84,7 +84,12 @@ impl Candidate for Peer {
         }))
     }
 
-    fn sender(&self, role: Role, drain: Drain, messages: &'static [Message]) -> Option<Box<dyn Send>> {
+    fn sender(
+        &self,
+        role: Role,
+        drain: Drain,
+        messages: &'static [Message],
+    ) -> Option<Box<dyn Send>> {
         Some(Box::new(Sender { role, drain, scratch: Vec::new(), messages }))
     }
 }
@@ -124,16 +129,24 @@ impl Receive for Receiver {
                         self.message.extend_from_slice(chunk);
                     }
                 }
-                Some(WebsocketFrameEvent::End { frame_info, original_opcode }) => match frame_info.opcode {
-                    Opcode::Ping => {
-                        put(self.role, &mut self.drain, &mut Vec::new(), Opcode::Pong, &self.control)
+                Some(WebsocketFrameEvent::End { frame_info, original_opcode }) => {
+                    match frame_info.opcode {
+                        Opcode::Ping => put(
+                            self.role,
+                            &mut self.drain,
+                            &mut Vec::new(),
+                            Opcode::Pong,
+                            &self.control,
+                        ),
+                        Opcode::ConnectionClose => return Err(CLOSED.into()),
+                        Opcode::Text | Opcode::Binary | Opcode::Continuation
+                            if frame_info.fin && !self.delivered =>
+                        {
+                            tally.message(kind(original_opcode), &self.message);
+                        }
+                        _ => {}
                     }
-                    Opcode::ConnectionClose => return Err(CLOSED.into()),
-                    Opcode::Text | Opcode::Binary | Opcode::Continuation if frame_info.fin && !self.delivered => {
-                        tally.message(kind(original_opcode), &self.message);
-                    }
-                    _ => {}
-                },
+                }
                 None if result.consumed_bytes == 0 => {
                     self.start = 0;
                     self.end = self.source.fill(&mut self.input);

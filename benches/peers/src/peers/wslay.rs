@@ -34,9 +34,13 @@ mod ffi {
 
     #[repr(C)]
     pub struct Callbacks {
-        pub recv: Option<unsafe extern "C" fn(*mut Context, *mut u8, usize, c_int, *mut c_void) -> isize>,
-        pub send: Option<unsafe extern "C" fn(*mut Context, *const u8, usize, c_int, *mut c_void) -> isize>,
-        pub genmask: Option<unsafe extern "C" fn(*mut Context, *mut u8, usize, *mut c_void) -> c_int>,
+        pub recv:
+            Option<unsafe extern "C" fn(*mut Context, *mut u8, usize, c_int, *mut c_void) -> isize>,
+        pub send: Option<
+            unsafe extern "C" fn(*mut Context, *const u8, usize, c_int, *mut c_void) -> isize,
+        >,
+        pub genmask:
+            Option<unsafe extern "C" fn(*mut Context, *mut u8, usize, *mut c_void) -> c_int>,
         pub frame_start: Option<unsafe extern "C" fn()>,
         pub frame_chunk: Option<unsafe extern "C" fn()>,
         pub frame_end: Option<unsafe extern "C" fn()>,
@@ -87,7 +91,13 @@ struct Sender {
     messages: &'static [Message],
 }
 
-unsafe extern "C" fn recv(context: *mut ffi::Context, space: *mut u8, room: usize, _: c_int, user: *mut c_void) -> isize {
+unsafe extern "C" fn recv(
+    context: *mut ffi::Context,
+    space: *mut u8,
+    room: usize,
+    _: c_int,
+    user: *mut c_void,
+) -> isize {
     // SAFETY: `user` is the `Shared` that `open` registered, alive and unaliased while a call of wslay runs; `space` has
     // room for `room` bytes; the tally outlives the call of `receive` that set it.
     unsafe {
@@ -106,19 +116,34 @@ unsafe extern "C" fn recv(context: *mut ffi::Context, space: *mut u8, room: usiz
     }
 }
 
-unsafe extern "C" fn send(_: *mut ffi::Context, bytes: *const u8, length: usize, _: c_int, user: *mut c_void) -> isize {
+unsafe extern "C" fn send(
+    _: *mut ffi::Context,
+    bytes: *const u8,
+    length: usize,
+    _: c_int,
+    user: *mut c_void,
+) -> isize {
     // SAFETY: as above; wslay passes `length` readable bytes.
     unsafe { (*user.cast::<Shared>()).drain.put(std::slice::from_raw_parts(bytes, length)) };
     length as isize
 }
 
-unsafe extern "C" fn genmask(_: *mut ffi::Context, key: *mut u8, length: usize, _: *mut c_void) -> c_int {
+unsafe extern "C" fn genmask(
+    _: *mut ffi::Context,
+    key: *mut u8,
+    length: usize,
+    _: *mut c_void,
+) -> c_int {
     // SAFETY: wslay passes room for `length` bytes.
     fastrand::fill(unsafe { std::slice::from_raw_parts_mut(key, length) });
     0
 }
 
-unsafe extern "C" fn message(_: *mut ffi::Context, received: *const ffi::Received, user: *mut c_void) {
+unsafe extern "C" fn message(
+    _: *mut ffi::Context,
+    received: *const ffi::Received,
+    user: *mut c_void,
+) {
     // SAFETY: as above; the message is readable during this call, and null only when it is empty.
     unsafe {
         let (shared, received) = (&mut *user.cast::<Shared>(), &*received);
@@ -187,7 +212,12 @@ impl Candidate for Peer {
         Some(Box::new(open(role, source, drain)?))
     }
 
-    fn sender(&self, role: Role, drain: Drain, messages: &'static [Message]) -> Option<Box<dyn Send>> {
+    fn sender(
+        &self,
+        role: Role,
+        drain: Drain,
+        messages: &'static [Message],
+    ) -> Option<Box<dyn Send>> {
         Some(Box::new(Sender { open: open(role, Source::empty(), drain)?, messages }))
     }
 }
@@ -220,7 +250,8 @@ impl Send for Sender {
             };
             // SAFETY: wslay copies the payload before `queue` returns; the context is alive.
             let status = unsafe {
-                ffi::wslay_event_queue_msg(self.open.context, &queued).min(ffi::wslay_event_send(self.open.context))
+                ffi::wslay_event_queue_msg(self.open.context, &queued)
+                    .min(ffi::wslay_event_send(self.open.context))
             };
             if status != 0 {
                 return Err(format!("status {status}"));

@@ -2,7 +2,9 @@
 
 use wtx::collection::Vector;
 use wtx::rng::Xorshift64;
-use wtx::web_socket::{Frame, OpCode, WebSocketAcceptor, WebSocketBuffer, WebSocketOwned, WebSocketPayloadOrigin};
+use wtx::web_socket::{
+    Frame, OpCode, WebSocketAcceptor, WebSocketBuffer, WebSocketOwned, WebSocketPayloadOrigin,
+};
 
 use crate::candidate::{CLOSED, Candidate, Handshake, Receive, Send};
 use crate::kernel::{Drain, Outcome, Pipe, Source, run, text};
@@ -49,7 +51,11 @@ fn sender<const CLIENT: bool>(drain: Drain, messages: &'static [Message]) -> Box
             (opcode, message.payload.to_vec())
         })
         .collect();
-    Box::new(Sender::<CLIENT> { socket: open(Source::empty(), drain), messages, scratch: Vec::new() })
+    Box::new(Sender::<CLIENT> {
+        socket: open(Source::empty(), drain),
+        messages,
+        scratch: Vec::new(),
+    })
 }
 
 impl Candidate for Peer {
@@ -69,7 +75,12 @@ impl Candidate for Peer {
         })
     }
 
-    fn sender(&self, role: Role, drain: Drain, messages: &'static [Message]) -> Option<Box<dyn Send>> {
+    fn sender(
+        &self,
+        role: Role,
+        drain: Drain,
+        messages: &'static [Message],
+    ) -> Option<Box<dyn Send>> {
         Some(match role {
             Role::Server => sender::<false>(drain, messages),
             Role::Client => sender::<true>(drain, messages),
@@ -114,7 +125,10 @@ impl<const CLIENT: bool> Send for Sender<CLIENT> {
                 } else {
                     payload
                 };
-                self.socket.write_frame(&mut Frame::new_fin(*opcode, &mut payload[..])).await.map_err(text)?;
+                self.socket
+                    .write_frame(&mut Frame::new_fin(*opcode, &mut payload[..]))
+                    .await
+                    .map_err(text)?;
             }
             Ok(())
         })

@@ -24,7 +24,10 @@ fn open(role: Role, pipe: Pipe) -> Open {
         Role::Client => TheirRole::Client,
     };
     let options = Options::default().with_utf8().with_limits(64 << 20, 128 << 20);
-    Open(WebSocket::from_stream(pipe, role, options).expect("options without extensions are accepted"))
+    Open(
+        WebSocket::from_stream(pipe, role, options)
+            .expect("options without extensions are accepted"),
+    )
 }
 
 impl Candidate for Peer {
@@ -41,7 +44,12 @@ impl Candidate for Peer {
         Some(Box::new(open(role, Pipe { source, drain })))
     }
 
-    fn sender(&self, role: Role, drain: Drain, messages: &'static [Message]) -> Option<Box<dyn Send>> {
+    fn sender(
+        &self,
+        role: Role,
+        drain: Drain,
+        messages: &'static [Message],
+    ) -> Option<Box<dyn Send>> {
         let messages = messages
             .iter()
             .map(|message| match message.kind {
@@ -49,7 +57,10 @@ impl Candidate for Peer {
                 Kind::Binary => Frame::binary(message.payload.clone()),
             })
             .collect();
-        Some(Box::new(Sender { open: open(role, Pipe { source: Source::empty(), drain }), messages }))
+        Some(Box::new(Sender {
+            open: open(role, Pipe { source: Source::empty(), drain }),
+            messages,
+        }))
     }
 }
 
@@ -62,7 +73,9 @@ impl Receive for Open {
                 match frame.opcode() {
                     OpCode::Text => tally.message(Kind::Text, frame.payload()),
                     OpCode::Binary => tally.binary(frame.payload()),
-                    OpCode::Ping => poll_fn(|context| self.0.poll_ready_unpin(context)).await.map_err(text)?,
+                    OpCode::Ping => {
+                        poll_fn(|context| self.0.poll_ready_unpin(context)).await.map_err(text)?
+                    }
                     OpCode::Close => return Err(CLOSED.into()),
                     _ => {}
                 }
