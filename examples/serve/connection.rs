@@ -10,9 +10,9 @@ use sockless::keepalive::{Action, Keepalive, Timeout, Timers};
 use sockless::{CloseCode, Config, Error, Event, Failure, Server, State, WebSocket};
 
 use crate::Shared;
-use crate::buffers::{HIGH_MARK, Rx, Tx};
+use crate::buffers::{HIGH_MARK, NEWS_MARK, Pool, Rx, Tx};
 use crate::compression::Totals;
-use crate::echo::Echo;
+use crate::echo::{Echo, MAX_MESSAGE};
 use crate::routes;
 
 /// Milliseconds.
@@ -23,7 +23,7 @@ const TIMERS: Timers = Timers {
     idle_within: None,
     close_within: Some(5_000),
 };
-/// How long a client may leave what we send it unread.
+/// How long a client may leave what we send it unread, once its own message has come to an end or to a halt.
 const STALLED_MS: u64 = 20_000;
 /// How many reads a client may have in its turn, while others wait for theirs.
 const READS_PER_TURN: usize = 16;
@@ -69,7 +69,9 @@ impl Connection {
             id,
             socket,
             ws: WebSocket::server(
-                Config::default().max_message_size(64 << 20).max_frame_size(64 << 20),
+                Config::default()
+                    .max_message_size(MAX_MESSAGE as u64)
+                    .max_frame_size(MAX_MESSAGE as u64),
             ),
             rx: None,
             tx: None,
@@ -114,8 +116,8 @@ impl Connection {
             if matches!(self.ws.state(), State::Closing | State::Closed) {
                 self.keepalive.closing(shared.now);
             }
-            // A peer that does not read is not read from: its socket says when it has taken something.
-            if tx.len() > HIGH_MARK {
+            // Its socket says when it has taken something.
+            if !self.may_take(tx, &shared.pool) {
                 return Next::Wait;
             }
             if has_more {
@@ -139,11 +141,22 @@ impl Connection {
         Next::Again
     }
 
+    /// Whether more may be taken from the client. One that does not read is not read from, so that what waits for it
+    /// stays bounded; but not in the middle of a message, of which many clients send all before they read: both sides
+    /// would wait for the other. Only where too much is held for all clients together it has to wait there, too.
+    fn may_take(&self, tx: &Tx, pool: &Pool) -> bool {
+        tx.len() <= HIGH_MARK || self.in_message() && pool.may_hold()
+    }
+
+    const fn in_message(&self) -> bool {
+        matches!(&self.purpose, Purpose::Echo(echo) if echo.in_message())
+    }
+
     /// Acts on what was received, as long as there is room for what that causes to be sent. Says whether it
     /// stopped before the end: for want of room, or to see to the socket and to others.
     fn events(&mut self, rx: &mut Rx, tx: &mut Tx, shared: &mut Shared) -> bool {
         let mut inflated = 0;
-        while tx.len() <= HIGH_MARK && inflated <= INFLATED_PER_READ {
+        while self.may_take(tx, &shared.pool) && inflated <= INFLATED_PER_READ {
             let event = match self.purpose {
                 Purpose::Echo(_) => self.ws.receive_chunks(rx, tx),
                 _ => self.ws.receive(rx, tx),
@@ -185,6 +198,8 @@ impl Connection {
             _ if self.ws.state() != State::Open => Ok(()),
             Event::Chunk(chunk) => match &mut self.purpose {
                 Purpose::Echo(echo) => {
+                    // Nothing can be expected to be read before all is sent.
+                    self.stalled = self.stalled.map(|_| shared.now);
                     echo.chunk(&chunk, &mut self.ws, tx).map_err(|_| "cannot send it back")
                 }
                 _ => Ok(()),
@@ -243,7 +258,9 @@ impl Connection {
     /// Sends a message that another connection caused.
     pub fn send(&mut self, text: &str, shared: &mut Shared) -> Next {
         self.output(shared, |this, tx, shared| {
-            if let Err(Error::BufferTooSmall { .. }) = this.ws.send_text(text, tx) {
+            if tx.len() > NEWS_MARK
+                || matches!(this.ws.send_text(text, tx), Err(Error::BufferTooSmall { .. }))
+            {
                 this.close(CloseCode::TRY_AGAIN_LATER, "too slow to follow", tx, shared);
             }
         })
@@ -256,10 +273,14 @@ impl Connection {
             return Next::Drop;
         }
         match self.keepalive.poll(shared.now) {
+            // Where it had to wait in the middle of a message, room may have been made since: no socket tells.
+            None if self.in_message() && self.tx.is_some() && shared.pool.may_hold() => Next::Again,
             None => Next::Wait,
             Some(Action::Ping) => self.output(shared, |this, tx, _| {
-                // Without room for a Ping there is enough on its way that wants an answer from TCP.
-                let _ = this.ws.send_ping(b"", tx);
+                // Behind more there is enough on its way that wants an answer from TCP.
+                if tx.len() <= HIGH_MARK {
+                    let _ = this.ws.send_ping(b"", tx);
+                }
             }),
             Some(Action::TimedOut(Timeout::Pong | Timeout::Idle)) => {
                 self.output(shared, |this, tx, shared| {

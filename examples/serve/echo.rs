@@ -1,10 +1,13 @@
-//! Sends messages back as they arrive: one of 64 MiB passes through in pieces and is nowhere whole.
+//! Sends messages back as they arrive: for a client that reads while it sends, one of 64 MiB passes through in pieces and
+//! is nowhere whole. Many clients read only when all is sent; for those the echo waits, see `connection.rs`.
 
 use sockless::deflate::Totals;
 use sockless::{Chunk, Error, Server, WebSocket};
 
 use crate::buffers::Tx;
 
+/// The largest message that is taken.
+pub const MAX_MESSAGE: usize = 64 << 20;
 /// A message up to this size comes back in one frame, a larger one in fragments of this size. What is sent
 /// therefore depends on the message alone, never on the pieces in which it happened to arrive.
 pub const FRAGMENT: usize = 64 << 10;
@@ -19,11 +22,17 @@ pub struct Echo {
     before: Totals,
     /// Whether a part of this message was sent.
     begun: bool,
+    in_message: bool,
 }
 
 impl Echo {
     pub const fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Whether a part of a message has arrived and its end has not.
+    pub const fn in_message(&self) -> bool {
+        self.in_message
     }
 
     pub fn chunk(
@@ -34,6 +43,7 @@ impl Echo {
     ) -> Result<(), Error> {
         let (kind, mut bytes) = (chunk.kind(), chunk.bytes());
         self.bytes += bytes.len() as u64;
+        self.in_message = !chunk.is_last();
         while self.pending.len() + bytes.len() > FRAGMENT {
             let (now, later) = bytes.split_at(FRAGMENT - self.pending.len());
             self.pending.extend_from_slice(now);
@@ -77,11 +87,11 @@ mod tests {
     use sockless::{Config, Event, Server, WebSocket};
 
     use super::*;
-    use crate::buffers::Pool;
+    use crate::buffers::{HELD_BY_ALL, Pool};
 
     /// What comes back for a binary message of `len` bytes that arrives in pieces of `cut`.
     fn echoed(len: usize, cut: usize) -> Vec<u8> {
-        let mut pool = Pool::default();
+        let mut pool = Pool::new(HELD_BY_ALL);
         let (mut rx, mut tx) = (pool.rx(&mut None), pool.tx(&mut None));
         let mut ws = WebSocket::established(Server, Config::default());
         let mut echo = Echo::default();
@@ -96,6 +106,7 @@ mod tests {
                 while let Some(event) = ws.receive_chunks(&mut rx, &mut tx) {
                     let Event::Chunk(chunk) = event else { panic!("{event:?}") };
                     echo.chunk(&chunk, &mut ws, &mut tx).unwrap();
+                    assert_eq!(echo.in_message(), !chunk.is_last());
                     output.extend(tx.bytes());
                     tx.clear();
                 }

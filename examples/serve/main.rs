@@ -13,10 +13,11 @@
 //! - `echo.rs`, `chat.rs`, `login.rs`: what the connections are for. They know nothing of sockets.
 //! - `compression.rs`: what is agreed to, and the figures that show what it saves.
 //!
-//! An idle connection owns no buffer and no window. Whatever a client does, it costs at most about 460 KiB, half of it
-//! for compression, and no other client notices: one that does not read is not read from and in the end dropped, one
-//! that is silent is pinged, one that floods waits for its turn, and a handshake or a close that does not come to an
-//! end has a time limit.
+//! An idle connection owns no buffer and no window. Whatever a client does, it costs at most about 520 KiB, half of it
+//! for compression, and while it sends a message without reading, what comes back of that: 67 MiB at most, and 1 GiB for
+//! all clients together. No other client notices: one that does not read is not read from beyond the message that it has
+//! begun and in the end dropped, one that is silent is pinged, one that floods waits for its turn, and a handshake or a
+//! close that does not come to an end has a time limit.
 
 mod buffers;
 mod chat;
@@ -50,6 +51,8 @@ ADDRESS             where to listen, 127.0.0.1:8001 if not given; port 0 takes a
 --no-deflate        agree to no compression; by default it is agreed to with all who offer it
 --context-takeover  let messages refer to earlier ones: they get shorter, and a connection costs up to
                     210 KiB more for as long as it lasts
+--hold MIB          how much of all echoes together is held for clients that send a message before they read,
+                    1024 if not given; beyond that, they have to read while they send
 --help              this text
 
 The page's address is printed on standard output, what becomes of connections on standard error.
@@ -64,6 +67,8 @@ struct Options {
     address: String,
     subprotocols: Vec<String>,
     deflate: Option<DeflateConfig>,
+    /// How many bytes are held for clients that do not read yet.
+    hold: usize,
 }
 
 /// What all connections use, each in its turn.
@@ -131,6 +136,7 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
     use lexopt::prelude::*;
     let (mut address, mut subprotocols) = (None, Vec::new());
     let (mut deflate, mut takeover) = (true, false);
+    let mut hold = buffers::HELD_BY_ALL;
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -146,13 +152,17 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
             }
             Long("no-deflate") => deflate = false,
             Long("context-takeover") => takeover = true,
+            Long("hold") => {
+                let mebibytes: usize = arguments.value()?.parse()?;
+                hold = mebibytes.saturating_mul(1 << 20);
+            }
             Value(value) if address.is_none() => address = Some(value.string()?),
             _ => return Err(argument.unexpected()),
         }
     }
     let address = address.unwrap_or_else(|| "127.0.0.1:8001".to_owned());
     let deflate = deflate.then(|| compression::config(takeover));
-    Ok(Some(Options { address, subprotocols, deflate }))
+    Ok(Some(Options { address, subprotocols, deflate, hold }))
 }
 
 enum Never {}
@@ -160,12 +170,12 @@ enum Never {}
 fn serve(options: Options) -> io::Result<Never> {
     // Thousands of clients are thousands of file descriptors; often fewer are allowed at first.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
-    let Options { address, subprotocols, deflate } = options;
+    let Options { address, subprotocols, deflate, hold } = options;
     let listener = listen(&address)?;
     let page = page_address(listener.local_addr()?);
     let mut stdout = io::stdout();
     writeln!(stdout, "http://{page}/").and_then(|()| stdout.flush())?;
-    Loop::new(listener, subprotocols, deflate)?.run()
+    Loop::new(listener, subprotocols, deflate, hold)?.run()
 }
 
 fn listen(address: &str) -> io::Result<TcpListener> {
@@ -199,6 +209,7 @@ impl Loop {
         mut listener: TcpListener,
         subprotocols: Vec<String>,
         deflate: Option<DeflateConfig>,
+        hold: usize,
     ) -> io::Result<Loop> {
         let poll = Poll::new()?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
@@ -214,7 +225,7 @@ impl Loop {
             last_tick: now,
             shared: Shared {
                 now: 0,
-                pool: buffers::Pool::default(),
+                pool: buffers::Pool::new(hold),
                 room: chat::Room::default(),
                 logins: login::Logins::default(),
                 outbox: chat::Outbox::new(),
