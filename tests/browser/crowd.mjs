@@ -130,21 +130,99 @@ await check("a HEAD gets the head of the page alone", async () => {
   client.drop();
 });
 
-await check("clients that send 16 MiB each and read nothing cost little", async () => {
+// What a client gets back, fragments joined, and how much of the output that took.
+function joined(bytes) {
+  const parts = [];
+  for (let at = 0, last = false; !last;) {
+    last = (bytes[at] & 0x80) !== 0;
+    const short = bytes[at + 1];
+    const [size, length] = short < 126 ? [2, short] : short === 126 ? [4, bytes.readUInt16BE(at + 2)] : [10, Number(bytes.readBigUInt64BE(at + 2))];
+    parts.push(bytes.subarray(at + size, at + size + length));
+    at += size + length;
+  }
+  return Buffer.concat(parts);
+}
+// A client that does not read before all is sent; what it then gets back.
+async function sendThenRead(server, message) {
+  const client = await Client.open(server.address);
+  client.socket.pause();
+  const sent = new Promise((resolve) => client.socket.write(frame(0x82, message), resolve));
+  await within(sent, "the message to be taken");
+  client.socket.resume();
+  client.socket.write(CLOSE);
+  await client.until(() => client.ended, "the end of the echo");
+  client.drop();
+  return joined(client.bytes());
+}
+
+await check("64 MiB come back to clients that send all of it before they read", async () => {
   const before = await memory(server);
-  const message = frame(0x82, Buffer.alloc(16 << 20));
-  const greedy = await Promise.all(Array.from({ length: 20 }, async () => {
-    const client = await Client.open(server.address);
-    client.socket.pause();
-    client.socket.write(message);
-    return client;
-  }));
-  const from = exchanged;
-  await witness.until(() => exchanged >= from + 300, "the witness to go on");
+  const message = Buffer.from(Uint32Array.from({ length: 16 << 20 }, (_, i) => i * 2654435761).buffer);
+  let most = before;
+  const look = setInterval(async () => { most = Math.max(most, await memory(server)); }, 20);
+  try {
+    const echoes = await Promise.all([1, 2].map(() => sendThenRead(server, message)));
+    for (const echo of echoes) assert.ok(echo.equals(message));
+  } finally {
+    clearInterval(look);
+  }
+  if (before === undefined) return "";
+  assert.ok(most - before < 2 * 67 + 20, `grew by ${most - before} MiB`);
+  return `at most ${(most - before).toFixed(1)} MiB for 2`;
+});
+
+await check("a client that never reads is read to the end of its message and no further", async () => {
+  const before = await memory(server);
+  const client = await Client.open(server.address);
+  client.socket.pause();
+  const sent = new Promise((resolve) => client.socket.write(frame(0x82, Buffer.alloc(16 << 20)), resolve));
+  await within(sent, "the message to be taken");
+  const next = frame(0x82, Buffer.alloc(64 << 20));
+  const from = server.lines.length;
+  let taken = false;
+  client.socket.write(next, (error) => { taken = !error; });
+  await server.logged(/dropped: does not read/, from);
+  assert.ok(!taken, "a second message was taken");
+  client.drop();
   const grown = (await memory(server)) - before;
-  for (const client of greedy) client.drop();
-  if (before !== undefined) assert.ok(grown < 20, `grew by ${grown} MiB`);
-  return before === undefined ? "" : `${grown.toFixed(1)} MiB for 20`;
+  if (before !== undefined) assert.ok(grown < 40, `grew by ${grown} MiB`);
+});
+
+await check("what is held for clients that do not read has a limit, and they lose nothing that read later", async () => {
+  const HOLD = 32;
+  const careful = await Server.start(executable, ["127.0.0.1:0", "--hold", String(HOLD)]);
+  try {
+    const before = await memory(careful);
+    const message = frame(0x82, Buffer.alloc(16 << 20));
+    const greedy = await Promise.all(Array.from({ length: 12 }, async () => {
+      const client = await Client.open(careful.address);
+      client.socket.pause();
+      client.socket.write(message);
+      return client;
+    }));
+    const beside = await Client.open(careful.address);
+    for (let i = 0; i < 100; i++) {
+      beside.socket.write(frame(0x81, `number ${i}`));
+      assert.equal((await beside.message()).toString(), `number ${i}`);
+    }
+    const grown = (await memory(careful)) - before;
+    // One step of growth beyond the limit, and what each has anyway.
+    if (before !== undefined) assert.ok(grown < HOLD + 8 + 20, `grew by ${grown} MiB`);
+    for (const client of greedy.splice(6)) client.drop();
+    for (const client of greedy) client.socket.resume();
+    await Promise.all(greedy.map(async (client) => {
+      client.socket.write(CLOSE);
+      await client.until(() => client.ended, "the end of the echo");
+      assert.equal(joined(client.bytes()).length, 16 << 20);
+      client.drop();
+    }));
+    // There is room again for those who send before they read.
+    assert.equal((await sendThenRead(careful, Buffer.alloc(20 << 20))).length, 20 << 20);
+    beside.drop();
+    return before === undefined ? "" : `${grown.toFixed(1)} MiB for 12 of 16 MiB`;
+  } finally {
+    await careful.kill();
+  }
 });
 
 await check("64 MiB of zeros in 64 KiB come back, 256 MiB end in 1009, and neither is ever held", async () => {
