@@ -1,6 +1,7 @@
 """Python's `websockets` as a client of `serve`."""
 
 import asyncio
+import random
 
 import pytest
 import websockets.asyncio.client
@@ -37,8 +38,6 @@ def test_text(websocket, text):
     assert echo(websocket, text) == text
 
 
-# What the sockets' own buffers do not hold, this blocking client cannot send to an echo that begins before the message
-# has ended: while it sends it does not read. See the test of 64 MiB below.
 @pytest.mark.parametrize("length", [0, 1, 125, 126, 65535, 65536, MIB])
 def test_binary(websocket, length):
     message = bytes(i * 7 % 251 for i in range(min(length, 65536))) * max(1, length // 65536)
@@ -52,8 +51,7 @@ def test_text_of_1_mib(websocket):
 
 @pytest.mark.parametrize("fragments", [False, True], ids=["one-frame", "fragments"])
 def test_64_mib_pass_and_one_byte_more_is_1009(serve, fragments):
-    """`serve` sends a message back while it still arrives, and waits for a client that does not read. The asyncio client of
-    `websockets` reads while it sends, once its queue has no limit."""
+    """The asyncio client of `websockets` reads while it sends, once its queue has no limit."""
     piece = b"\x5a" * MIB
 
     async def talk():
@@ -67,6 +65,15 @@ def test_64_mib_pass_and_one_byte_more_is_1009(serve, fragments):
         assert closed.value.rcvd.code == 1009
 
     asyncio.run(asyncio.wait_for(talk(), TIMEOUT))
+
+
+@pytest.mark.parametrize("mebibytes", [8, 64])
+@pytest.mark.parametrize("first, rest", [("zeros", "zeros"), ("random", "random"), ("zeros", "random")])
+def test_large_from_a_client_that_sends_before_it_reads(websocket, mebibytes, first, rest):
+    """The blocking client of `websockets` reads a few frames ahead and no further: most of the echo has to wait for it."""
+    pieces = {"zeros": bytes(MIB), "random": random.Random(1).randbytes(MIB)}
+    message = pieces[first] + pieces[rest] * (mebibytes - 1)
+    assert echo(websocket, message) == message
 
 
 def test_fragments_of_text_and_binary(websocket):
