@@ -5,6 +5,7 @@ use core::mem::MaybeUninit;
 use super::accept::{token, trim};
 use super::{HandshakeError, extension_list, subprotocols};
 use crate::buffer::{ReadBuffer, Storage};
+use crate::config::SMALL;
 use crate::extensions::Extensions;
 use crate::websocket::HeadLimits;
 
@@ -132,8 +133,8 @@ impl<'b> Iterator for Headers<'b> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (line, rest) = split_line(self.lines)?;
-        let mut parts = line.splitn(2, |&byte| byte == b':');
-        let (name, value) = (parts.next()?, parts.next()?);
+        let colon = line.iter().position(|&byte| byte == b':')?;
+        let (name, value) = (line.get(..colon)?, line.get(colon + 1..)?);
         self.lines = rest;
         Some((name, trim(value)))
     }
@@ -152,7 +153,7 @@ impl core::fmt::Debug for Headers<'_> {
 
 /// The first line of `bytes` without its line end, and what follows.
 fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = bytes.iter().position(|&byte| byte == b'\n')?;
+    let end = line_feed(bytes)?;
     let (line, rest) = bytes.split_at_checked(end)?;
     Some((line.strip_suffix(b"\r").unwrap_or(line), rest.get(1..)?))
 }
@@ -168,9 +169,7 @@ pub(super) fn find_end<S: Storage>(
     let bytes = rx.unread();
     let bytes = bytes.get(..max).unwrap_or(bytes);
     let mut at = *searched as usize;
-    while let Some(line) =
-        bytes.get(at..).and_then(|rest| rest.iter().position(|&byte| byte == b'\n'))
-    {
+    while let Some(line) = bytes.get(at..).and_then(line_feed) {
         // Ends at an empty line; whether its line end is a proper one is judged with the others.
         let next = at + line + 1;
         match bytes.get(next..).unwrap_or_default() {
@@ -328,14 +327,34 @@ fn line_end(head: &[u8]) -> usize {
 /// A line ends in CR LF and nothing else: what one reader takes for a line end and another does not is how requests
 /// are smuggled (RFC 9112 section 2.2).
 fn check_line_ends(head: &[u8]) -> Result<(), HandshakeError> {
-    let mut before = 0;
-    for &byte in head {
-        if byte == b'\n' && before != b'\r' {
+    let mut rest = head;
+    while let Some((line, behind)) = line_feed(rest).and_then(|end| rest.split_at_checked(end)) {
+        if line.last() != Some(&b'\r') {
             return Err(HandshakeError::Malformed);
         }
-        before = byte;
+        rest = behind.get(1..).unwrap_or_default();
     }
     Ok(())
+}
+
+/// The place of the first line feed. A head is searched for them several times, so eight bytes are looked at at once.
+fn line_feed(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+    const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
+    let mut at = 0;
+    if !SMALL {
+        for word in bytes.chunks_exact(8) {
+            let Ok(&word) = <&[u8; 8]>::try_from(word) else { break };
+            // Where a byte is a line feed the difference is 0, and only below such a byte can a borrow begin.
+            let difference = u64::from_ne_bytes(word) ^ u64::from_ne_bytes([b'\n'; 8]);
+            if difference.wrapping_sub(ONES) & !difference & TOPS != 0 {
+                break;
+            }
+            at += 8;
+        }
+    }
+    let rest = bytes.get(at..)?;
+    rest.iter().position(|&byte| byte == b'\n').map(|place| at + place)
 }
 
 /// Whether `text` can be a header's name.
