@@ -186,8 +186,7 @@ impl FrameHeader {
     #[cfg_attr(target_os = "none", inline(never))]
     #[must_use]
     pub fn encode(&self) -> EncodedHeader {
-        let first = u8::from(self.fin) << 7 | (self.rsv & 0x7) << 4 | self.opcode as u8;
-        let masked = u8::from(self.mask.is_some()) << 7;
+        let (first, masked) = self.bits();
         let key = self.mask.unwrap_or_default();
         let mut bytes = [0; Self::MAX_LEN];
         let [b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13] = &mut bytes;
@@ -212,6 +211,13 @@ impl FrameHeader {
             }
         };
         EncodedHeader { bytes, len: key_at + (masked >> 5) }
+    }
+
+    /// The first byte, and the mask bit of the second.
+    #[inline]
+    pub(crate) fn bits(&self) -> (u8, u8) {
+        let first = u8::from(self.fin) << 7 | (self.rsv & 0x7) << 4 | self.opcode as u8;
+        (first, u8::from(self.mask.is_some()) << 7)
     }
 
     /// Length in bytes of the header of a frame with such a payload.

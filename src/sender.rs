@@ -5,7 +5,7 @@ use crate::close::{CloseCode, truncate_reason};
 use crate::config::SMALL;
 #[cfg(feature = "deflate")]
 use crate::deflate::Deflation;
-use crate::frame::{EncodedHeader, FrameHeader, MessageKind, OpCode};
+use crate::frame::{FrameHeader, MessageKind, OpCode};
 use crate::mask::{mask, mask_into};
 use crate::role::{Client, Entropy, Role, Server};
 use crate::utf8::Utf8;
@@ -165,7 +165,7 @@ impl<R: Role> Sender<R> {
         if R::MASKS {
             return self.frame(kind.opcode(), true, payload, tx);
         }
-        let header = encode(kind.opcode(), true, payload.len(), None);
+        let header = header(kind.opcode(), true, payload.len(), None).encode();
         put(header.as_bytes(), tx.room(header.as_bytes().len())?);
         tx.commit(header.as_bytes().len());
         tx.commit_payload(payload.len());
@@ -441,13 +441,9 @@ impl<R: Role> Sender<R> {
         let len = header_len.saturating_add(payload_len);
         let out = tx.room_beside(len, keep)?;
         let key = self.role.key()?;
-        let header = encode(opcode, fin, payload_len, key);
+        let header = header(opcode, fin, payload_len, key);
         if let Some((head, body)) = out.split_at_mut_checked(header_len) {
-            if cfg!(target_pointer_width = "32") {
-                put(header.as_bytes(), head);
-            } else {
-                put_header(&header, head);
-            }
+            put_header(&header, head);
             match key {
                 // Small processors go over it twice, and save the code.
                 Some(key) if begin.is_empty() && cfg!(not(target_pointer_width = "32")) => {
@@ -470,29 +466,23 @@ impl<R: Role> Sender<R> {
 }
 
 #[inline]
-fn encode(opcode: OpCode, fin: bool, len: usize, mask: Option<[u8; 4]>) -> EncodedHeader {
-    FrameHeader { fin, rsv: 0, opcode, mask, payload_len: len as u64 }.encode()
+fn header(opcode: OpCode, fin: bool, len: usize, mask: Option<[u8; 4]>) -> FrameHeader {
+    FrameHeader { fin, rsv: 0, opcode, mask, payload_len: len as u64 }
 }
 
-/// Copies a header. The common lengths are each copied at once, without the call of a general copy.
+/// Puts a header where it is sent from, which is as long as the header.
 #[inline]
-fn put_header(header: &EncodedHeader, to: &mut [u8]) {
-    let from = header.as_bytes();
-    let short = put_exactly::<2>(from, to) || put_exactly::<6>(from, to);
-    if !(short || put_exactly::<4>(from, to) || put_exactly::<8>(from, to)) {
-        put(from, to);
-    }
-}
-
-/// Copies `N` bytes, if that is the length of both.
-#[inline]
-fn put_exactly<const N: usize>(from: &[u8], to: &mut [u8]) -> bool {
-    match (<&[u8; N]>::try_from(from), <&mut [u8; N]>::try_from(to)) {
-        (Ok(from), Ok(to)) => {
-            *to = *from;
-            true
+fn put_header(header: &FrameHeader, to: &mut [u8]) {
+    match to {
+        // Most frames are short, and their headers not worth the call of a general copy.
+        [first, second, key @ ..] if !SMALL && header.payload_len <= 125 => {
+            let (bits, masked) = header.bits();
+            (*first, *second) = (bits, masked | header.payload_len as u8);
+            if let (Some(mask), Some(key)) = (header.mask, key.first_chunk_mut::<4>()) {
+                *key = mask;
+            }
         }
-        _ => false,
+        to => put(header.encode().as_bytes(), to),
     }
 }
 
