@@ -4,10 +4,11 @@
 
 mod common;
 
-use common::{Run, Sevens, Take, at_every_cut, close, masked, plain, run_ws, sevens, words};
+use common::deflate::{pair, transfer};
+use common::{Run, Take, at_every_cut, close, masked, plain, run_ws, words};
 use sockless::deflate::{Agreement, Context, DeflateConfig, Pool, Totals};
 use sockless::{
-    Client, Config, Event, Incoming, MessageKind, ReadBuffer, Receiver, Sender, Server, Violation,
+    Config, Event, Incoming, MessageKind, ReadBuffer, Receiver, Sender, Server, Violation,
     WebSocket, WriteBuffer,
 };
 
@@ -344,26 +345,6 @@ fn more_input_between_chunks() {
         }
     }
     assert_eq!(message, text.as_bytes());
-}
-
-/// All that one end puts, taken by the other.
-fn transfer(
-    tx: &mut WriteBuffer<impl sockless::Storage>,
-    rx: &mut ReadBuffer<impl sockless::Storage>,
-) -> Vec<u8> {
-    let bytes = tx.bytes().to_vec();
-    assert_eq!(rx.extend(&bytes), bytes.len());
-    tx.clear();
-    bytes
-}
-
-fn pair(
-    agreement: Agreement,
-    config: DeflateConfig,
-) -> (WebSocket<Client<Sevens>>, WebSocket<Server>) {
-    let client = WebSocket::established(Client::new(sevens as Sevens), Config::default());
-    let server = WebSocket::established(Server, Config::default());
-    (client.with_deflate(agreement, &config), server.with_deflate(agreement, &config))
 }
 
 /// The halves carry the same agreement.

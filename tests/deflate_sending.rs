@@ -4,11 +4,11 @@
 
 mod common;
 
-use common::{Sevens, frames, sevens, words};
+use common::deflate::{pair, transfer};
+use common::{frames, words};
 use sockless::deflate::{Agreement, Context, DeflateConfig, WindowBits};
 use sockless::{
-    Client, Config, Error, Event, MessageKind, Misuse, OpCode, ReadBuffer, Server, WebSocket,
-    WriteBuffer,
+    Error, Event, MessageKind, Misuse, OpCode, ReadBuffer, Server, WebSocket, WriteBuffer,
 };
 
 const FULL: Agreement = Agreement { send: Context::FULL, receive: Context::FULL };
@@ -31,26 +31,6 @@ fn noise(length: usize) -> Vec<u8> {
 /// Puts received bytes into a buffer that has room for them.
 fn feed(rx: &mut ReadBuffer<impl sockless::Storage>, bytes: &[u8]) {
     assert_eq!(rx.extend(bytes), bytes.len());
-}
-
-/// All that one end puts, taken by the other.
-fn transfer(
-    tx: &mut WriteBuffer<impl sockless::Storage>,
-    rx: &mut ReadBuffer<impl sockless::Storage>,
-) -> Vec<u8> {
-    let bytes = tx.bytes().to_vec();
-    assert_eq!(rx.extend(&bytes), bytes.len());
-    tx.clear();
-    bytes
-}
-
-fn pair(
-    agreement: Agreement,
-    config: DeflateConfig,
-) -> (WebSocket<Client<Sevens>>, WebSocket<Server>) {
-    let client = WebSocket::established(Client::new(sevens as Sevens), Config::default());
-    let server = WebSocket::established(Server, Config::default());
-    (client.with_deflate(agreement, &config), server.with_deflate(agreement, &config))
 }
 
 /// Messages of all sizes in both directions, with every window, each with and without context takeover.

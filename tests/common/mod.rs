@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 pub mod allocator;
+#[cfg(feature = "deflate")]
+pub mod deflate;
 pub mod http;
 
 use sockless::handshake::Response;

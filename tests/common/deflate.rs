@@ -1,0 +1,23 @@
+//! Two ends of a connection with compression, and what goes between them.
+
+use super::{Sevens, sevens};
+use sockless::deflate::{Agreement, DeflateConfig};
+use sockless::{Client, Config, ReadBuffer, Server, Storage, WebSocket, WriteBuffer};
+
+/// All that one end puts, taken by the other.
+pub fn transfer(tx: &mut WriteBuffer<impl Storage>, rx: &mut ReadBuffer<impl Storage>) -> Vec<u8> {
+    let bytes = tx.bytes().to_vec();
+    assert_eq!(rx.extend(&bytes), bytes.len());
+    tx.clear();
+    bytes
+}
+
+/// A client and a server that have agreed.
+pub fn pair(
+    agreement: Agreement,
+    config: DeflateConfig,
+) -> (WebSocket<Client<Sevens>>, WebSocket<Server>) {
+    let client = WebSocket::established(Client::new(sevens as Sevens), Config::default());
+    let server = WebSocket::established(Server, Config::default());
+    (client.with_deflate(agreement, &config), server.with_deflate(agreement, &config))
+}
