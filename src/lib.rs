@@ -87,6 +87,7 @@
 //! | `deflate` | permessage-deflate (RFC 7692): `deflate` | `alloc`, `zlib-rs`, which needs `std` |
 //! | `getrandom` | `OsEntropy`: keys from the operating system | `getrandom` |
 //! | `simdutf8` | faster text validation | `std`, `simdutf8` |
+//! | `simd` | the same, and faster masking of large payloads | `simdutf8`, `pulp` |
 //! | `arbitrary` | `Arbitrary` for public types | `std`, `arbitrary` |
 //!
 //! Without any there is no dependency, and without `alloc` no heap.

@@ -2,6 +2,10 @@
 
 use crate::config::SMALL;
 
+/// From so many bytes on it is worth to ask for the widest instructions that this processor has.
+#[cfg(feature = "simd")]
+const LONG: usize = 256;
+
 /// Masks or unmasks `payload` in place and returns the key for the bytes that follow it in the same
 /// frame, so that a payload may be worked on in pieces of any length.
 ///
@@ -16,8 +20,7 @@ use crate::config::SMALL;
 #[cfg_attr(target_os = "none", inline(never))]
 #[cfg_attr(not(target_os = "none"), inline)]
 pub fn mask(payload: &mut [u8], key: [u8; 4]) -> [u8; 4] {
-    let turn = 8 * (payload.len() % 4) as u32;
-    let next = u32::from_le_bytes(key).rotate_right(turn).to_le_bytes();
+    let next = next_key(key, payload.len());
     if SMALL {
         let mut key = u32::from_le_bytes(key);
         for byte in payload {
@@ -26,24 +29,46 @@ pub fn mask(payload: &mut [u8], key: [u8; 4]) -> [u8; 4] {
         }
         return next;
     }
+    #[cfg(feature = "simd")]
+    if payload.len() >= LONG {
+        wide::mask(payload, key, next);
+        return next;
+    }
+    short(payload, key, next);
+    next
+}
+
+/// The key that follows behind `len` bytes.
+#[inline]
+fn next_key(key: [u8; 4], len: usize) -> [u8; 4] {
+    let turn = 8 * (len % 4) as u32;
+    u32::from_le_bytes(key).rotate_right(turn).to_le_bytes()
+}
+
+/// Masks with the instructions that every processor has; `next` is the key behind `payload`.
+#[inline]
+fn short(payload: &mut [u8], key: [u8; 4], next: [u8; 4]) {
     // Small processors gain nothing from wide blocks, and pay for the code.
     let wide = cfg!(not(target_pointer_width = "32"));
     if (wide && (blocks::<32>(payload, key, next) || blocks::<16>(payload, key, next)))
         || blocks::<8>(payload, key, next)
     {
-        return next;
+        return;
     }
     for (byte, key) in payload.iter_mut().zip(key.iter().cycle()) {
         *byte ^= key;
     }
-    next
 }
 
 /// Masks `from` into `to`, of the same length, in one pass over both.
 #[inline]
 pub(crate) fn mask_into(from: &[u8], to: &mut [u8], key: [u8; 4]) {
-    let turn = 8 * (from.len() % 4) as u32;
-    let next = u32::from_le_bytes(key).rotate_right(turn).to_le_bytes();
+    let next = next_key(key, from.len());
+    #[cfg(feature = "simd")]
+    if from.len() >= LONG {
+        wide::mask_into(from, to, key, next);
+        return;
+    }
     if copied::<32>(from, to, key, next) || copied::<8>(from, to, key, next) {
         return;
     }
@@ -53,7 +78,7 @@ pub(crate) fn mask_into(from: &[u8], to: &mut [u8], key: [u8; 4]) {
 }
 
 /// As [`blocks`], from one place to another. The source stays as it is, so the last block may be read last.
-#[inline]
+#[inline(always)]
 fn copied<const N: usize>(from: &[u8], to: &mut [u8], key: [u8; 4], next: [u8; 4]) -> bool {
     let Some(&(mut tail)) = from.last_chunk::<N>() else { return false };
     for (from, to) in from.chunks_exact(N).zip(to.chunks_exact_mut(N)) {
@@ -74,7 +99,7 @@ fn copied<const N: usize>(from: &[u8], to: &mut [u8], key: [u8; 4], next: [u8; 4
 /// Masks in blocks of `N` bytes, a multiple of 8, if there are as many. What is left behind the last whole
 /// block is done by a block that ends where the payload ends: it overlaps the one before, so its bytes are
 /// read first. It begins with the key that would follow the payload: both are in step.
-#[inline]
+#[inline(always)]
 fn blocks<const N: usize>(payload: &mut [u8], key: [u8; 4], next: [u8; 4]) -> bool {
     let Some(&(mut tail)) = payload.last_chunk::<N>() else { return false };
     for block in payload.chunks_exact_mut(N) {
@@ -88,13 +113,68 @@ fn blocks<const N: usize>(payload: &mut [u8], key: [u8; 4], next: [u8; 4]) -> bo
 }
 
 /// Masks a block whose length is a multiple of 8.
-#[inline]
+#[inline(always)]
 fn xor(block: &mut [u8], key: [u8; 4]) {
     let key = u64::from(u32::from_ne_bytes(key));
     let key = key << 32 | key;
     for word in block.chunks_exact_mut(8) {
         if let Ok(word) = <&mut [u8; 8]>::try_from(word) {
             *word = (u64::from_ne_bytes(*word) ^ key).to_ne_bytes();
+        }
+    }
+}
+
+/// Long payloads, with the widest instructions of this processor.
+#[cfg(feature = "simd")]
+mod wide {
+    use pulp::{Arch, NullaryFnOnce};
+
+    use super::{blocks, copied, next_key, short};
+
+    #[inline(never)]
+    pub(super) fn mask(payload: &mut [u8], key: [u8; 4], next: [u8; 4]) {
+        // From where on a vector lies in one line of the cache.
+        let aligned = payload.as_ptr().align_offset(64).min(payload.len());
+        let (begin, payload) = payload.split_at_mut(aligned);
+        let between = next_key(key, begin.len());
+        short(begin, key, between);
+        Arch::new().dispatch(InPlace { payload, key: between, next });
+    }
+
+    #[inline(never)]
+    pub(super) fn mask_into(from: &[u8], to: &mut [u8], key: [u8; 4], next: [u8; 4]) {
+        Arch::new().dispatch(Copied { from, to, key, next });
+    }
+
+    // Closures are not always inlined into the function that has the instructions.
+    struct InPlace<'a> {
+        payload: &'a mut [u8],
+        key: [u8; 4],
+        next: [u8; 4],
+    }
+
+    impl NullaryFnOnce for InPlace<'_> {
+        type Output = bool;
+
+        #[inline(always)]
+        fn call(self) -> bool {
+            blocks::<64>(self.payload, self.key, self.next)
+        }
+    }
+
+    struct Copied<'a> {
+        from: &'a [u8],
+        to: &'a mut [u8],
+        key: [u8; 4],
+        next: [u8; 4],
+    }
+
+    impl NullaryFnOnce for Copied<'_> {
+        type Output = bool;
+
+        #[inline(always)]
+        fn call(self) -> bool {
+            copied::<64>(self.from, self.to, self.key, self.next)
         }
     }
 }

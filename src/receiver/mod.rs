@@ -284,6 +284,9 @@ impl Receiver {
                     if last {
                         break (rx.release_held(), What::Whole(self.kind));
                     }
+                    if rx.unread().is_empty() {
+                        return Ok(None);
+                    }
                 }
                 what => break (rx.take(found.skip, found.len), what),
             }
