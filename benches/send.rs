@@ -2,7 +2,7 @@
 
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
-use sockless::{Client, Config, EntropyError, MessageKind, Role, Server, WebSocket, WriteBuffer};
+use sockless::{Client, Config, EntropyError, Role, Server, WebSocket, WriteBuffer};
 
 fn main() {
     divan::main();
@@ -48,7 +48,7 @@ fn server_vectored(bencher: Bencher, size: usize) {
     let mut tx = WriteBuffer::new([0; 512]);
     let payload = vec![7; size];
     bencher.bench_local(|| {
-        ws.send_vectored(MessageKind::Binary, black_box(&payload), &mut tx).expect("it fits");
+        ws.send_binary_vectored(black_box(&payload), &mut tx).expect("it fits");
         let written = black_box(tx.slices(&payload)).iter().map(|slice| slice.len()).sum();
         tx.consume(written);
     });

@@ -69,7 +69,10 @@ pub(crate) fn mask_into(from: &[u8], to: &mut [u8], key: [u8; 4]) {
         wide::mask_into(from, to, key, next);
         return;
     }
-    if copied::<32>(from, to, key, next) || copied::<8>(from, to, key, next) {
+    if copied::<32>(from, to, key, next)
+        || copied::<16>(from, to, key, next)
+        || copied::<8>(from, to, key, next)
+    {
         return;
     }
     for ((to, from), key) in to.iter_mut().zip(from).zip(key.iter().cycle()) {

@@ -127,21 +127,33 @@ impl<R: Role> Sender<R> {
         self.frame(kind.opcode(), true, payload, tx)
     }
 
-    /// Puts the header of a message in one frame, whose `payload` stays where it is: write
+    /// Puts the header of a text message in one frame, whose payload stays where it is: write
     /// [`WriteBuffer::slices`] with it. A client's payload has to be masked and is put, too; the calls
     /// are the same. It is never compressed.
     ///
     /// # Errors
-    /// As for [`text`](Self::text); [`Misuse::InvalidText`]; [`Misuse::PayloadPending`] until an earlier
-    /// payload has been sent.
+    /// As for [`text`](Self::text); [`Misuse::PayloadPending`] until an earlier payload has been sent.
+    #[inline]
+    pub fn text_vectored<S: Storage>(
+        &mut self,
+        text: &str,
+        tx: &mut WriteBuffer<S>,
+    ) -> Result<(), Error> {
+        self.vectored(OpCode::Text, text.as_bytes(), tx)
+    }
+
+    /// Puts the header of a binary message likewise.
+    ///
+    /// # Errors
+    /// As for [`text_vectored`](Self::text_vectored).
     ///
     /// ```
-    /// use sockless::{MessageKind, Sender, WriteBuffer};
+    /// use sockless::{Sender, WriteBuffer};
     ///
     /// let mut tx = WriteBuffer::new([0; 512]);
     /// let payload = vec![7; 1 << 20];
     /// let mut sender = Sender::server();
-    /// sender.vectored(MessageKind::Binary, &payload, &mut tx)?;
+    /// sender.binary_vectored(&payload, &mut tx)?;
     /// while !tx.is_empty() {
     ///     let [head, payload, tail] = tx.slices(&payload);
     ///     let n = head.len() + payload.len() + tail.len(); // let n = socket.write_vectored(...)?;
@@ -149,9 +161,19 @@ impl<R: Role> Sender<R> {
     /// }
     /// # Ok::<(), sockless::Error>(())
     /// ```
-    pub fn vectored<S: Storage>(
+    #[inline]
+    pub fn binary_vectored<S: Storage>(
         &mut self,
-        kind: MessageKind,
+        bytes: &[u8],
+        tx: &mut WriteBuffer<S>,
+    ) -> Result<(), Error> {
+        self.vectored(OpCode::Binary, bytes, tx)
+    }
+
+    #[inline]
+    fn vectored<S: Storage>(
+        &mut self,
+        opcode: OpCode,
         payload: &[u8],
         tx: &mut WriteBuffer<S>,
     ) -> Result<(), Error> {
@@ -159,15 +181,13 @@ impl<R: Role> Sender<R> {
         if tx.has_payload() {
             return Err(Misuse::PayloadPending.into());
         }
-        if kind == MessageKind::Text && crate::utf8::from_utf8(payload).is_none() {
-            return Err(Misuse::InvalidText.into());
-        }
         if R::MASKS {
-            return self.frame(kind.opcode(), true, payload, tx);
+            return self.frame(opcode, true, payload, tx);
         }
-        let header = header(kind.opcode(), true, payload.len(), None).encode();
-        put(header.as_bytes(), tx.room(header.as_bytes().len())?);
-        tx.commit(header.as_bytes().len());
+        let header = header(opcode, true, payload.len(), None);
+        let len = FrameHeader::len_for(header.payload_len, false);
+        put_header(&header, tx.room(len)?);
+        tx.commit(len);
         tx.commit_payload(payload.len());
         Ok(())
     }
@@ -422,14 +442,40 @@ impl<R: Role> Sender<R> {
         payload: &[u8],
         tx: &mut WriteBuffer<S>,
     ) -> Result<(), Error> {
+        // Most frames are short. Where that is known, little is left of what follows.
+        if !SMALL && payload.len() <= MAX_CONTROL {
+            return self.fill_behind(
+                FrameHeader::len_for(0, R::MASKS),
+                opcode,
+                fin,
+                [&[], payload],
+                tx,
+                REPLY_ROOM,
+            );
+        }
         self.fill(opcode, fin, [&[], payload], tx, REPLY_ROOM)
     }
 
-    /// Puts one frame. The room is asked for first, so that no key is drawn for a frame that does not fit.
-    #[cfg_attr(target_os = "none", inline(never))]
-    #[cfg_attr(not(target_os = "none"), inline)]
+    #[inline(never)]
     fn fill<S: Storage>(
         &mut self,
+        opcode: OpCode,
+        fin: bool,
+        parts: [&[u8]; 2],
+        tx: &mut WriteBuffer<S>,
+        keep: usize,
+    ) -> Result<(), Error> {
+        let payload_len = parts[0].len() + parts[1].len();
+        let header_len = FrameHeader::len_for(payload_len as u64, R::MASKS);
+        self.fill_behind(header_len, opcode, fin, parts, tx, keep)
+    }
+
+    /// Puts one frame, whose header takes `header_len` bytes. The room is asked for first, so that no key is drawn for
+    /// a frame that does not fit.
+    #[inline(always)]
+    fn fill_behind<S: Storage>(
+        &mut self,
+        header_len: usize,
         opcode: OpCode,
         fin: bool,
         [begin, rest]: [&[u8]; 2],
@@ -437,7 +483,6 @@ impl<R: Role> Sender<R> {
         keep: usize,
     ) -> Result<(), Error> {
         let payload_len = begin.len() + rest.len();
-        let header_len = FrameHeader::len_for(payload_len as u64, R::MASKS);
         let len = header_len.saturating_add(payload_len);
         let out = tx.room_beside(len, keep)?;
         let key = self.role.key()?;
@@ -473,16 +518,22 @@ fn header(opcode: OpCode, fin: bool, len: usize, mask: Option<[u8; 4]>) -> Frame
 /// Puts a header where it is sent from, which is as long as the header.
 #[inline]
 fn put_header(header: &FrameHeader, to: &mut [u8]) {
-    match to {
+    let (bits, masked) = header.bits();
+    let key = match to {
         // Most frames are short, and their headers not worth the call of a general copy.
         [first, second, key @ ..] if !SMALL && header.payload_len <= 125 => {
-            let (bits, masked) = header.bits();
             (*first, *second) = (bits, masked | header.payload_len as u8);
-            if let (Some(mask), Some(key)) = (header.mask, key.first_chunk_mut::<4>()) {
-                *key = mask;
-            }
+            key
         }
-        to => put(header.encode().as_bytes(), to),
+        [first, second, high, low, key @ ..] if !SMALL && header.payload_len <= 0xFFFF => {
+            (*first, *second) = (bits, masked | 126);
+            [*high, *low] = (header.payload_len as u16).to_be_bytes();
+            key
+        }
+        to => return put(header.encode().as_bytes(), to),
+    };
+    if let (Some(mask), Some(key)) = (header.mask, key.first_chunk_mut::<4>()) {
+        *key = mask;
     }
 }
 

@@ -422,17 +422,30 @@ impl<R: Role> WebSocket<R> {
         self.sending()?.binary(bytes, tx)
     }
 
-    /// Puts a message whose payload is written from where it lies; see [`Sender::vectored`].
+    /// Puts a text message whose payload is written from where it lies; see [`Sender::text_vectored`].
     ///
     /// # Errors
-    /// [`Misuse::NotOpen`] before the handshake is finished; otherwise as for [`Sender::vectored`].
-    pub fn send_vectored<T: Storage>(
+    /// [`Misuse::NotOpen`] before the handshake is finished; otherwise as for [`Sender::text_vectored`].
+    #[inline]
+    pub fn send_text_vectored<T: Storage>(
         &mut self,
-        kind: MessageKind,
-        payload: &[u8],
+        text: &str,
         tx: &mut WriteBuffer<T>,
     ) -> Result<(), Error> {
-        self.sending()?.vectored(kind, payload, tx)
+        self.sending()?.text_vectored(text, tx)
+    }
+
+    /// Puts a binary message whose payload is written from where it lies; see [`Sender::binary_vectored`].
+    ///
+    /// # Errors
+    /// [`Misuse::NotOpen`] before the handshake is finished; otherwise as for [`Sender::binary_vectored`].
+    #[inline]
+    pub fn send_binary_vectored<T: Storage>(
+        &mut self,
+        bytes: &[u8],
+        tx: &mut WriteBuffer<T>,
+    ) -> Result<(), Error> {
+        self.sending()?.binary_vectored(bytes, tx)
     }
 
     /// Puts the next fragment of a message, and with `fin` its end; see [`Sender::fragment`].

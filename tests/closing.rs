@@ -159,7 +159,7 @@ fn shut<R: sockless::Role>(ws: &mut WebSocket<R>) {
     let tx = &mut tx;
     assert_eq!(ws.send_text("x", tx), misuse(Misuse::Closed));
     assert_eq!(ws.send_binary(b"x", tx), misuse(Misuse::Closed));
-    assert_eq!(ws.send_vectored(MessageKind::Binary, b"x", tx), misuse(Misuse::Closed));
+    assert_eq!(ws.send_binary_vectored(b"x", tx), misuse(Misuse::Closed));
     assert_eq!(ws.send_fragment(MessageKind::Text, b"x", true, tx), misuse(Misuse::Closed));
     assert_eq!(ws.send_ping(b"", tx), misuse(Misuse::Closed));
     assert_eq!(ws.send_pong(b"", tx), misuse(Misuse::Closed));

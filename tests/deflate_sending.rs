@@ -231,7 +231,7 @@ fn a_vectored_payload_is_not_touched() {
     let (mut client, mut server) = pair(FULL, EAGER);
     let payload = [b'x'; 500];
     let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 512]));
-    server.send_vectored(MessageKind::Binary, &payload, &mut tx).unwrap();
+    server.send_binary_vectored(&payload, &mut tx).unwrap();
     for slice in tx.slices(&payload) {
         feed(&mut rx, slice);
     }

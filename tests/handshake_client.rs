@@ -77,7 +77,7 @@ fn rule_14_the_request_goes_out_alone() {
         assert_eq!(ws.receive(&mut rx, &mut tx), None);
         assert_eq!(ws.send_text("early", &mut tx), not_open);
         assert_eq!(ws.send_binary(b"early", &mut tx), not_open);
-        assert_eq!(ws.send_vectored(MessageKind::Binary, b"early", &mut tx), not_open);
+        assert_eq!(ws.send_binary_vectored(b"early", &mut tx), not_open);
         assert_eq!(ws.send_fragment(MessageKind::Text, b"early", false, &mut tx), not_open);
         assert_eq!(ws.send_ping(b"", &mut tx), not_open);
         assert_eq!(ws.send_pong(b"", &mut tx), not_open);

@@ -106,7 +106,7 @@ fn whole_life(step: usize) -> (Seen, Seen) {
                 by_server.note(&event);
             }
         });
-        server.send_vectored(MessageKind::Binary, &payload, &mut server_tx).unwrap();
+        server.send_binary_vectored(&payload, &mut server_tx).unwrap();
         assert_eq!(client_rx.extend(server_tx.slices(&payload)[0]), server_tx.bytes().len());
         server_tx.clear();
         for piece in payload.chunks(step) {

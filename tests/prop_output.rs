@@ -132,17 +132,17 @@ impl<R: Role> Peer<'_, R> {
                 }
             }
             Op::Vectored(len) => {
-                let bytes = vec![b'v'; len];
+                let text = "v".repeat(len);
                 let pending = self.tx.slices(&[]).concat().len() < self.tx.len();
                 if !pending {
-                    self.payload = bytes.clone();
+                    self.payload = text.clone().into_bytes();
                 }
                 let (before, state) = (self.waiting(), self.ws.state());
-                match self.ws.send_vectored(MessageKind::Text, &bytes, &mut self.tx) {
+                match self.ws.send_text_vectored(&text, &mut self.tx) {
                     Ok(()) => {
                         assert!(!pending);
                         assert!(self.waiting().starts_with(&before));
-                        self.sent.push((MessageKind::Text, bytes));
+                        self.sent.push((MessageKind::Text, text.into_bytes()));
                     }
                     Err(_) => assert_eq!((self.waiting(), self.ws.state()), (before, state)),
                 }

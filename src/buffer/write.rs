@@ -82,7 +82,8 @@ impl<S: Storage> WriteBuffer<S> {
     }
 
     /// All that waits to be sent, in order, with the `payload` given to the last
-    /// [`send_vectored`](crate::WebSocket::send_vectored) in its place: for a vectored write.
+    /// [vectored send](crate::WebSocket::send_binary_vectored) in its place: for a vectored write.
+    #[inline]
     #[must_use]
     pub fn slices<'a>(&'a self, payload: &'a [u8]) -> [&'a [u8]; 3] {
         let bytes = self.storage.as_ref();
@@ -113,7 +114,12 @@ impl<S: Storage> WriteBuffer<S> {
 
     /// Says that the first `n` bytes of [`slices`](Self::slices), or of [`bytes`](Self::bytes), have
     /// been sent. More than there are counts as all.
+    #[inline]
     pub fn consume(&mut self, n: usize) {
+        if n >= self.len() {
+            (self.start, self.end, self.pong, self.payload) = (0, 0, None, 0);
+            return;
+        }
         let before = if self.payload > 0 { self.payload_at } else { self.end - self.start };
         let own = n.min(before);
         self.advance(own);
@@ -126,6 +132,7 @@ impl<S: Storage> WriteBuffer<S> {
         }
     }
 
+    #[inline]
     fn advance(&mut self, n: usize) {
         self.start += n;
         self.payload_at = self.payload_at.saturating_sub(n);

@@ -118,7 +118,7 @@ fn send_all<R: Role>(
                 items.push(Item::Message(MessageKind::Binary, bytes.to_vec()));
             }
             Send::Vectored(bytes) => {
-                sender.vectored(MessageKind::Binary, bytes, tx).expect("room");
+                sender.binary_vectored(bytes, tx).expect("room");
                 apart = bytes;
                 items.push(Item::Message(MessageKind::Binary, bytes.to_vec()));
             }

@@ -506,10 +506,16 @@ fn send<R: Role>(side: &mut Side<R>, op: &Op) {
             if pending {
                 side.payload = old;
             }
-            match side.ws.send_vectored(kind(*text), bytes, &mut side.tx) {
+            let (kind, sent) = match std::str::from_utf8(bytes) {
+                Ok(bytes) if *text => {
+                    (MessageKind::Text, side.ws.send_text_vectored(bytes, &mut side.tx))
+                }
+                _ => (MessageKind::Binary, side.ws.send_binary_vectored(bytes, &mut side.tx)),
+            };
+            match sent {
                 Ok(()) => {
                     assert!(!pending);
-                    side.messages.push((kind(*text), bytes.clone()));
+                    side.messages.push((kind, bytes.clone()));
                 }
                 Err(_) => assert_eq!(before, (side.ws.state(), side.tx.len())),
             }

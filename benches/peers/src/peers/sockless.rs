@@ -2,8 +2,7 @@
 
 use sockless::handshake::Response;
 use sockless::{
-    Client, Config, EntropyError, Event, MessageKind, ReadBuffer, Role as RoleOf, Server,
-    WebSocket, WriteBuffer,
+    Client, Config, EntropyError, Event, ReadBuffer, Role as RoleOf, Server, WebSocket, WriteBuffer,
 };
 
 use crate::candidate::{CLOSED, Candidate, Handshake, Receive, Send};
@@ -15,7 +14,7 @@ use crate::workload::{Kind, Message, Role, Tally};
 const ROOM: usize = (1 << 20) + 1024;
 /// What is read at once: small enough to be in the second-level cache still when it is unmasked and validated.
 const READ: usize = 128 * 1024;
-/// From this size on a server writes a binary payload from where it lies.
+/// From this size on a server writes a payload from where it lies. A client's has to be masked, and so is copied.
 const VECTORED: usize = 1024;
 
 pub struct Peer;
@@ -33,6 +32,8 @@ struct Sender<R> {
     drain: Drain,
     tx: WriteBuffer<Box<[u8]>>,
     messages: Vec<Prepared>,
+    /// The least size of payload that is written from where it lies.
+    vectored: usize,
 }
 
 /// A text is one already, as it would be in a program.
@@ -70,6 +71,7 @@ fn sender<R: RoleOf + 'static>(
     role: R,
     drain: Drain,
     messages: &'static [Message],
+    vectored: usize,
 ) -> Box<dyn Send> {
     let socket = WebSocket::established(role, Config::default());
     let messages = messages
@@ -79,7 +81,7 @@ fn sender<R: RoleOf + 'static>(
             Kind::Binary => Prepared::Binary(&message.payload),
         })
         .collect();
-    Box::new(Sender { socket, drain, tx: WriteBuffer::new(room(ROOM)), messages })
+    Box::new(Sender { socket, drain, tx: WriteBuffer::new(room(ROOM)), messages, vectored })
 }
 
 impl Candidate for Peer {
@@ -89,7 +91,7 @@ impl Candidate for Peer {
 
     fn note(&self) -> &'static str {
         "`WebSocket::receive` and `send_*` over boxed slices, reads of at most 128 KiB that end with the frame where \
-         `remaining` says so, a server's binary payloads from 1 KiB on by `send_vectored`; \
+         `remaining` says so, a server's payloads from 1 KiB on by `send_*_vectored`; \
          feature simd"
     }
 
@@ -107,8 +109,8 @@ impl Candidate for Peer {
         messages: &'static [Message],
     ) -> Option<Box<dyn Send>> {
         Some(match role {
-            Role::Server => sender(Server, drain, messages),
-            Role::Client => sender(client(), drain, messages),
+            Role::Server => sender(Server, drain, messages, VECTORED),
+            Role::Client => sender(client(), drain, messages, usize::MAX),
         })
     }
 
@@ -151,22 +153,36 @@ impl<R: RoleOf> Receive for Receiver<R> {
     }
 }
 
+/// Writes what is in the buffer, with the payload that goes out from where it lies.
+#[inline]
+fn write(tx: &mut WriteBuffer<Box<[u8]>>, payload: &[u8], drain: &mut Drain) {
+    let [before, payload, behind] = tx.slices(payload);
+    drain.put(before);
+    drain.put(payload);
+    if !behind.is_empty() {
+        drain.put(behind);
+    }
+    tx.consume(before.len() + payload.len() + behind.len());
+}
+
 impl<R: RoleOf> Send for Sender<R> {
     fn send(&mut self) -> Outcome {
         for message in &self.messages {
             match message {
-                Prepared::Text(payload) => {
-                    self.socket.send_text(payload, &mut self.tx).map_err(text)?
+                Prepared::Text(payload) if payload.len() < self.vectored => {
+                    self.socket.send_text(payload, &mut self.tx).map_err(text)?;
                 }
-                Prepared::Binary(payload) if payload.len() < VECTORED => {
+                Prepared::Text(payload) => {
+                    self.socket.send_text_vectored(payload, &mut self.tx).map_err(text)?;
+                    write(&mut self.tx, payload.as_bytes(), &mut self.drain);
+                    continue;
+                }
+                Prepared::Binary(payload) if payload.len() < self.vectored => {
                     self.socket.send_binary(payload, &mut self.tx).map_err(text)?;
                 }
                 Prepared::Binary(payload) => {
-                    self.socket
-                        .send_vectored(MessageKind::Binary, payload, &mut self.tx)
-                        .map_err(text)?;
-                    let written = self.drain.put_all(self.tx.slices(payload).into_iter());
-                    self.tx.consume(written);
+                    self.socket.send_binary_vectored(payload, &mut self.tx).map_err(text)?;
+                    write(&mut self.tx, payload, &mut self.drain);
                     continue;
                 }
             }
