@@ -240,3 +240,147 @@ fn a_vectored_payload_is_not_touched() {
         Some(Event::Binary(&payload))
     );
 }
+
+/// Messages of any content, in parts of any length, through small buffers, of which a part may have left: what is
+/// streamed arrives, in no more frames than the room asks for.
+#[test]
+fn any_stream_through_small_buffers() {
+    let letters: String =
+        noise(9000).iter().map(|byte| ['a', 'é', '€', '🦊'][usize::from(byte % 4)]).collect();
+    let messages = [
+        (MessageKind::Binary, noise(20_000)),
+        (MessageKind::Text, letters.into_bytes()),
+        (MessageKind::Text, "é".repeat(10_000).into_bytes()),
+        (MessageKind::Binary, vec![0xFF; 20_000]),
+    ];
+    for (kind, message) in &messages {
+        for part in [1, 7, 333, 5001, usize::MAX] {
+            for (capacity, left) in [(270, 0), (400, 0), (1000, 0), (1000, 300), (5000, 4000)] {
+                for compress in [true, false] {
+                    let (mut client, mut server) = pair(FULL, EAGER);
+                    client.set_compress(compress);
+                    let mut memory = vec![0; capacity];
+                    let mut tx = WriteBuffer::new(&mut memory[..]);
+                    let mut rx = ReadBuffer::growing(1 << 20);
+                    let mut replies = WriteBuffer::new([0; 400]);
+                    if left > 0 {
+                        // Something before it that has left, but for its last byte.
+                        client.send_ping(b"", &mut tx).unwrap();
+                        let mut before = 6;
+                        while before < left {
+                            client.send_ping(&[b'p'; 94], &mut tx).unwrap();
+                            before += 100;
+                        }
+                        feed(&mut rx, &tx.bytes()[..before - 1]);
+                        tx.consume(before - 1);
+                    }
+                    let (mut frames, mut received) = (0, None);
+                    let parts: Vec<&[u8]> = message.chunks(part).collect();
+                    for (index, part) in parts.iter().enumerate() {
+                        let last = index + 1 == parts.len();
+                        let mut rest = *part;
+                        loop {
+                            let before = rest.len();
+                            let room = capacity - tx.len() - 139;
+                            let done = client.send_stream(*kind, &mut rest, last, &mut tx).unwrap();
+                            assert!(!done || rest.is_empty());
+                            // No call ends for want of room where there is some.
+                            assert!(done || rest.len() < before || room < 100 || compress);
+                            frames += 1;
+                            transfer(&mut tx, &mut rx);
+                            while let Some(event) = server.receive(&mut rx, &mut replies) {
+                                if !matches!(event, Event::Ping(_)) {
+                                    received = Some(words(&event));
+                                }
+                            }
+                            replies.clear();
+                            if done {
+                                break;
+                            }
+                        }
+                    }
+                    let expected = match kind {
+                        MessageKind::Text => Event::Text(std::str::from_utf8(message).unwrap()),
+                        MessageKind::Binary => Event::Binary(message),
+                    };
+                    assert!(received == Some(words(&expected)), "{kind:?} {part} {capacity}");
+                    if !compress {
+                        let most = message.len() / (capacity - 139 - 14) + 2 * parts.len() + 2;
+                        assert!(frames <= most, "{frames} {most}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Plain frames fill the room there is.
+#[test]
+fn a_plain_stream_fills_its_frames() {
+    let (mut client, _) = pair(FULL, EAGER);
+    client.set_compress(false);
+    let mut tx = WriteBuffer::new([0; 1139]);
+    let mut rest = &[7; 100_000][..];
+    assert!(!client.send_stream(MessageKind::Binary, &mut rest, true, &mut tx).unwrap());
+    assert_eq!(rest.len(), 100_000 - (1000 - 14));
+    // With the room that is left behind what waits.
+    tx.consume(900);
+    assert!(!client.send_stream(MessageKind::Binary, &mut rest, true, &mut tx).unwrap());
+    assert!(tx.len() > 950, "{}", tx.len());
+}
+
+/// A stream of text is checked as it goes, also where it is compressed: what cannot become UTF-8 is refused, and so is
+/// an end inside a character. Bytes are bytes. The kind stays what it was.
+#[test]
+fn a_stream_of_text_is_text() {
+    for compress in [true, false] {
+        let stream = |kind, parts: &[&[u8]]| {
+            let (mut client, _) = pair(FULL, EAGER);
+            client.set_compress(compress);
+            let mut tx = WriteBuffer::new([0; 1024]);
+            for (index, part) in parts.iter().enumerate() {
+                let mut rest = *part;
+                client.send_stream(kind, &mut rest, index + 1 == parts.len(), &mut tx)?;
+            }
+            Ok(())
+        };
+        let invalid = Err(Error::from(Misuse::InvalidText));
+        for (parts, is_text) in [
+            (&[&b"caf\xc3"[..], b"\xa9"][..], true),
+            (&[b"\xf0", b"\x9f", b"\xa6", b"\x8a", b""], true),
+            (&[b"caf\xc3"], false),
+            (&[b"caf\xc3", b""], false),
+            (&[b"caf\xc3", b"("], false),
+            (&[b"caf", b"\xa9"], false),
+            (&[b"\xff"], false),
+            (&[b"good", b"\xed\xa0\x80", b"good"], false),
+        ] {
+            let expected = if is_text { Ok(()) } else { invalid };
+            assert_eq!(stream(MessageKind::Text, parts), expected, "{parts:?}");
+            assert_eq!(stream(MessageKind::Binary, parts), Ok(()), "{parts:?}");
+        }
+        let (mut client, _) = pair(FULL, EAGER);
+        client.set_compress(compress);
+        let mut tx = WriteBuffer::new([0; 1024]);
+        client.send_stream(MessageKind::Text, &mut &b"one"[..], false, &mut tx).unwrap();
+        let other = client.send_stream(MessageKind::Binary, &mut &b"two"[..], true, &mut tx);
+        assert_eq!(other, Err(Misuse::WrongKind.into()));
+    }
+}
+
+/// What a part compresses to may leave with a later one: no frame is put for nothing.
+#[test]
+fn a_short_part_of_a_stream_waits_in_the_compressor() {
+    let (mut client, mut server) = pair(FULL, EAGER);
+    let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 1024]));
+    for part in [&b"one "[..], b"", b"two "] {
+        let mut rest = part;
+        assert_eq!(client.send_stream(MessageKind::Text, &mut rest, false, &mut tx), Ok(true));
+        assert!(tx.is_empty());
+    }
+    let mut rest = &b"three"[..];
+    assert_eq!(client.send_stream(MessageKind::Text, &mut rest, true, &mut tx), Ok(true));
+    let sent = frames(&transfer(&mut tx, &mut rx));
+    assert_eq!((sent.len(), sent[0].0.fin, sent[0].0.rsv), (1, true, 4));
+    assert_eq!(server.receive(&mut rx, &mut tx), Some(Event::Text("one two three")));
+}

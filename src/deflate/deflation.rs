@@ -107,7 +107,8 @@ impl Deflation {
         self.frame(kind, &mut rest, flush, needed, role, tx).map(|_| ())
     }
 
-    /// Puts as much of a message as there is room for, in one frame. Whether that is all.
+    /// Puts as much of a message as there is room for, in one frame: that there is [enough](LEAST_ROOM) is the caller's
+    /// to see. Whether that is all.
     pub(crate) fn put_some<R: Role, S: Storage>(
         &mut self,
         kind: MessageKind,
@@ -117,9 +118,6 @@ impl Deflation {
         tx: &mut WriteBuffer<S>,
     ) -> Result<bool, Error> {
         let room = self.needs(input.len(), R::MASKS).min(tx.available());
-        if room < LEAST_ROOM {
-            return Ok(false);
-        }
         let flush = if fin { Flush::End } else { Flush::No };
         self.frame(kind, input, flush, room, role, tx)
     }
