@@ -2,7 +2,7 @@
 
 mod model;
 
-use model::drive::{Setup, against_oracle};
+use model::drive::{Setup, against_oracle, slices_with_rsv1_against_oracle};
 use model::oracle::Rules;
 use model::stream::frame;
 use sockless::{FrameHeader, OpCode};
@@ -68,6 +68,51 @@ fn every_header_in_every_state_as_a_server() {
 #[test]
 fn every_header_in_every_state_as_a_client() {
     judge_all(false);
+}
+
+/// What may have come before where RSV1 is allowed: nothing, an unfinished message of either kind that is compressed, one
+/// that is not, a compressed one that has just ended.
+fn histories_with_rsv1(masked: bool) -> [Vec<u8>; 5] {
+    let of = |frames: &[(u8, &[u8])]| {
+        let mut bytes = Vec::new();
+        frames.iter().for_each(|(first, payload)| frame(&mut bytes, *first, payload, masked));
+        bytes
+    };
+    [
+        vec![],
+        of(&[(0x41, b"\xF2"), (0x89, b"p")]),
+        of(&[(0x42, b""), (0x00, b"a")]),
+        of(&[(0x01, b"a")]),
+        of(&[(0x41, b"a"), (0x80, b"b")]),
+    ]
+}
+
+fn judge_all_with_rsv1(masked: bool) {
+    let rules = Rules { max_frame: 400, max_message: 500, max_fragments: 3 };
+    for history in histories_with_rsv1(masked) {
+        for first in 0..=255 {
+            for second in 0..=255 {
+                for tail in tails(second) {
+                    let head = [&history[..], &[first, second]].concat();
+                    let (input, cut) = ([&head[..], &tail].concat(), head.len());
+                    slices_with_rsv1_against_oracle(true, masked, rules, &input, []);
+                    let cuts = cut - 1..cut + 12;
+                    slices_with_rsv1_against_oracle(true, masked, rules, &input, cuts);
+                }
+            }
+        }
+    }
+}
+
+/// RFC 7692 section 6: with permessage-deflate agreed, RSV1 is a matter of the first frame of a message alone.
+#[test]
+fn every_header_where_rsv1_is_allowed_as_a_server() {
+    judge_all_with_rsv1(true);
+}
+
+#[test]
+fn every_header_where_rsv1_is_allowed_as_a_client() {
+    judge_all_with_rsv1(false);
 }
 
 /// The pure functions on the same headers: what parses is written back the same, a shorter piece of it asks for more

@@ -5,7 +5,7 @@ use sockless::{
     WebSocket, WriteBuffer,
 };
 
-use super::oracle::{Item, Rules};
+use super::oracle::{Item, Rules, compressed_item};
 use super::{Sevens, sevens};
 
 /// How messages are taken.
@@ -108,6 +108,8 @@ pub fn drive<R: Role>(
 struct Notes {
     items: Vec<Item>,
     joined: Option<(MessageKind, Vec<u8>)>,
+    /// Whether what is joined is compressed.
+    compressed: bool,
 }
 
 impl Notes {
@@ -116,16 +118,22 @@ impl Notes {
         let item = match event {
             Event::Chunk(chunk) => {
                 assert_eq!(chunk.is_first(), self.joined.is_none());
+                assert!(chunk.is_first() || chunk.is_compressed() == self.compressed);
+                self.compressed = chunk.is_compressed();
                 let (kind, bytes) = self.joined.get_or_insert((chunk.kind(), Vec::new()));
                 assert_eq!(*kind, chunk.kind());
                 bytes.extend(chunk.bytes());
                 if let Some(text) = chunk.text() {
                     assert!(chunk.is_whole() && chunk.kind() == MessageKind::Text);
+                    assert!(!chunk.is_compressed());
                     assert_eq!(text.as_bytes(), chunk.bytes());
                 }
                 if chunk.is_last() {
                     let ended = self.joined.take();
-                    self.items.extend(ended.map(|(kind, bytes)| Item::Message(kind, bytes)));
+                    self.items.extend(ended.map(|(kind, bytes)| match self.compressed {
+                        true => compressed_item(kind, &bytes, true),
+                        false => Item::Message(kind, bytes),
+                    }));
                 }
                 return false;
             }
@@ -154,7 +162,10 @@ impl Notes {
     }
 
     fn finish(mut self) -> Vec<Item> {
-        self.items.extend(self.joined.map(|(kind, bytes)| Item::Unfinished(kind, bytes)));
+        self.items.extend(self.joined.map(|(kind, bytes)| match self.compressed {
+            true => compressed_item(kind, &bytes, false),
+            false => Item::Unfinished(kind, bytes),
+        }));
         self.items
     }
 }
@@ -207,8 +218,22 @@ pub fn slices_against_oracle(
     input: &[u8],
     cuts: impl IntoIterator<Item = usize>,
 ) {
+    slices_with_rsv1_against_oracle(false, masked, rules, input, cuts);
+}
+
+/// The same, where `rsv1` may be allowed.
+pub fn slices_with_rsv1_against_oracle(
+    rsv1: bool,
+    masked: bool,
+    rules: Rules,
+    input: &[u8],
+    cuts: impl IntoIterator<Item = usize>,
+) {
     let config = rules.config();
     let mut receiver = if masked { Receiver::server(config) } else { Receiver::client(config) };
+    if rsv1 {
+        receiver.allow_rsv1();
+    }
     let (mut notes, mut left, mut at) = (Notes::default(), Vec::new(), 0);
     for end in cuts.into_iter().chain([input.len()]) {
         left.extend_from_slice(input.get(at..end).unwrap_or_default());
@@ -234,6 +259,6 @@ pub fn slices_against_oracle(
         left = rest.to_vec();
     }
     let items = notes.finish();
-    let expected = super::oracle::receive(rules, masked, None, input, false);
+    let expected = super::oracle::receive_with(rules, rsv1, masked, None, input, false);
     assert_eq!(items, expected, "{rules:?} {}", input.escape_ascii());
 }

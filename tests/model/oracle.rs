@@ -42,6 +42,7 @@ impl Rules {
 
 struct Header {
     fin: bool,
+    rsv1: bool,
     opcode: u8,
     mask: Option<Vec<u8>>,
     payload_len: u64,
@@ -57,24 +58,49 @@ pub fn receive(
     stream: &[u8],
     eof: bool,
 ) -> Vec<Item> {
+    receive_with(rules, false, masked, room, stream, eof)
+}
+
+/// The same where RSV1 may mark a message as compressed if `rsv1` says so. Those stay as they are.
+pub fn receive_with(
+    rules: Rules,
+    rsv1: bool,
+    masked: bool,
+    room: Option<usize>,
+    stream: &[u8],
+    eof: bool,
+) -> Vec<Item> {
+    // Where the two are the same, compressed frames may be longer, which is not known here.
+    assert!(!rsv1 || rules.max_frame < rules.max_message);
     let mut items = Vec::new();
     let mut message = None;
-    match frames(rules, masked, room, stream, &mut items, &mut message) {
+    match frames(rules, rsv1, masked, room, stream, &mut items, &mut message) {
         Ok(true) => {}
         Ok(false) if eof => items.push(Item::Lost),
         Ok(false) => {}
         Err(violation) => items.push(Item::Failed(violation)),
     }
-    if let (None, Some(Message { kind, bytes, .. })) = (room, message) {
+    if let (None, Some(Message { kind, bytes, compressed, .. })) = (room, message) {
         if !bytes.is_empty() {
-            items.push(Item::Unfinished(kind, bytes));
+            items.push(if compressed {
+                compressed_item(kind, &bytes, false)
+            } else {
+                Item::Unfinished(kind, bytes)
+            });
         }
     }
     items
 }
 
+/// A compressed message in words, or what there is of it.
+pub fn compressed_item(kind: MessageKind, bytes: &[u8], ended: bool) -> Item {
+    let end = if ended { "compressed" } else { "compressed, unfinished" };
+    Item::Other(format!("{kind:?} {end} {}", bytes.escape_ascii()))
+}
+
 struct Message {
     kind: MessageKind,
+    compressed: bool,
     bytes: Vec<u8>,
     /// How many of them are whole characters, as far as that was looked at.
     text: usize,
@@ -85,6 +111,7 @@ struct Message {
 /// Whether a Close ended it.
 fn frames(
     rules: Rules,
+    rsv1: bool,
     masked: bool,
     room: Option<usize>,
     stream: &[u8],
@@ -92,7 +119,7 @@ fn frames(
     message: &mut Option<Message>,
 ) -> Result<bool, Violation> {
     let mut rest = stream;
-    while let Some(header) = header(rest, masked, message.is_some())? {
+    while let Some(header) = header(rest, rsv1, masked, message.is_some())? {
         rest = &rest[header.len..];
         let arrived = (rest.len() as u64).min(header.payload_len) as usize;
         let key = header.mask.unwrap_or_else(|| vec![0; 4]);
@@ -116,6 +143,7 @@ fn frames(
         let kind = if header.opcode == 1 { MessageKind::Text } else { MessageKind::Binary };
         let current = message.get_or_insert(Message {
             kind,
+            compressed: header.rsv1,
             bytes: Vec::new(),
             text: 0,
             claimed: 0,
@@ -131,14 +159,16 @@ fn frames(
         }
         current.claimed += u128::from(header.payload_len);
         let behind = if header.fin { 0 } else { sockless::READ_BUFFER_MIN };
-        if current.claimed > u128::from(rules.max_message)
-            || room.is_some_and(|room| current.claimed + behind as u128 > room as u128)
+        // The limit on messages is for what is inflated.
+        if !current.compressed
+            && (current.claimed > u128::from(rules.max_message)
+                || room.is_some_and(|room| current.claimed + behind as u128 > room as u128))
         {
             return Err(Violation::MessageTooBig);
         }
         for byte in payload {
             current.bytes.push(byte);
-            if current.kind == MessageKind::Text {
+            if current.kind == MessageKind::Text && !current.compressed {
                 match std::str::from_utf8(&current.bytes[current.text..]) {
                     Ok(_) => current.text = current.bytes.len(),
                     Err(error) if error.error_len().is_none() => {}
@@ -154,11 +184,19 @@ fn frames(
         }
         rest = &rest[arrived..];
         if header.fin {
-            if current.kind == MessageKind::Text && std::str::from_utf8(&current.bytes).is_err() {
+            if current.kind == MessageKind::Text
+                && !current.compressed
+                && std::str::from_utf8(&current.bytes).is_err()
+            {
                 return Err(Violation::InvalidUtf8);
             }
-            let ended = message.take().map(|Message { kind, bytes, .. }| (kind, bytes));
-            items.extend(ended.map(|(kind, bytes)| Item::Message(kind, bytes)));
+            items.extend(message.take().map(|Message { kind, bytes, compressed, .. }| {
+                if compressed {
+                    compressed_item(kind, &bytes, true)
+                } else {
+                    Item::Message(kind, bytes)
+                }
+            }));
         }
     }
     Ok(false)
@@ -166,7 +204,12 @@ fn frames(
 
 /// RFC 6455 section 5.2, bit by bit. What can be known early is an error early: the opcode from the first byte, what
 /// the second byte decides from the second, the length from its own.
-fn header(bytes: &[u8], from_client: bool, in_message: bool) -> Result<Option<Header>, Violation> {
+fn header(
+    bytes: &[u8],
+    rsv1: bool,
+    from_client: bool,
+    in_message: bool,
+) -> Result<Option<Header>, Violation> {
     let bit = |at: usize| bytes[at / 8] >> (7 - at % 8) & 1;
     let number =
         |from: usize, to: usize| (from..to).fold(0u64, |n, at| n << 1 | u64::from(bit(at)));
@@ -188,7 +231,9 @@ fn header(bytes: &[u8], from_client: bool, in_message: bool) -> Result<Option<He
     if opcode >= 8 && short > 125 {
         return Err(Violation::ControlTooLong);
     }
-    if number(1, 4) != 0 {
+    // RFC 7692 section 6: RSV1 on the first frame of a message alone.
+    let marked = rsv1 && bit(1) == 1 && [1, 2].contains(&opcode);
+    if number(1, 4) != if marked { 4 } else { 0 } {
         return Err(Violation::ReservedBit);
     }
     let masked = bit(8) == 1;
@@ -229,7 +274,7 @@ fn header(bytes: &[u8], from_client: bool, in_message: bool) -> Result<Option<He
         return Ok(None);
     }
     let mask = masked.then(|| bytes[len - 4..len].to_vec());
-    Ok(Some(Header { fin, opcode, mask, payload_len, len }))
+    Ok(Some(Header { fin, rsv1: marked, opcode, mask, payload_len, len }))
 }
 
 fn close(payload: &[u8]) -> Result<Item, Violation> {
