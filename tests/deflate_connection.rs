@@ -439,3 +439,55 @@ fn the_end_in_the_middle_of_a_message() {
     assert_eq!(server(&input).events, ["close 1000 \"enough\""]);
     assert_events(&server(&masked(0x41, &HELLO[..4])), &[]);
 }
+
+/// Whole messages and chunks can be asked for by turns: what of a message was inflated while it was to be whole is
+/// handed out as soon as chunks are asked for, and not when more of it comes.
+#[test]
+fn what_was_collected_is_handed_out_when_chunks_are_asked_for() {
+    let all = deflate("one two three".as_bytes());
+    let (head, tail) = all.split_at(all.len() - 3);
+    for text in [true, false] {
+        let mut ws = WebSocket::established(Server, Config::default()).with_deflate(FULL, &EAGER);
+        let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 512]));
+        feed(&mut rx, &masked(if text { 0x41 } else { 0x42 }, head));
+        assert_eq!(ws.receive(&mut rx, &mut tx), None, "held until it is whole");
+        let mut message = Vec::new();
+        while let Some(event) = ws.receive_chunks(&mut rx, &mut tx) {
+            let Event::Chunk(chunk) = event else { panic!("{event:?}") };
+            assert_eq!((chunk.is_first(), chunk.is_last()), (message.is_empty(), false));
+            message.extend(chunk.bytes());
+        }
+        assert!(message.len() > 5, "{}", message.escape_ascii());
+        feed(&mut rx, &masked(0x80, tail));
+        let mut last = false;
+        while let Some(event) = ws.receive(&mut rx, &mut tx) {
+            let Event::Chunk(chunk) = event else { panic!("{event:?}") };
+            message.extend(chunk.bytes());
+            last = chunk.is_last();
+        }
+        assert_eq!((&message[..], last), (&b"one two three"[..], true));
+    }
+}
+
+/// Where frames may be as long as messages, a compressed one may be an eighth longer, and 64 bytes: what does not
+/// compress grows. Where they may not, not.
+#[test]
+fn a_compressed_frame_may_be_an_eighth_longer_than_a_message() {
+    let judge = |frame: u64, message: u64, len: u16| {
+        let config = Config::default().max_frame_size(frame).max_message_size(message);
+        let mut receiver = Receiver::server(config);
+        receiver.allow_rsv1();
+        let [high, low] = len.to_be_bytes();
+        receiver.receive(&mut &mut [0xC2, 0xFE, high, low, 0, 0, 0, 0][..]).map(|_| ())
+    };
+    for message in [1000, 8000, 8001, 8007] {
+        let most = (message + message / 8 + 64) as u16;
+        for frame in [message, message + 1, u64::MAX] {
+            assert_eq!(judge(frame, message, most), Ok(()));
+            assert_eq!(judge(frame, message, most + 1), Err(Violation::FrameTooBig));
+        }
+        let frame = message - 1;
+        assert_eq!(judge(frame, message, frame as u16), Ok(()));
+        assert_eq!(judge(frame, message, frame as u16 + 1), Err(Violation::FrameTooBig));
+    }
+}

@@ -4,7 +4,9 @@
 
 mod deflate_oracle;
 
-use sockless::deflate::{Context, InflateError, InflateLimits, Inflater, Pool, Step};
+use sockless::deflate::{
+    Context, DeflateConfig, Deflater, Flush, InflateError, InflateLimits, Inflater, Pool, Step,
+};
 
 const UNLIMITED: InflateLimits = InflateLimits { message: u64::MAX, ratio: None };
 
@@ -382,4 +384,97 @@ fn rule_50_memory_is_shared_between_messages() {
     keeps.return_to(&mut pool);
     assert!(pool.is_empty(), "a context belongs to its connection");
     assert_eq!(whole(&mut keeps, b"\xf2\x00\x11\x00\x00").as_deref(), Ok(&b"Hello"[..]));
+}
+
+/// Rule 49: all that a block inflates to comes out before the next one goes in, so that a later block does not pay for
+/// an earlier one, whatever room the output has.
+#[test]
+fn the_ratio_limit_does_not_depend_on_the_room() {
+    let bomb = bomb(5 << 20);
+    assert!(bomb.len() > 4096);
+    let mut tried = 0;
+    for length in (1..2000_u16).step_by(97) {
+        // A stored block and a bomb, of which the first 4096 bytes inflate to a little more than the ratio allows.
+        let mut payload = vec![0x00];
+        payload.extend([length.to_le_bytes(), (!length).to_le_bytes()].concat());
+        payload.extend(vec![7; usize::from(length)]);
+        payload.extend(&bomb);
+        let first = inflate(&mut inflater(), &[&payload[..4096], b""], 8 << 20).0.len();
+        if !(50..2000).contains(&(first % 4096)) {
+            continue;
+        }
+        tried += 1;
+        let ratio = Some((first / 4096) as u32);
+        // Behind it, blocks that hardly inflate.
+        payload.extend([0x00, 0x00, 0xff, 0xff]);
+        payload.extend([&[0x00, 0x00, 0x10, 0xff, 0xef][..], &[7; 0x1000]].concat().repeat(10));
+        payload.push(0x00);
+        assert_eq!(inflate(&mut inflater(), &[&payload], 8 << 20).1, Ok(()));
+        for size in [8 << 20, 10, 100, 1000, 4096] {
+            let (message, result) = inflate(&mut limited(u64::MAX, ratio), &[&payload], size);
+            let expected = (first / 4096 * 4096, Err(InflateError::Ratio));
+            assert_eq!((message.len(), result), expected, "{length} {size}");
+        }
+    }
+    assert!(tried > 0);
+}
+
+/// A message has begun with its first byte, also while nothing came out of it: its memory is not for others.
+#[test]
+fn a_message_has_begun_with_its_first_byte() {
+    let mut pool = Pool::new(4);
+    let mut inflater = Inflater::new(Context::PER_MESSAGE, UNLIMITED);
+    assert!(inflater.is_between_messages());
+    let progress = inflater.inflate(&HELLO[..1], &mut [0; 64], false).unwrap();
+    assert_eq!((progress.consumed, progress.produced), (1, 0));
+    assert!(!inflater.is_between_messages());
+    inflater.return_to(&mut pool);
+    assert!(pool.is_empty());
+    let mut output = [0; 64];
+    let progress = inflater.inflate(&HELLO[1..], &mut output, true).unwrap();
+    assert_eq!((&output[..progress.produced], progress.step), (&b"Hello"[..], Step::End));
+    assert!(inflater.is_between_messages());
+    inflater.return_to(&mut pool);
+    assert_eq!((pool.len(), pool.is_empty()), (1, false));
+}
+
+/// One that has memory takes none from the pool: the window in its own is still needed.
+#[test]
+fn who_has_memory_does_not_borrow() {
+    let mut pool = Pool::new(4);
+    let mut other = Inflater::new(Context::PER_MESSAGE, UNLIMITED);
+    assert_eq!(inflate(&mut other, &[HELLO], 64), (b"Hello".to_vec(), Ok(())));
+    other.return_to(&mut pool);
+    assert_eq!(pool.len(), 1);
+    let mut inflater = inflater();
+    assert_eq!(inflate(&mut inflater, &[HELLO], 64), (b"Hello".to_vec(), Ok(())));
+    inflater.borrow_from(&mut pool);
+    assert_eq!(pool.len(), 1);
+    // "Hello" by reference to the first.
+    let again = b"\xf2\x00\x11\x00\x00";
+    assert_eq!(inflate(&mut inflater, &[again], 64), (b"Hello".to_vec(), Ok(())));
+}
+
+/// The pool keeps as many as it was told, and where that is none, none.
+#[test]
+fn a_pool_keeps_no_more_than_it_may() {
+    for most in [0, 1, 3] {
+        let mut pool = Pool::new(most);
+        assert!(pool.is_empty());
+        let mut inflaters = [(); 5].map(|()| Inflater::new(Context::PER_MESSAGE, UNLIMITED));
+        for inflater in &mut inflaters {
+            inflate(inflater, &[HELLO], 64).1.unwrap();
+        }
+        inflaters.iter_mut().for_each(|inflater| inflater.return_to(&mut pool));
+        assert_eq!(pool.len(), most);
+        let config = DeflateConfig::DEFAULT;
+        let mut deflaters = [(); 5].map(|()| Deflater::new(Context::PER_MESSAGE, &config));
+        for deflater in &mut deflaters {
+            assert_eq!(deflater.deflate(b"Hello", &mut [0; 64], Flush::End).step, Step::End);
+        }
+        deflaters.iter_mut().for_each(|deflater| deflater.return_to(&mut pool));
+        assert_eq!(pool.len(), 2 * most);
+        pool.clear();
+        assert!(pool.is_empty());
+    }
 }

@@ -206,3 +206,19 @@ fn the_documented_memory() {
         assert!(progress.is_ok() && kib(cost.bytes) == 46, "{cost:?}");
     }
 }
+
+/// Memory follows what a message inflates to, not the limit on it: a short message takes a few times its size.
+#[test]
+fn a_short_message_takes_little_of_a_high_limit() {
+    for limit in [(64 << 20) - 1, 64 << 20, (64 << 20) + 1] {
+        let config = Config::default().max_message_size(limit);
+        let mut ws = WebSocket::established(Server, config).with_deflate(FULL, &CONFIG);
+        let mut rx = ReadBuffer::growing(128 << 20);
+        let mut tx = WriteBuffer::new([0; 1024]);
+        let (_, cost) = cost_of(|| {
+            feed(&mut rx, &masked(b"\xf2\x48\xcd\xc9\xc9\x07\x00"));
+            assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Binary(b"Hello")));
+        });
+        assert!(cost.bytes <= DECOMPRESSOR + (4 << 10), "{cost:?}");
+    }
+}

@@ -291,3 +291,33 @@ fn the_longest_header_value_fits() {
     );
     assert_eq!(longest.unwrap().header.as_str().len(), HeaderValue::MAX_LEN);
 }
+
+/// Section 7.1.2: each window is written as its own number, asked for and answered.
+#[test]
+fn every_window_goes_over_the_wire() {
+    for bits in 8..=15 {
+        let config = windows(bits, bits);
+        let offer = format!(
+            "permessage-deflate; server_max_window_bits={bits}; client_max_window_bits={bits}"
+        );
+        // That the client's is the largest need not be said.
+        let answered = offer.strip_suffix("; client_max_window_bits=15").unwrap_or(&offer);
+        assert_eq!(answer(&windows(15, 15), &offer), answered);
+        let offered = config.offer();
+        let asked = if bits == 15 {
+            "permessage-deflate; client_max_window_bits".to_string()
+        } else {
+            offer
+        };
+        assert_eq!(offered.as_str(), asked);
+        assert_eq!((offered.as_bytes(), offered.as_ref()), (asked.as_bytes(), asked.as_bytes()));
+    }
+}
+
+/// What is said to be the default is.
+#[test]
+fn defaults_are_the_largest() {
+    assert_eq!(WindowBits::default(), WindowBits::MAX);
+    assert_eq!(Context::default(), Context::FULL);
+    assert_eq!(DeflateConfig::default(), DeflateConfig::DEFAULT);
+}

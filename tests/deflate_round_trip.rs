@@ -295,3 +295,44 @@ proptest! {
         }
     }
 }
+
+/// The level is a choice between time and size, and is the caller's: 0 does not compress, 9 more than 1.
+#[test]
+fn the_level_is_what_was_asked_for() {
+    let message =
+        "The quick brown fox jumps over the lazy dog, and the lazy fox over the quick dog. "
+            .bytes()
+            .enumerate()
+            .cycle()
+            .take(50_000)
+            .scan(1u32, |seed, (index, byte)| {
+                *seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                Some(if *seed >> 29 == 0 { (*seed >> 8) as u8 ^ index as u8 } else { byte })
+            })
+            .collect::<Vec<u8>>();
+    let size = |level| deflate(&mut deflater(Context::FULL, level, 8), &[&message], 1 << 16).len();
+    let (stored, fast, best) = (size(0), size(1), size(9));
+    assert!(
+        stored > message.len() && best < fast && fast < message.len(),
+        "{stored} {fast} {best}"
+    );
+    assert_eq!(size(200), best, "more than 9 is 9");
+}
+
+/// Section 7.1.2.1: a window of 256 bytes is kept to, though the library has none that small: what repeats only farther
+/// back is not referred to.
+#[test]
+fn the_smallest_window_is_kept_to() {
+    for period in [257, 300, 400, 500] {
+        let mut seed = 1u32;
+        let noise = std::iter::repeat_with(|| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 24) as u8
+        });
+        let message = noise.take(period).collect::<Vec<u8>>().repeat(20);
+        let payload = deflate(&mut deflater(context(8, true), 9, 9), &[&message], 700);
+        let plain = deflate_oracle::inflate(&[], &payload).expect("sound");
+        assert_eq!(plain.bytes, message);
+        assert!(plain.farthest <= 256, "{} for a period of {period}", plain.farthest);
+    }
+}

@@ -6,7 +6,7 @@ use sockless::{
     WebSocket, WriteBuffer, extensions,
 };
 
-const VIOLATIONS: [Violation; 16] = [
+const VIOLATIONS: [Violation; 18] = [
     Violation::ReservedBit,
     Violation::ReservedOpCode,
     Violation::FragmentedControl,
@@ -23,6 +23,8 @@ const VIOLATIONS: [Violation; 16] = [
     Violation::FrameTooBig,
     Violation::MessageTooBig,
     Violation::TooManyFragments,
+    Violation::CorruptCompression,
+    Violation::CompressionRatio,
 ];
 
 const MISUSES: [Misuse; 12] = [
@@ -114,9 +116,12 @@ fn failures_say_what_their_cause_says() {
 fn violations_have_their_codes() {
     for violation in VIOLATIONS {
         let expected = match violation {
-            Violation::InvalidUtf8 => CloseCode::INVALID_PAYLOAD,
+            // RFC 7692 section 7.2.2 leaves it to us: what does not inflate is data that does not fit its kind.
+            Violation::InvalidUtf8 | Violation::CorruptCompression => CloseCode::INVALID_PAYLOAD,
             Violation::TooManyFragments => CloseCode::POLICY_VIOLATION,
-            Violation::FrameTooBig | Violation::MessageTooBig => CloseCode::MESSAGE_TOO_BIG,
+            Violation::FrameTooBig | Violation::MessageTooBig | Violation::CompressionRatio => {
+                CloseCode::MESSAGE_TOO_BIG
+            }
             _ => CloseCode::PROTOCOL_ERROR,
         };
         assert_eq!(violation.close_code(), expected);
@@ -144,5 +149,61 @@ fn every_status_makes_a_complete_answer_or_none() {
             assert_eq!(answered, Err(Error::Misuse(Misuse::InvalidStatus)));
             assert!(answer.is_empty() && !ws.is_done());
         }
+    }
+}
+
+#[cfg(feature = "deflate")]
+#[test]
+fn errors_of_compression_say_what_they_are() {
+    use sockless::deflate::{InflateError, ResponseError};
+    all_different(
+        [InflateError::Corrupt, InflateError::TooLong, InflateError::Ratio]
+            .map(|error| error.to_string()),
+    );
+    all_different(
+        [
+            ResponseError::Syntax,
+            ResponseError::NotOffered,
+            ResponseError::Repeated,
+            ResponseError::Parameter,
+            ResponseError::NotMet,
+        ]
+        .map(|error| error.to_string()),
+    );
+}
+
+/// A status is followed by its name in RFC 9110 section 15, RFC 6585 or none: people read it in their tools.
+#[test]
+fn a_status_has_its_registered_name() {
+    let names = [
+        (200, "OK"),
+        (204, "No Content"),
+        (301, "Moved Permanently"),
+        (302, "Found"),
+        (303, "See Other"),
+        (307, "Temporary Redirect"),
+        (308, "Permanent Redirect"),
+        (400, "Bad Request"),
+        (401, "Unauthorized"),
+        (403, "Forbidden"),
+        (404, "Not Found"),
+        (405, "Method Not Allowed"),
+        (426, "Upgrade Required"),
+        (429, "Too Many Requests"),
+        (431, "Request Header Fields Too Large"),
+        (500, "Internal Server Error"),
+        (503, "Service Unavailable"),
+        (505, "HTTP Version Not Supported"),
+        (299, ""),
+        (599, ""),
+    ];
+    for (status, name) in names {
+        let mut ws = WebSocket::server(Config::default());
+        let (mut rx, mut tx) = (ReadBuffer::new([0; 200]), WriteBuffer::new([0; 400]));
+        rx.extend(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert!(matches!(ws.receive(&mut rx, &mut tx), Some(Event::Http(_))));
+        ws.answer(Answer::new(status), &mut tx).unwrap();
+        let line = format!("HTTP/1.1 {status} {name}\r\n");
+        assert!(tx.bytes().starts_with(line.as_bytes()), "{}", tx.bytes().escape_ascii());
     }
 }

@@ -3,7 +3,7 @@
 mod common;
 use common::*;
 use sockless::{
-    Client, CloseCode, Config, Error, Event, Incoming, MessageKind, Misuse, OpCode,
+    Client, CloseCode, Config, Entropy, Error, Event, Incoming, MessageKind, Misuse, OpCode,
     READ_BUFFER_MIN, ReadBuffer, Receiver, Sender, Server, State, Violation, WRITE_BUFFER_MIN,
     WebSocket, WriteBuffer,
 };
@@ -613,4 +613,36 @@ fn nothing_takes_the_place_of_a_wrong_payload() {
         assert_eq!(tx.slices(wrong), [&b"\x82\x64"[..], b"", b""]);
     }
     assert_eq!(tx.slices(&[5; 100]), [&b"\x82\x64"[..], &[5; 100], b"\x8a\x01x"]);
+}
+
+/// A failure is final: the receiver says it again however often it is asked, with input and without. Before that, and
+/// before a Close, it is neither closed nor failed.
+#[test]
+fn a_failure_is_said_again_without_input() {
+    let mut receiver = Receiver::server(Config::default());
+    let mut rx = ReadBuffer::new([0; 512]);
+    assert!(!receiver.is_closed());
+    rx.extend(&plain(0x81, b"not masked"));
+    for _ in 0..3 {
+        assert_eq!(receiver.receive_from(&mut rx), Err(Violation::NotMasked));
+        assert_eq!(receiver.receive_chunks_from(&mut rx), Err(Violation::NotMasked));
+        assert!(!receiver.is_closed());
+        rx = ReadBuffer::new([0; 512]);
+    }
+}
+
+/// Keys from the operating system are drawn, not made up: 64 bytes are neither left as they were nor drawn alike twice.
+#[test]
+fn keys_from_the_operating_system_are_drawn() {
+    let (mut one, mut two) = ([0; 64], [0; 64]);
+    sockless::OsEntropy.fill(&mut one).unwrap();
+    sockless::OsEntropy.fill(&mut two).unwrap();
+    assert!(one != [0; 64] && two != [0; 64] && one != two);
+}
+
+/// What a client prints, for a log line, shows neither its keys nor where they come from.
+#[test]
+fn a_client_does_not_print_its_keys() {
+    let client = Client::new(sevens as Sevens);
+    assert_eq!(format!("{client:?}"), "Client");
 }

@@ -484,3 +484,23 @@ fn calls_in_the_wrong_order_are_refused() {
     assert_eq!(connect, Err(Error::Misuse(Misuse::NoHandshake)));
     assert!(tx.is_empty());
 }
+
+/// Section 4.1: before the request there is nothing to wait for. A stream that ends then is an ended connection, and
+/// what a server says unasked is no answer.
+#[test]
+fn nothing_is_an_answer_before_the_request() {
+    let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
+    let mut ws = WebSocket::client(Config::default(), sevens as Sevens);
+    assert_eq!(ws.receive(&mut rx, &mut tx), None);
+    assert_eq!(ws.state(), State::Connecting);
+    rx.end_of_stream();
+    let Some(Event::Close(close)) = ws.receive(&mut rx, &mut tx) else { panic!() };
+    assert_eq!(close.code(), sockless::CloseCode::ABNORMAL);
+    assert!(ws.is_done() && tx.is_empty());
+
+    let mut rx = ReadBuffer::new([0; 512]);
+    let mut ws = WebSocket::client(Config::default(), sevens as Sevens);
+    rx.extend(b"H");
+    let malformed = Failure::Handshake(HandshakeError::Malformed);
+    assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Failed(malformed)));
+}

@@ -246,3 +246,28 @@ fn errors_say_what_was_wrong() {
         .collect();
     assert_eq!(texts.len(), statuses.len());
 }
+
+/// RFC 6455 section 9.1: a quoted value stands for a token, so what is escaped in it must be a part of one: neither a
+/// backslash nor a quote is. An escaped quote does not end it.
+#[test]
+fn an_escape_in_a_quoted_value_stands_for_a_token_character() {
+    let value = |list: &[u8]| {
+        let extension = extensions::parse([list]).next().unwrap().ok()?;
+        let parameter = extension.parameters().next().unwrap();
+        Some(parameter.value().unwrap().to_string())
+    };
+    assert_eq!(value(br#"a; x="1\0""#).as_deref(), Some("10"));
+    assert_eq!(value(br#"a; x="\1\0""#).as_deref(), Some("10"));
+    assert_eq!(value(b"a; x=10").as_deref(), Some("10"));
+    for bad in [
+        &br#"a; x="1\\0""#[..],
+        br#"a; x="\\""#,
+        br#"a; x="1\""#,
+        br#"a; x="1\"; y"#,
+        br#"a; x="1\"""#,
+        br#"a; x="1\"0""#,
+        br#"a; x="1\"#,
+    ] {
+        assert_eq!(value(bad), None, "{}", bad.escape_ascii());
+    }
+}

@@ -678,3 +678,21 @@ fn answers_without_a_body_have_none() {
         assert_eq!(refused, Err(Misuse::InvalidStatus.into()));
     }
 }
+
+/// Rule 11: a head whose lines end in LF alone is whole, and refused, at its empty line: nobody waits for more of it.
+/// However many line feeds there are and wherever they stand.
+#[test]
+fn rule_11_bare_line_feeds_end_a_head_that_is_refused() {
+    for before in 0..20 {
+        for feeds in 2..20 {
+            let head = ["GET /", &"a".repeat(before), &"\n".repeat(feeds)].concat();
+            let mut ws = WebSocket::server(Config::default());
+            let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
+            rx.extend(head.as_bytes());
+            let malformed =
+                sockless::Failure::Handshake(sockless::handshake::HandshakeError::Malformed);
+            assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Failed(malformed)), "{head:?}");
+            assert!(tx.bytes().starts_with(b"HTTP/1.1 400 "));
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! The buffers alone: how much room they give, when memory grows, and that no byte is moved many times.
+
+mod common;
+use common::{frames, masked, plain};
+use sockless::{
+    Config, Error, Event, Growing, OpCode, ReadBuffer, Sender, Server, Storage, WebSocket,
+    WriteBuffer,
+};
+use std::cell::Cell;
+use std::rc::Rc;
+
+/// What is kept free for replies: a masked pong of 125 bytes and a masked Close with a code.
+const REPLY_ROOM: usize = 6 + 125 + 6 + 2;
+
+/// Memory that does exactly what it is asked for, so that this shows.
+struct Exact {
+    bytes: Vec<u8>,
+    limit: usize,
+    /// The size that it has, for those who have lent it.
+    size: Rc<Cell<usize>>,
+}
+
+impl Exact {
+    fn new(limit: usize) -> Exact {
+        Exact { bytes: Vec::new(), limit, size: Rc::default() }
+    }
+}
+
+impl AsRef<[u8]> for Exact {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl AsMut<[u8]> for Exact {
+    fn as_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+}
+
+impl Storage for Exact {
+    fn limit(&self) -> usize {
+        self.limit
+    }
+
+    fn grow(&mut self, size: usize) {
+        if size > self.bytes.len() && size <= self.limit {
+            self.bytes.resize(size, 0);
+            self.size.set(size);
+        }
+    }
+}
+
+/// Growing memory stays as it is when it is large enough, and when no memory within its limit would be.
+#[test]
+fn growing_memory_grows_only_when_it_has_to() {
+    let mut memory = Growing::new(5000);
+    assert_eq!((memory.as_ref().len(), memory.limit()), (0, 5000));
+    memory.grow(5001);
+    assert_eq!(memory.as_ref().len(), 0);
+    memory.grow(1500);
+    let size = memory.as_ref().len();
+    assert!((1500..=3000).contains(&size));
+    for enough in [0, 1, size - 1, size, 5001] {
+        memory.grow(enough);
+        assert_eq!(memory.as_ref().len(), size);
+    }
+    memory.grow(5000);
+    assert_eq!(memory.as_ref().len(), 5000);
+    memory.release();
+    assert_eq!(memory.as_ref().len(), 0);
+}
+
+/// Memory that does not grow keeps its length whatever it is asked for.
+#[test]
+fn memory_of_one_length_keeps_it() {
+    fn try_it(mut memory: impl Storage, len: usize) {
+        memory.grow(len + 1);
+        memory.release();
+        assert_eq!((memory.limit(), memory.as_ref().len()), (len, len));
+    }
+    try_it([0; 300], 300);
+    try_it(&mut [0; 300], 300);
+    try_it(&mut [0; 300][..], 300);
+    try_it(vec![0; 300], 300);
+    try_it(vec![0; 300].into_boxed_slice(), 300);
+}
+
+/// A caller that asks for space between any two messages of a long backlog has each byte moved twice at most.
+#[test]
+fn space_between_messages_moves_each_byte_a_few_times_at_most() {
+    let message = masked(0x82, b"0123456789");
+    let backlog = message.repeat(5000);
+    let mut memory = vec![0; backlog.len() + 100];
+    let base = memory.as_ptr() as usize;
+    let mut rx = ReadBuffer::new(&mut memory[..]);
+    assert_eq!(rx.extend(&backlog), backlog.len());
+    let mut ws = WebSocket::established(Server, Config::default());
+    let mut tx = WriteBuffer::new([0; 512]);
+    let (mut messages, mut moved) = (0, 0);
+    while let Some(event) = ws.receive(&mut rx, &mut tx) {
+        assert_eq!(event, Event::Binary(b"0123456789"));
+        messages += 1;
+        let before = rx.unread().as_ptr() as usize;
+        assert!(!rx.space().is_empty());
+        let after = rx.unread().as_ptr() as usize;
+        assert!(after <= before && after >= base);
+        if after < before {
+            moved += rx.unread().len();
+        }
+    }
+    assert_eq!(messages, 5000);
+    assert!(moved <= 2 * backlog.len(), "{moved} bytes moved for {}", backlog.len());
+}
+
+/// Nor does a message in many small fragments, of which the headers are left out while it is put together.
+#[test]
+fn fragments_are_put_together_without_room_for_their_headers() {
+    let mut memory = [0; 139 + 400 + 6];
+    let mut rx = ReadBuffer::new(&mut memory[..]);
+    let mut tx = WriteBuffer::new([0; 512]);
+    let mut ws = WebSocket::established(Server, Config::default());
+    let mut input = masked(0x81, b"something before it");
+    input.extend(masked(0x02, b"0"));
+    (1..399).for_each(|_| input.extend(masked(0x00, b"1")));
+    input.extend(masked(0x80, b"2"));
+    let (mut rest, mut messages) = (&input[..], Vec::new());
+    while !rest.is_empty() {
+        // As much as there is space for, which is never none.
+        let taken = rx.extend(rest);
+        assert!(taken > 0);
+        rest = &rest[taken..];
+        while let Some(event) = ws.receive(&mut rx, &mut tx) {
+            match event {
+                Event::Text(text) => messages.push(text.len()),
+                Event::Binary(bytes) => messages.push(bytes.len()),
+                event => panic!("{event:?}"),
+            }
+        }
+    }
+    assert_eq!(messages, [19, 400]);
+}
+
+/// A read buffer asks for memory when there is no space left, and not for more than one byte: how much more is the
+/// memory's to decide.
+#[test]
+fn a_read_buffer_asks_for_memory_when_it_has_no_space() {
+    let mut rx = ReadBuffer::new(Exact::new(200));
+    for len in 1..=200 {
+        assert_eq!(rx.space().len(), 1);
+        rx.filled(1);
+        assert_eq!(rx.unread().len(), len);
+    }
+    assert_eq!(rx.space().len(), 0);
+    rx.filled(1);
+    assert_eq!(rx.unread().len(), 200);
+}
+
+/// Memory for output follows what waits to be sent, not what was sent: an output that never runs empty stays small.
+#[test]
+fn output_that_never_runs_empty_takes_bounded_memory() {
+    let memory = Exact::new(1 << 20);
+    let size = Rc::clone(&memory.size);
+    let mut tx = WriteBuffer::new(memory);
+    let mut sender = Sender::server();
+    let (mut all, mut sent) = (Vec::new(), Vec::<u8>::new());
+    for round in 0..1000u32 {
+        let payload = [round as u8; 100];
+        sender.binary(&payload, &mut tx).unwrap();
+        all.extend(plain(0x82, &payload));
+        // All but 10 bytes leave.
+        let n = tx.len() - 10;
+        sent.extend(&tx.bytes()[..n]);
+        tx.consume(n);
+        assert_eq!(tx.len(), 10);
+    }
+    sent.extend(tx.bytes());
+    assert_eq!(sent, all);
+    // The 10 that wait and a message, twice over, and the room for replies.
+    assert!(size.get() <= 2 * (10 + 102) + REPLY_ROOM, "{} bytes", size.get());
+}
+
+/// Memory is used to its last byte, also when a part of the output has left.
+#[test]
+fn output_fits_to_the_byte_behind_what_has_left() {
+    for left in [0, 1, 50, 99, 100] {
+        // 100 bytes wait, of which some have left; behind the rest of them there is room for this much.
+        let exact = 1000 - REPLY_ROOM - (100 - left) - 4;
+        for (len, fits) in [(exact, true), (exact + 1, false)] {
+            let mut bytes = [0; 1000];
+            let mut fixed = WriteBuffer::new(&mut bytes[..]);
+            let mut growing = WriteBuffer::growing(1000);
+            let mut sender = Sender::server();
+            sender.binary(&[1; 98], &mut fixed).unwrap();
+            sender.binary(&[1; 98], &mut growing).unwrap();
+            fixed.consume(left);
+            growing.consume(left);
+            let needed = len + 4 + REPLY_ROOM;
+            let expected = if fits { Ok(()) } else { Err(Error::BufferTooSmall { needed }) };
+            assert_eq!(sender.binary(&vec![2; len], &mut fixed), expected, "{left} {len}");
+            assert_eq!(sender.binary(&vec![2; len], &mut growing), expected, "{left} {len}");
+            let all = [plain(0x82, &[1; 98]), plain(0x82, &vec![2; len])].concat();
+            let waits = if fits { &all[left..] } else { &all[left..100] };
+            assert_eq!((fixed.bytes(), growing.bytes()), (waits, waits));
+        }
+    }
+}
+
+/// "More than there are counts as all", also when a part has left before, and nothing of it stands in the way of what
+/// comes next.
+#[test]
+fn consuming_more_than_there_is_leaves_an_empty_output() {
+    for left in 0..=10 {
+        for more in [0, 1, 10, 1000, usize::MAX - 10] {
+            let mut tx = WriteBuffer::new([0; 512]);
+            let mut sender = Sender::server();
+            sender.binary(b"12345678", &mut tx).unwrap();
+            tx.consume(left);
+            tx.consume(10 - left + more);
+            assert!(tx.is_empty() && tx.bytes().is_empty());
+            sender.binary(b"next", &mut tx).unwrap();
+            assert_eq!(tx.bytes(), plain(0x82, b"next"));
+        }
+    }
+}
+
+/// Some 4 KiB of output have to wait before an answer to a ping gives way to a later one: what has left does not count.
+#[test]
+fn pings_are_all_answered_while_little_waits_to_be_sent() {
+    let mut tx = WriteBuffer::new([0; 16 << 10]);
+    let mut sender = Sender::server();
+    let pongs = |tx: &WriteBuffer<[u8; 16 << 10]>| {
+        frames(&tx.bytes()[10..]).iter().filter(|(it, _)| it.opcode == OpCode::Pong).count()
+    };
+    // 10 bytes wait behind 8000 that have left.
+    sender.binary(&[0; 7996], &mut tx).unwrap();
+    sender.binary(&[0; 8], &mut tx).unwrap();
+    tx.consume(8000);
+    assert_eq!(tx.len(), 10);
+    // Pongs of 102 bytes, up to 4 KiB with what waits.
+    for answered in 1..=40 {
+        sender.answer(&[b'p'; 100], &mut tx).unwrap();
+        assert_eq!(pongs(&tx), answered);
+    }
+    // Two more: the last one waits in a place of its own, where each takes that of the one before.
+    sender.answer(&[b'q'; 100], &mut tx).unwrap();
+    sender.answer(&[b'r'; 100], &mut tx).unwrap();
+    let all = frames(&tx.bytes()[10..]);
+    assert_eq!((all.len(), all[39].1[0], all[40].1[0]), (41, b'p', b'r'));
+}
