@@ -102,18 +102,18 @@ impl Storage for Growing {
 /// Moves `from` down to where `to` is, in the same bytes.
 #[inline]
 fn move_down(bytes: &mut [u8], from: Range<usize>, to: usize) {
-    // The condition always holds; saying so leaves no panic behind.
-    if to < from.start && from.start <= from.end && from.end <= bytes.len() {
-        if SMALL {
-            // Byte by byte, in cells because the places overlap; `memmove` takes 700 bytes of flash.
-            let cells = core::cell::Cell::from_mut(bytes).as_slice_of_cells();
-            let (to, from) =
-                (cells.get(to..).unwrap_or_default(), cells.get(from).unwrap_or_default());
+    if SMALL {
+        // Byte by byte, in cells because the places overlap; `memmove` takes 700 bytes of flash.
+        let cells = core::cell::Cell::from_mut(bytes).as_slice_of_cells();
+        if let (Some(to), Some(from)) = (cells.get(to..), cells.get(from)) {
             for (to, from) in to.iter().zip(from) {
                 to.set(from.get());
             }
-        } else {
-            bytes.copy_within(from, to);
         }
+        return;
+    }
+    // The condition always holds; saying so leaves no panic behind.
+    if to < from.start && from.start <= from.end && from.end <= bytes.len() {
+        bytes.copy_within(from, to);
     }
 }

@@ -33,8 +33,8 @@ pub struct ReadBuffer<S> {
     /// ... what was received and not looked at in `unread..end`.
     unread: usize,
     end: usize,
-    /// Whether the end of the stream was reached and not yet taken note of.
-    eof: bool,
+    /// Whether the end of the stream was not reached, or taken note of.
+    open: bool,
     /// Where compressed messages are inflated to, and how much of one lies there.
     #[cfg(feature = "deflate")]
     inflated: Growing,
@@ -55,7 +55,7 @@ impl<S: Storage> ReadBuffer<S> {
             held: 0,
             unread: 0,
             end: 0,
-            eof: false,
+            open: true,
             #[cfg(feature = "deflate")]
             inflated: Growing::new(0),
             #[cfg(feature = "deflate")]
@@ -82,10 +82,7 @@ impl<S: Storage> ReadBuffer<S> {
         } else if self.start + self.held < self.unread {
             // Headers left a gap between the message and what is unread, of which there is less than a control
             // frame. Closed, or many small fragments could leave no space at all.
-            let message_end = self.start + self.held;
-            move_down(self.storage.as_mut(), self.unread..self.end, message_end);
-            self.end -= self.unread - message_end;
-            self.unread = message_end;
+            self.pull(self.unread, self.start + self.held);
         }
         self.make_space();
         self.storage.as_mut().get_mut(self.end..).unwrap_or_default()
@@ -96,14 +93,21 @@ impl<S: Storage> ReadBuffer<S> {
         // What is kept is moved to the front where that frees as much as it moves, so that the work stays linear in
         // the bytes received, or where there is no other space.
         if self.start > 0 && (self.end - self.start <= self.start || self.end == len) {
-            move_down(self.storage.as_mut(), self.start..self.end, 0);
-            self.unread -= self.start;
-            self.end -= self.start;
+            self.pull(self.start, 0);
             self.start = 0;
         }
         if self.end == len {
             self.storage.grow(self.end.saturating_add(1));
         }
+    }
+
+    /// Moves all from `from` on down to `to`, and what is unread with it.
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn pull(&mut self, from: usize, to: usize) {
+        move_down(self.storage.as_mut(), from..self.end, to);
+        self.unread -= from - to;
+        self.end -= from - to;
     }
 
     /// Says that the first `n` bytes of [`space`](Self::space) were read into. 0 is the end of the
@@ -113,14 +117,14 @@ impl<S: Storage> ReadBuffer<S> {
         let room = self.storage.as_ref().len().saturating_sub(self.end);
         if room > 0 {
             self.end += n.min(room);
-            self.eof |= n == 0;
+            self.open &= n > 0;
         }
     }
 
     /// Says that the stream has ended, where the caller learns it otherwise than by a read of 0 bytes.
     #[inline]
     pub fn end_of_stream(&mut self) {
-        self.eof = true;
+        self.open = false;
     }
 
     /// Copies bytes that were received elsewhere, such as those read behind an upgrade request by the
@@ -157,7 +161,7 @@ impl<S: Storage> ReadBuffer<S> {
         if self.inflated_len > 0 {
             return false;
         }
-        self.held == 0 && self.unread == self.end && !self.eof
+        self.open && self.held == 0 && self.unread == self.end
     }
 
     /// Gives memory that has grown back to the allocator, if the buffer is empty.
@@ -188,7 +192,7 @@ impl<S: Storage> ReadBuffer<S> {
     #[inline]
     #[must_use]
     pub const fn at_end(&self) -> bool {
-        self.eof
+        !self.open
     }
 
     pub(crate) const fn held(&self) -> usize {
@@ -197,7 +201,7 @@ impl<S: Storage> ReadBuffer<S> {
 
     /// Forgets all input, as a failed or finished connection does.
     pub(crate) fn discard(&mut self) {
-        (self.start, self.held, self.unread, self.end, self.eof) = (0, 0, 0, 0, false);
+        (self.start, self.held, self.unread, self.end, self.open) = (0, 0, 0, 0, true);
         #[cfg(feature = "deflate")]
         {
             self.inflated_len = 0;
@@ -232,7 +236,8 @@ impl<S: Storage> ReadBuffer<S> {
 
     #[inline]
     pub(crate) fn slice(&self, place: Range<usize>) -> &[u8] {
-        self.storage.as_ref().get(place).unwrap_or_else(nothing)
+        let before = self.storage.as_ref().get(..place.end).unwrap_or_else(nothing);
+        before.get(place.start..).unwrap_or_else(nothing)
     }
 }
 

@@ -1,9 +1,12 @@
 //! Where bytes to be sent are put.
 
+use core::num::NonZeroUsize;
+
 #[cfg(feature = "alloc")]
 use super::Growing;
 use super::{Storage, move_down};
 use crate::Error;
+use crate::config::SMALL;
 
 /// The least capacity of a [`WriteBuffer`] in bytes: a pong that is just leaving (131 with a masked
 /// header), the latest one that waits behind it (131), and a Close with a code alone (8).
@@ -43,10 +46,18 @@ pub struct WriteBuffer<S> {
     end: usize,
     /// Where, counted from `start`, a pong lies that a newer one takes the place of.
     pong: Option<usize>,
-    /// Where, counted from `start`, a payload belongs that lies elsewhere, and how much of it waits.
-    payload_at: usize,
-    payload: usize,
-    payload_len: usize,
+    /// What is sent of it lies elsewhere.
+    payload: Option<Payload>,
+}
+
+/// A payload that stays with the caller.
+#[derive(Clone, Copy, Debug)]
+struct Payload {
+    /// Where it belongs, counted from the start of what waits.
+    at: usize,
+    /// How much of it waits, and how much there was.
+    left: NonZeroUsize,
+    len: usize,
 }
 
 impl<S: Storage> WriteBuffer<S> {
@@ -54,15 +65,7 @@ impl<S: Storage> WriteBuffer<S> {
     #[inline]
     #[must_use]
     pub const fn new(storage: S) -> WriteBuffer<S> {
-        WriteBuffer {
-            storage,
-            start: 0,
-            end: 0,
-            pong: None,
-            payload_at: 0,
-            payload: 0,
-            payload_len: 0,
-        }
+        WriteBuffer { storage, start: 0, end: 0, pong: None, payload: None }
     }
 
     /// How many bytes it can hold, at most.
@@ -77,8 +80,12 @@ impl<S: Storage> WriteBuffer<S> {
     #[inline]
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        let end = if self.payload > 0 { self.start + self.payload_at } else { self.end };
-        self.storage.as_ref().get(self.start..end).unwrap_or_default()
+        let end = match self.payload {
+            Some(payload) => self.start + payload.at,
+            None => self.end,
+        };
+        let before = self.storage.as_ref().get(..end).unwrap_or_default();
+        before.get(self.start..).unwrap_or_default()
     }
 
     /// All that waits to be sent, in order, with the `payload` given to the last
@@ -87,12 +94,13 @@ impl<S: Storage> WriteBuffer<S> {
     #[must_use]
     pub fn slices<'a>(&'a self, payload: &'a [u8]) -> [&'a [u8]; 3] {
         let bytes = self.storage.as_ref();
-        let at = self.start + self.payload_at;
-        // Nothing stands in for a payload that is not the one announced.
-        match payload.get(self.payload_len - self.payload..) {
-            Some(rest) if self.payload > 0 && payload.len() == self.payload_len => {
-                [self.bytes(), rest, bytes.get(at..self.end).unwrap_or_default()]
-            }
+        match self.payload {
+            // Nothing stands in for a payload that is not the one announced.
+            Some(Payload { at, left, len }) if payload.len() == len => [
+                self.bytes(),
+                payload.get(len - left.get()..).unwrap_or_default(),
+                bytes.get(self.start + at..self.end).unwrap_or_default(),
+            ],
             _ => [self.bytes(), &[], &[]],
         }
     }
@@ -102,7 +110,11 @@ impl<S: Storage> WriteBuffer<S> {
     #[inline]
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.end - self.start + self.payload
+        let payload = match self.payload {
+            Some(payload) => payload.left.get(),
+            None => 0,
+        };
+        self.end - self.start + payload
     }
 
     /// Whether nothing waits to be sent.
@@ -117,25 +129,29 @@ impl<S: Storage> WriteBuffer<S> {
     #[inline]
     pub fn consume(&mut self, n: usize) {
         if n >= self.len() {
-            (self.start, self.end, self.pong, self.payload) = (0, 0, None, 0);
+            (self.start, self.end, self.pong, self.payload) = (0, 0, None, None);
             return;
         }
-        let before = if self.payload > 0 { self.payload_at } else { self.end - self.start };
-        let own = n.min(before);
+        let Some(payload) = self.payload else { return self.advance(n) };
+        let own = n.min(payload.at);
         self.advance(own);
-        if self.payload > 0 && own < n {
-            let payload = self.payload.min(n - own);
-            self.payload -= payload;
-            if self.payload == 0 {
-                self.advance((n - own - payload).min(self.end - self.start));
-            }
+        let n = n - own;
+        if n == 0 {
+            return;
+        }
+        let left = payload.left.get().saturating_sub(n);
+        self.payload = NonZeroUsize::new(left).map(|left| Payload { at: 0, left, ..payload });
+        if left == 0 {
+            self.advance((n - payload.left.get()).min(self.end - self.start));
         }
     }
 
     #[inline]
     fn advance(&mut self, n: usize) {
         self.start += n;
-        self.payload_at = self.payload_at.saturating_sub(n);
+        if let Some(payload) = &mut self.payload {
+            payload.at = payload.at.saturating_sub(n);
+        }
         // A pong that has begun to leave is not replaced any more.
         self.pong = self.pong.and_then(|at| at.checked_sub(n));
         if self.start == self.end {
@@ -146,10 +162,9 @@ impl<S: Storage> WriteBuffer<S> {
     /// Says that all of [`bytes`](Self::bytes) has been sent.
     #[inline]
     pub fn clear(&mut self) {
-        if self.payload == 0 {
-            (self.start, self.end, self.pong) = (0, 0, None);
-        } else {
-            self.consume(self.payload_at);
+        match self.payload {
+            None => (self.start, self.end, self.pong) = (0, 0, None),
+            Some(payload) => self.advance(payload.at),
         }
     }
 
@@ -171,7 +186,7 @@ impl<S: Storage> WriteBuffer<S> {
     pub(crate) fn make_way(&mut self, n: usize) -> usize {
         if let Some(at) = self.pong {
             self.end = self.start + at;
-        } else if self.end - self.start + n > PONG_BACKLOG || self.reserve(n, REPLY_ROOM).is_err() {
+        } else if self.end - self.start + n > PONG_BACKLOG || !self.reserve(n, REPLY_ROOM) {
             self.pong = Some(self.end - self.start);
         }
         if self.pong.is_some() { CLOSE_ROOM } else { REPLY_ROOM }
@@ -181,33 +196,29 @@ impl<S: Storage> WriteBuffer<S> {
     /// an answer of HTTP, none has to be.
     #[inline]
     pub(crate) fn room_beside(&mut self, n: usize, keep: usize) -> Result<&mut [u8], Error> {
-        self.reserve(n, keep)?;
-        if keep == REPLY_ROOM {
+        let fits = self.reserve(n, keep);
+        if keep == REPLY_ROOM && fits {
             // A pong with something behind it stays where it is.
             self.pong = None;
         }
-        self.tail(n)
+        let room = if fits {
+            self.storage.as_mut().get_mut(self.end..).and_then(|room| room.get_mut(..n))
+        } else {
+            None
+        };
+        room.ok_or(Error::BufferTooSmall { needed: n.saturating_add(keep) })
     }
 
-    /// Sees to it that `n` bytes fit behind what is there, with `keep` more behind them.
+    /// Sees to it that `n` bytes fit behind what is there, with `keep` more behind them, if they can.
     #[inline]
-    fn reserve(&mut self, n: usize, keep: usize) -> Result<(), Error> {
+    fn reserve(&mut self, n: usize, keep: usize) -> bool {
         let wanted = n.saturating_add(keep);
-        if wanted > self.storage.as_ref().len().saturating_sub(self.end) {
-            self.make_room(wanted)?;
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn tail(&mut self, n: usize) -> Result<&mut [u8], Error> {
-        let (start, end) = (self.end, self.end.saturating_add(n));
-        let room = self.storage.as_mut().get_mut(start..end);
-        room.ok_or(Error::BufferTooSmall { needed: n })
+        (!SMALL && wanted <= self.storage.as_ref().len().saturating_sub(self.end))
+            || self.make_room(wanted)
     }
 
     #[inline(never)]
-    fn make_room(&mut self, wanted: usize) -> Result<(), Error> {
+    fn make_room(&mut self, wanted: usize) -> bool {
         let len = self.end - self.start;
         // Moved only where that frees at least as much as it moves, or where growing is no way out:
         // the work of moving stays linear in the bytes sent.
@@ -217,22 +228,22 @@ impl<S: Storage> WriteBuffer<S> {
         }
         let size = self.end.saturating_add(wanted);
         if size > self.storage.limit() {
-            return Err(Error::BufferTooSmall { needed: wanted });
+            return false;
         }
         self.storage.grow(size);
-        Ok(())
+        true
     }
 
     /// Makes the first `n` bytes of the room just given part of what is to be sent.
     #[inline]
     pub(crate) fn commit(&mut self, n: usize) {
-        self.end = self.end.saturating_add(n).min(self.storage.as_ref().len());
+        self.end += n;
     }
 
     /// Makes a payload of `len` bytes, which stays with the caller, part of what is to be sent.
     pub(crate) fn commit_payload(&mut self, len: usize) {
-        self.payload_at = self.end - self.start;
-        (self.payload, self.payload_len) = (len, len);
+        let at = self.end - self.start;
+        self.payload = NonZeroUsize::new(len).map(|left| Payload { at, left, len });
     }
 
     /// How many bytes [`room`](Self::room) can give at most.
@@ -242,7 +253,7 @@ impl<S: Storage> WriteBuffer<S> {
     }
 
     pub(crate) const fn has_payload(&self) -> bool {
-        self.payload > 0
+        self.payload.is_some()
     }
 }
 
