@@ -53,6 +53,7 @@ pub enum Violation {
 
 impl Violation {
     /// The code of the Close frame that answers this (RFC 6455 section 7.4.1).
+    #[cfg_attr(target_os = "none", inline(never))]
     #[must_use]
     pub const fn close_code(self) -> CloseCode {
         match self {

@@ -4,6 +4,7 @@
 //! [`mask`](crate::mask) alone.
 
 use crate::Violation;
+use crate::config::SMALL;
 
 /// What a frame carries (RFC 6455 section 5.2). Reserved opcodes have no value here: they fail in
 /// [`FrameHeader::parse`].
@@ -186,9 +187,14 @@ impl FrameHeader {
     #[cfg_attr(target_os = "none", inline(never))]
     #[must_use]
     pub fn encode(&self) -> EncodedHeader {
+        let mut bytes = [0; Self::MAX_LEN];
+        if SMALL {
+            let len = Self::len_for(self.payload_len, self.mask.is_some()) as u8;
+            self.put(&mut bytes.iter_mut());
+            return EncodedHeader { bytes, len };
+        }
         let (first, masked) = self.bits();
         let key = self.mask.unwrap_or_default();
-        let mut bytes = [0; Self::MAX_LEN];
         let [b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13] = &mut bytes;
         *b0 = first;
         let key_at = match self.payload_len {
@@ -213,6 +219,28 @@ impl FrameHeader {
         EncodedHeader { bytes, len: key_at + (masked >> 5) }
     }
 
+    /// Puts the header where `to` is and moves that on, a byte at a time: less code than [`encode`](Self::encode), and
+    /// slower.
+    #[inline]
+    pub(crate) fn put(&self, to: &mut core::slice::IterMut<u8>) {
+        let (first, masked) = self.bits();
+        let (short, more) = match self.payload_len {
+            len @ 0..=125 => (len as u8, 0),
+            126..=0xFFFF => (126, 16),
+            _ => (127, 64),
+        };
+        put(to, first);
+        put(to, masked | short);
+        let mut shift = more;
+        while shift > 0 {
+            shift -= 8;
+            put(to, (self.payload_len >> shift) as u8);
+        }
+        for byte in self.mask.iter().flatten() {
+            put(to, *byte);
+        }
+    }
+
     /// The first byte, and the mask bit of the second.
     #[inline]
     pub(crate) fn bits(&self) -> (u8, u8) {
@@ -230,6 +258,13 @@ impl FrameHeader {
             _ => 10,
         };
         if masked { base + 4 } else { base }
+    }
+}
+
+#[inline]
+fn put(to: &mut core::slice::IterMut<u8>, byte: u8) {
+    if let Some(to) = to.next() {
+        *to = byte;
     }
 }
 

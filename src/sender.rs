@@ -222,12 +222,12 @@ impl<R: Role> Sender<R> {
         };
         #[cfg(not(feature = "deflate"))]
         let compressed = false;
-        if !compressed {
-            self.frame(opcode, fin, bytes, tx)?;
+        let put = if compressed { Ok(()) } else { self.frame(opcode, fin, bytes, tx) };
+        if put.is_ok() {
+            self.utf8 = utf8;
+            self.fragmented = if fin { None } else { Some(kind) };
         }
-        self.utf8 = utf8;
-        self.fragmented = if fin { None } else { Some(kind) };
-        Ok(())
+        put
     }
 
     /// The state of the text behind the next fragment.
@@ -382,9 +382,9 @@ impl<R: Role> Sender<R> {
             return Err(Misuse::InvalidCloseCode.into());
         }
         let keep = if reason.is_empty() { 0 } else { REPLY_ROOM };
-        self.fill(OpCode::Close, true, [number, reason.as_bytes()], tx, keep)?;
-        self.closed = true;
-        Ok(())
+        let put = self.fill(OpCode::Close, true, number, reason.as_bytes(), tx, keep);
+        self.closed = put.is_ok();
+        put
     }
 
     /// Puts the pong that answers a ping with this payload. Unlike [`pong`](Self::pong) it always fits in a buffer of
@@ -405,7 +405,7 @@ impl<R: Role> Sender<R> {
         }
         let keep =
             tx.make_way(FrameHeader::len_for(payload.len() as u64, R::MASKS) + payload.len());
-        self.fill(OpCode::Pong, true, [&[], payload], tx, keep)
+        self.fill(OpCode::Pong, true, &[], payload, tx, keep)
     }
 
     #[inline]
@@ -453,7 +453,7 @@ impl<R: Role> Sender<R> {
                 REPLY_ROOM,
             );
         }
-        self.fill(opcode, fin, [&[], payload], tx, REPLY_ROOM)
+        self.fill(opcode, fin, &[], payload, tx, REPLY_ROOM)
     }
 
     #[inline(never)]
@@ -461,13 +461,13 @@ impl<R: Role> Sender<R> {
         &mut self,
         opcode: OpCode,
         fin: bool,
-        parts: [&[u8]; 2],
+        begin: &[u8],
+        rest: &[u8],
         tx: &mut WriteBuffer<S>,
         keep: usize,
     ) -> Result<(), Error> {
-        let payload_len = parts[0].len() + parts[1].len();
-        let header_len = FrameHeader::len_for(payload_len as u64, R::MASKS);
-        self.fill_behind(header_len, opcode, fin, parts, tx, keep)
+        let header_len = FrameHeader::len_for((begin.len() + rest.len()) as u64, R::MASKS);
+        self.fill_behind(header_len, opcode, fin, [begin, rest], tx, keep)
     }
 
     /// Puts one frame, whose header takes `header_len` bytes. The room is asked for first, so that no key is drawn for
@@ -483,11 +483,26 @@ impl<R: Role> Sender<R> {
         keep: usize,
     ) -> Result<(), Error> {
         let payload_len = begin.len() + rest.len();
-        let len = header_len.saturating_add(payload_len);
+        // A slice is half of the address space at most: nothing overflows.
+        let len = header_len + payload_len;
         let out = tx.room_beside(len, keep)?;
         let key = self.role.key()?;
         let header = header(opcode, fin, payload_len, key);
-        if let Some((head, body)) = out.split_at_mut_checked(header_len) {
+        if SMALL {
+            // Byte by byte; a loop has no lengths to compare, and no panic where they differ.
+            let mut to = out.iter_mut();
+            header.put(&mut to);
+            let body = to.into_slice();
+            let mut to = body.iter_mut();
+            for part in [begin, rest] {
+                for (from, to) in part.iter().zip(&mut to) {
+                    *to = *from;
+                }
+            }
+            if let Some(key) = key {
+                mask(body, key);
+            }
+        } else if let Some((head, body)) = out.split_at_mut_checked(header_len) {
             put_header(&header, head);
             match key {
                 // Small processors go over it twice, and save the code.
@@ -518,14 +533,17 @@ fn header(opcode: OpCode, fin: bool, len: usize, mask: Option<[u8; 4]>) -> Frame
 /// Puts a header where it is sent from, which is as long as the header.
 #[inline]
 fn put_header(header: &FrameHeader, to: &mut [u8]) {
+    if SMALL {
+        return header.put(&mut to.iter_mut());
+    }
     let (bits, masked) = header.bits();
     let key = match to {
         // Most frames are short, and their headers not worth the call of a general copy.
-        [first, second, key @ ..] if !SMALL && header.payload_len <= 125 => {
+        [first, second, key @ ..] if header.payload_len <= 125 => {
             (*first, *second) = (bits, masked | header.payload_len as u8);
             key
         }
-        [first, second, high, low, key @ ..] if !SMALL && header.payload_len <= 0xFFFF => {
+        [first, second, high, low, key @ ..] if header.payload_len <= 0xFFFF => {
             (*first, *second) = (bits, masked | 126);
             [*high, *low] = (header.payload_len as u16).to_be_bytes();
             key
@@ -539,16 +557,8 @@ fn put_header(header: &FrameHeader, to: &mut [u8]) {
 
 /// Copies as much as there is of both. The lengths are equal, or the source is the shorter one; unlike
 /// `copy_from_slice` this needs no panic to say so.
-#[cfg_attr(not(target_os = "none"), inline)]
-#[cfg_attr(target_os = "none", inline(never))]
+#[inline]
 fn put(from: &[u8], to: &mut [u8]) {
-    if SMALL {
-        // A loop has no lengths to compare. At opt-level "z" the other form keeps its panic.
-        for (to, from) in to.iter_mut().zip(from) {
-            *to = *from;
-        }
-        return;
-    }
     let len = from.len().min(to.len());
     if let (Some(from), Some(to)) = (from.get(..len), to.get_mut(..len)) {
         to.copy_from_slice(from);
