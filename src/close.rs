@@ -6,6 +6,7 @@
 use core::fmt;
 
 use crate::Violation;
+use crate::utf8::is_utf8;
 
 /// The longest reason in bytes: a control frame carries 125, two of them are the code
 /// (RFC 6455, section 5.5).
@@ -91,6 +92,7 @@ impl CloseCode {
     /// assert!(CloseCode::new(4999).is_sendable());
     /// assert!(!CloseCode::ABNORMAL.is_sendable());
     /// ```
+    #[cfg_attr(target_os = "none", inline(never))]
     #[must_use]
     pub const fn is_sendable(self) -> bool {
         matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
@@ -116,17 +118,18 @@ impl fmt::Display for CloseCode {
 }
 
 /// What a Close frame says: a code and a reason meant for people and logs, in the frame's own buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Close<'b> {
     code: CloseCode,
-    reason: &'b str,
+    /// Known to be UTF-8, and made into text when asked for: on a small device that is code of its own.
+    reason: &'b [u8],
 }
 
 impl<'b> Close<'b> {
     /// A code with a reason, as they are: nothing is checked or cut here.
     #[must_use]
     pub const fn new(code: CloseCode, reason: &'b str) -> Self {
-        Self { code, reason }
+        Self { code, reason: reason.as_bytes() }
     }
 
     /// Reads the unmasked payload of a Close frame (RFC 6455, sections 5.5.1 and 7.1.5).
@@ -161,10 +164,10 @@ impl<'b> Close<'b> {
         if !code.is_sendable() {
             return Err(Violation::InvalidCloseCode);
         }
-        match core::str::from_utf8(reason) {
-            Ok(reason) => Ok(Self::new(code, reason)),
-            Err(_) => Err(Violation::InvalidUtf8),
+        if !is_utf8(reason) {
+            return Err(Violation::InvalidUtf8);
         }
+        Ok(Self { code, reason })
     }
 
     /// The code; [`NO_STATUS_RECEIVED`](CloseCode::NO_STATUS_RECEIVED) when the frame had none.
@@ -176,7 +179,16 @@ impl<'b> Close<'b> {
     /// The reason, empty when none was given.
     #[must_use]
     pub const fn reason(&self) -> &'b str {
-        self.reason
+        match core::str::from_utf8(self.reason) {
+            Ok(reason) => reason,
+            Err(_) => "",
+        }
+    }
+}
+
+impl fmt::Debug for Close<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Close").field("code", &self.code).field("reason", &self.reason()).finish()
     }
 }
 

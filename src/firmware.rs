@@ -66,7 +66,9 @@
 //!
 //! For flash, build with `opt-level = "s"` or `"z"`, `lto = "fat"`, `codegen-units = 1` and `panic = "abort"`. On a target
 //! without an operating system (`target_os = "none"`) the crate itself leaves out what only saves time; what it does
-//! is the same.
+//! is the same. There UTF-8 is checked byte by byte, and a `&str` is made when you ask for one: the first call of
+//! [`Chunk::text`], [`Close::reason`] or [`WebSocket::receive`] brings in some 600 bytes of `core`. A chunk's bytes are
+//! checked without them.
 //!
 //! # Entropy
 //!
@@ -93,3 +95,6 @@
 //! [`Config::max_headers`]: crate::Config::max_headers
 //! [`WebSocket::established`]: crate::WebSocket::established
 //! [`EntropyError`]: crate::EntropyError
+//! [`Chunk::text`]: crate::Chunk::text
+//! [`Close::reason`]: crate::Close::reason
+//! [`WebSocket::receive`]: crate::WebSocket::receive

@@ -1,5 +1,7 @@
 //! UTF-8 validation of text that arrives in pieces (RFC 6455 section 8.1, RFC 3629).
 
+use crate::config::SMALL;
+
 /// Validates UTF-8 piece by piece and finds the first byte that cannot belong to any valid text, as
 /// soon as it is there: surrogates, overlong forms and code points above U+10FFFF are found at the
 /// byte that gives them away, not at the end of the sequence.
@@ -42,6 +44,13 @@ impl Utf8 {
     /// # Errors
     /// The index in `bytes` of the first bad byte. The state is of no use then.
     pub fn check(&mut self, bytes: &[u8]) -> Result<(), usize> {
+        if SMALL {
+            // What goes eight bytes at a time is in `core`, and as large as all that is here.
+            for (i, &byte) in bytes.iter().enumerate() {
+                self.step(byte).map_err(|()| i)?;
+            }
+            return Ok(());
+        }
         let mut rest = bytes;
         while self.needed > 0 {
             let Some((&byte, tail)) = rest.split_first() else { return Ok(()) };
@@ -66,17 +75,16 @@ impl Utf8 {
             *self = Utf8 { needed: self.needed - 1, ..Utf8::new() };
             return Ok(());
         }
-        let (needed, low, high) = match byte {
+        let (low, high) = match byte {
             0x00..=0x7F => return Ok(()),
-            0xC2..=0xDF => (1, 0x80, 0xBF),
-            0xE0 => (2, 0xA0, 0xBF),
-            0xED => (2, 0x80, 0x9F),
-            0xE1..=0xEF => (2, 0x80, 0xBF),
-            0xF0 => (3, 0x90, 0xBF),
-            0xF1..=0xF3 => (3, 0x80, 0xBF),
-            0xF4 => (3, 0x80, 0x8F),
-            _ => return Err(()),
+            0x80..=0xC1 | 0xF5..=0xFF => return Err(()),
+            0xE0 => (0xA0, 0xBF),
+            0xED => (0x80, 0x9F),
+            0xF0 => (0x90, 0xBF),
+            0xF4 => (0x80, 0x8F),
+            _ => (0x80, 0xBF),
         };
+        let needed = 1 + u8::from(byte >= 0xE0) + u8::from(byte >= 0xF0);
         *self = Utf8 { needed, low, high };
         Ok(())
     }
@@ -95,6 +103,15 @@ pub(crate) fn from_utf8(bytes: &[u8]) -> Option<&str> {
     return simdutf8::basic::from_utf8(bytes).ok();
     #[cfg(not(feature = "simdutf8"))]
     return core::str::from_utf8(bytes).ok();
+}
+
+/// Whether all of `bytes` is UTF-8, where no text is to be made of it.
+pub(crate) fn is_utf8(bytes: &[u8]) -> bool {
+    if SMALL {
+        let mut utf8 = Utf8::new();
+        return utf8.check(bytes).is_ok() && utf8.is_complete();
+    }
+    from_utf8(bytes).is_some()
 }
 
 fn valid_up_to(bytes: &[u8]) -> usize {

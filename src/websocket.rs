@@ -283,11 +283,15 @@ impl<R: Role> WebSocket<R> {
         }
         let at_end = rx.at_end();
         match self.receiver.read(rx, delivery) {
-            Ok(Some(Incoming::Data(chunk))) => Some(match chunk.text() {
-                _ if delivery == Delivery::Chunks || !chunk.is_whole() => Event::Chunk(chunk),
-                Some(text) => Event::Text(text),
-                None => Event::Binary(chunk.bytes()),
-            }),
+            Ok(Some(Incoming::Data(chunk))) => {
+                if delivery == Delivery::Chunks || !chunk.is_whole() {
+                    return Some(Event::Chunk(chunk));
+                }
+                Some(match chunk.text() {
+                    Some(text) => Event::Text(text),
+                    None => Event::Binary(chunk.bytes()),
+                })
+            }
             Ok(Some(Incoming::Ping(payload))) => Some(self.ping(payload, tx)),
             Ok(Some(Incoming::Pong(payload))) => Some(Event::Pong(payload)),
             Ok(Some(Incoming::Close(close))) => Some(self.closed_by_peer(close, tx)),

@@ -1,6 +1,7 @@
 //! What a receiver hands out.
 
 use crate::close::Close;
+use crate::config::SMALL;
 use crate::frame::MessageKind;
 
 /// What a [`Receiver`](crate::Receiver) found in its input. Borrows the input, never the receiver.
@@ -23,7 +24,7 @@ pub enum Incoming<'b> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chunk<'b> {
     pub(super) bytes: &'b [u8],
-    /// The same bytes, where they are all of a text message.
+    /// The same bytes, where they are all of a text message; made when asked for where flash counts.
     pub(super) text: Option<&'b str>,
     pub(super) kind: MessageKind,
     pub(super) first: bool,
@@ -48,6 +49,12 @@ impl<'b> Chunk<'b> {
     /// The text, where this chunk [is all](Self::is_whole) of a text message.
     #[must_use]
     pub const fn text(&self) -> Option<&'b str> {
+        if SMALL && self.is_whole() && matches!(self.kind, MessageKind::Text) && !self.compressed {
+            return match core::str::from_utf8(self.bytes) {
+                Ok(text) => Some(text),
+                Err(_) => None,
+            };
+        }
         self.text
     }
 

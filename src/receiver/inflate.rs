@@ -6,6 +6,7 @@ use super::step::What;
 use super::{Receiver, State};
 use crate::Violation;
 use crate::buffer::{ReadBuffer, Storage};
+use crate::config::SMALL;
 use crate::frame::MessageKind;
 
 impl Receiver {
@@ -48,17 +49,20 @@ impl Receiver {
         if last {
             self.state = State::Idle;
         }
-        if last && self.fresh {
+        if last && self.fresh && !SMALL {
             return Ok(Some((rx.release_inflated(), What::Whole(self.kind))));
         }
         let text = self.kind == MessageKind::Text;
         let len = rx.inflated_len();
         if whole {
             // RFC 6455 8.1: what is not UTF-8 fails when it is there, not when the message is.
-            if text && self.utf8.check(rx.inflated(before..len)).is_err() {
+            if text
+                && (self.utf8.check(rx.inflated(before..len)).is_err()
+                    || last && !self.utf8.is_complete())
+            {
                 return self.fail(Violation::InvalidUtf8);
             }
-            return Ok(None);
+            return Ok(last.then(|| (rx.release_inflated(), What::Whole(self.kind))));
         }
         if len == 0 && !last {
             return Ok(None);

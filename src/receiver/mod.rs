@@ -11,6 +11,7 @@ use step::What;
 
 use crate::buffer::{ReadBuffer, Storage};
 use crate::close::Close;
+use crate::config::SMALL;
 #[cfg(feature = "deflate")]
 use crate::deflate::Inflation;
 use crate::frame::MessageKind;
@@ -49,6 +50,7 @@ pub struct Receiver {
     message_len: u64,
     max_frame: u64,
     max_message: u64,
+    /// How many frames the current message may still have.
     fragments: u32,
     max_fragments: u32,
     /// The key for the next payload byte.
@@ -97,6 +99,9 @@ pub(crate) enum Delivery {
 /// Room for one message where messages are handed out in chunks.
 const NO_LIMIT: u64 = u64::MAX;
 
+/// The longest payload that a frame's header can tell of (RFC 6455 section 5.2).
+const MOST: u64 = u64::MAX >> 1;
+
 impl Receiver {
     /// Receives as a server: the peer's frames must be masked.
     #[must_use]
@@ -112,6 +117,8 @@ impl Receiver {
 
     pub(crate) const fn new(config: Config, masked: bool) -> Receiver {
         let (max_frame, max_message) = (config.max_frame_size, config.max_message_size);
+        // No frame is longer than this, and an eighth more of it does not overflow.
+        let max_frame = if max_frame > MOST { MOST } else { max_frame };
         Receiver {
             remaining: 0,
             message_len: 0,
@@ -180,13 +187,17 @@ impl Receiver {
         &mut self,
         input: &mut &'b mut [u8],
     ) -> Result<Option<Incoming<'b>>, Violation> {
-        let found = self.step(input, NO_LIMIT)?;
-        let bytes = core::mem::take(input);
-        let Some((item, rest)) = bytes.split_at_mut_checked(found.skip + found.len) else {
-            return Ok(None);
-        };
-        *input = rest;
-        self.item(item.get(found.skip..).unwrap_or_default(), found.what)
+        loop {
+            let found = self.step(input, NO_LIMIT)?;
+            let bytes = core::mem::take(input);
+            let Some((item, rest)) = bytes.split_at_mut_checked(found.skip + found.len) else {
+                return Ok(None);
+            };
+            *input = rest;
+            if found.skip == 0 || !matches!(found.what, What::More) {
+                return self.item(item.get(found.skip..).unwrap_or_default(), found.what);
+            }
+        }
     }
 
     /// Takes the next item out of `rx`, messages whole, as [`WebSocket::receive`](crate::WebSocket::receive) does
@@ -215,13 +226,14 @@ impl Receiver {
     }
 
     /// The next item, if there is anything to look at. Most calls that find nothing find an empty buffer.
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn read<'b, S: Storage>(
         &mut self,
         rx: &'b mut ReadBuffer<S>,
         delivery: Delivery,
     ) -> Result<Option<Incoming<'b>>, Violation> {
-        if rx.is_empty() && self.is_waiting() {
+        if !SMALL && rx.is_empty() && self.is_waiting() {
             return Ok(None);
         }
         self.read_any(rx, delivery)
@@ -239,7 +251,7 @@ impl Receiver {
 
     /// Whole messages are chunks held back until the last one is there. Positions are found first, and the
     /// buffer is borrowed for the event once, at the end.
-    #[inline(never)]
+    #[cfg_attr(not(target_os = "none"), inline(never))]
     fn read_any<'b, S: Storage>(
         &mut self,
         rx: &'b mut ReadBuffer<S>,
@@ -247,12 +259,7 @@ impl Receiver {
     ) -> Result<Option<Incoming<'b>>, Violation> {
         // A message that was begun as chunks ends as chunks.
         let whole = delivery == Delivery::Messages && (self.whole || !self.in_message());
-        self.whole &= whole;
         let room = if whole { (rx.capacity() as u64).min(NO_LIMIT - 1) } else { NO_LIMIT };
-        // The buffer may be another than the one in which the message was found to fit.
-        if self.state == State::Message && (rx.held() as u64).saturating_add(self.rest()) > room {
-            return self.fail(Violation::MessageTooBig);
-        }
         let (place, what) = loop {
             #[cfg(feature = "deflate")]
             if self.is_inflating() || (!whole && rx.inflated_len() > 0) {
@@ -284,9 +291,16 @@ impl Receiver {
                     if last {
                         break (rx.release_held(), What::Whole(self.kind));
                     }
-                    if rx.unread().is_empty() {
+                    // The buffer may be another than the one in which the message was found to fit.
+                    if rx.held() as u64 + self.rest() > room {
+                        return self.fail(Violation::MessageTooBig);
+                    }
+                    if !SMALL && rx.unread().is_empty() {
                         return Ok(None);
                     }
+                }
+                What::More if found.skip > 0 => {
+                    rx.take(found.skip, 0);
                 }
                 what => break (rx.take(found.skip, found.len), what),
             }
@@ -316,6 +330,7 @@ impl Receiver {
             What::Whole(kind) => {
                 let text = match kind {
                     MessageKind::Binary => None,
+                    MessageKind::Text if SMALL => None,
                     MessageKind::Text => match from_utf8(bytes) {
                         Some(text) => Some(text),
                         None => return self.broken_text(bytes),
@@ -325,13 +340,11 @@ impl Receiver {
             }
             What::Chunk { last } => {
                 let first = core::mem::replace(&mut self.fresh, false);
+                self.whole = false;
                 let (kind, compressed) = (self.kind, self.compressed);
                 // A whole message behind a header that came alone: the same as if they had come together.
-                let text = if first && last && kind == MessageKind::Text && !compressed {
-                    from_utf8(bytes)
-                } else {
-                    None
-                };
+                let whole = first && last && kind == MessageKind::Text && !compressed;
+                let text = if whole && !SMALL { from_utf8(bytes) } else { None };
                 Chunk { bytes, text, kind, first, last, compressed }
             }
             What::Ping => return Ok(Some(Incoming::Ping(bytes))),

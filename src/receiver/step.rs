@@ -21,7 +21,7 @@ pub(super) struct Found {
 
 #[derive(Clone, Copy)]
 pub(super) enum What {
-    /// Nothing, until more bytes arrive.
+    /// Nothing, until more bytes arrive; or where `skip` is not 0, a header that there may be more behind.
     More,
     /// A message in one piece. Text is not validated: whoever makes the `&str` does it.
     Whole(MessageKind),
@@ -102,6 +102,15 @@ impl Receiver {
 
     #[inline(never)]
     fn step_any(&mut self, input: &mut [u8], room: u64) -> Result<Found, Violation> {
+        let found = self.find(input, room);
+        if let Err(violation) = found {
+            self.state = State::Failed(violation);
+        }
+        found
+    }
+
+    #[inline]
+    fn find(&mut self, input: &mut [u8], room: u64) -> Result<Found, Violation> {
         match self.state {
             State::Failed(violation) => return Err(violation),
             State::Closed => return Ok(Found { skip: 0, len: 0, what: What::More }),
@@ -109,83 +118,75 @@ impl Receiver {
             #[cfg(feature = "deflate")]
             State::Inflating => {}
         }
-        let mut skip = 0;
-        loop {
-            let mut whole = false;
-            if self.remaining == 0 {
-                let rest = input.get_mut(skip..).unwrap_or_default();
-                let judge = |opcode, rsv, masked| self.judge(opcode, rsv, masked);
-                let (header, header_len) = match FrameHeader::parse_and(rest, judge) {
-                    Ok(Some(header)) => header,
-                    Ok(None) => return Ok(Found { skip, len: 0, what: What::More }),
-                    Err(violation) => return self.fail(violation),
+        let (mut skip, mut whole) = (0, false);
+        if self.remaining == 0 {
+            let judge = |opcode, rsv, masked| self.judge(opcode, rsv, masked);
+            let Some((header, header_len)) = FrameHeader::parse_and(input, judge)? else {
+                return Ok(Found { skip, len: 0, what: What::More });
+            };
+            let payload = input.get_mut(header_len..).unwrap_or_default();
+            if header.opcode.is_control() {
+                let Some(payload) = payload.get_mut(..header.payload_len as usize) else {
+                    return Ok(Found { skip, len: 0, what: What::More });
                 };
-                if let Err(violation) = self.judge_size(&header, room) {
-                    return self.fail(violation);
+                if let Some(key) = header.mask {
+                    mask(payload, key);
                 }
-                let payload = rest.get_mut(header_len..).unwrap_or_default();
-                if header.opcode.is_control() {
-                    let Some(payload) = payload.get_mut(..header.payload_len as usize) else {
-                        return Ok(Found { skip, len: 0, what: What::More });
-                    };
-                    if let Some(key) = header.mask {
-                        mask(payload, key);
-                    }
-                    let what = match header.opcode {
-                        OpCode::Ping => What::Ping,
-                        OpCode::Pong => What::Pong,
-                        _ => What::Close,
-                    };
-                    return Ok(Found { skip: skip + header_len, len: payload.len(), what });
-                }
-                whole = header.fin
-                    && self.state == State::Idle
-                    && header.rsv == 0
-                    && payload.len() as u64 >= header.payload_len;
-                self.begin(&header, room != NO_LIMIT);
-                skip += header_len;
-                if header.payload_len == 0 && !header.fin {
-                    continue;
-                }
+                let what = match header.opcode {
+                    OpCode::Ping => What::Ping,
+                    OpCode::Pong => What::Pong,
+                    _ => What::Close,
+                };
+                return Ok(Found { skip: header_len, len: payload.len(), what });
             }
-            let rest = input.get_mut(skip..).unwrap_or_default();
-            let len = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(rest.len());
-            if len == 0 && self.remaining > 0 {
+            whole = !SMALL
+                && header.fin
+                && self.state == State::Idle
+                && header.rsv == 0
+                && payload.len() as u64 >= header.payload_len;
+            self.begin(&header, room)?;
+            skip = header_len;
+            if header.payload_len == 0 && !header.fin {
                 return Ok(Found { skip, len: 0, what: What::More });
             }
-            let payload = rest.get_mut(..len).unwrap_or_default();
-            if self.masked {
-                self.key = mask(payload, self.key);
-            }
-            self.remaining -= len as u64;
-            let last = self.fin && self.remaining == 0;
-            if last {
-                self.state = State::Idle;
-            }
-            if whole {
-                return Ok(Found { skip, len, what: What::Whole(self.kind) });
-            }
-            let found = Found { skip, len, what: What::Chunk { last } };
-            if self.kind == MessageKind::Binary || self.compressed {
-                return Ok(found);
-            }
-            // The end of a text that is collected is not checked twice: whoever makes the `&str` goes through all of it.
-            if last && room != NO_LIMIT {
-                return Ok(found);
-            }
-            let good = match self.utf8.check(payload) {
-                Err(good) => good,
-                // RFC 6455 8.1: a message that ends inside a character is not UTF-8 either.
-                Ok(()) if last && !self.utf8.is_complete() => len,
-                Ok(()) => return Ok(found),
-            };
-            self.state = State::Failed(Violation::InvalidUtf8);
-            if good == 0 {
-                return Err(Violation::InvalidUtf8);
-            }
-            // The good part first: whoever gets the input in smaller pieces got it, too.
-            return Ok(Found { skip, len: good, what: What::Chunk { last: false } });
         }
+        let rest = input.get_mut(skip..).unwrap_or_default();
+        let len = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(rest.len());
+        if len == 0 && self.remaining > 0 {
+            return Ok(Found { skip, len: 0, what: What::More });
+        }
+        let payload = rest.get_mut(..len).unwrap_or_default();
+        if self.masked {
+            self.key = mask(payload, self.key);
+        }
+        self.remaining -= len as u64;
+        let last = self.fin && self.remaining == 0;
+        if last {
+            self.state = State::Idle;
+        }
+        if whole {
+            return Ok(Found { skip, len, what: What::Whole(self.kind) });
+        }
+        let found = Found { skip, len, what: What::Chunk { last } };
+        if self.kind == MessageKind::Binary || self.compressed {
+            return Ok(found);
+        }
+        // The end of a text that is collected is not checked twice: whoever makes the `&str` goes through all of it.
+        if last && room != NO_LIMIT && !SMALL {
+            return Ok(found);
+        }
+        let good = match self.utf8.check(payload) {
+            Err(good) => good,
+            // RFC 6455 8.1: a message that ends inside a character is not UTF-8 either.
+            Ok(()) if last && !self.utf8.is_complete() => len,
+            Ok(()) => return Ok(found),
+        };
+        if good == 0 {
+            return Err(Violation::InvalidUtf8);
+        }
+        // The good part first: whoever gets the input in smaller pieces got it, too.
+        self.state = State::Failed(Violation::InvalidUtf8);
+        Ok(Found { skip, len: good, what: What::Chunk { last: false } })
     }
 
     /// The rules of a header that depend on the role, the extensions and what came before.
@@ -212,44 +213,8 @@ impl Receiver {
         }
     }
 
-    /// The limits of a data frame.
-    fn judge_size(&self, header: &FrameHeader, room: u64) -> Result<(), Violation> {
-        if header.opcode.is_control() {
-            return Ok(());
-        }
-        let starts = header.opcode != OpCode::Continuation;
-        let (before, fragments) = if starts { (0, 0) } else { (self.message_len, self.fragments) };
-        if fragments >= self.max_fragments {
-            return Err(Violation::TooManyFragments);
-        }
-        let compressed = if starts { header.rsv != 0 } else { self.compressed };
-        // Where the message's limit is the frame's, it is meant for what is inflated: what does not compress may be
-        // an eighth longer on the wire.
-        let slack = if compressed && self.max_frame == self.max_message {
-            self.max_message / 8 + 64
-        } else {
-            0
-        };
-        if header.payload_len > self.max_frame.saturating_add(slack) {
-            return Err(Violation::FrameTooBig);
-        }
-        if !compressed {
-            let message_len = before.saturating_add(header.payload_len);
-            if message_len > self.max_message
-                || before.saturating_add(room_for(header.payload_len, header.fin)) > room
-            {
-                return Err(Violation::MessageTooBig);
-            }
-        }
-        Ok(())
-    }
-
-    /// How much room the rest of the current frame takes behind what is held of its message.
-    pub(super) fn rest(&self) -> u64 {
-        if self.compressed { 0 } else { room_for(self.remaining, self.fin) }
-    }
-
-    fn begin(&mut self, header: &FrameHeader, whole: bool) {
+    /// Begins a data frame, if it is within the limits.
+    fn begin(&mut self, header: &FrameHeader, room: u64) -> Result<(), Violation> {
         if header.opcode != OpCode::Continuation {
             self.kind = match header.opcode {
                 OpCode::Text => MessageKind::Text,
@@ -258,22 +223,46 @@ impl Receiver {
             self.state = State::Message;
             self.compressed = header.rsv != 0;
             self.message_len = 0;
-            self.fragments = 0;
+            self.fragments = self.max_fragments;
             self.utf8 = Utf8::new();
             self.fresh = true;
-            self.whole = whole;
+            self.whole = room != NO_LIMIT;
         }
-        // Neither can overflow: `judge` compared both with their limits.
-        self.fragments = self.fragments.saturating_add(1);
-        self.message_len = self.message_len.saturating_add(header.payload_len);
+        let Some(fragments) = self.fragments.checked_sub(1) else {
+            return Err(Violation::TooManyFragments);
+        };
+        let mut max_frame = self.max_frame;
+        // Where the message's limit is the frame's, it is meant for what is inflated: what does not compress may be
+        // an eighth longer on the wire.
+        if self.compressed && max_frame == self.max_message {
+            max_frame += max_frame / 8 + 64;
+        }
+        if header.payload_len > max_frame {
+            return Err(Violation::FrameTooBig);
+        }
+        if !self.compressed {
+            self.message_len = self.message_len.saturating_add(header.payload_len);
+            if self.message_len > self.max_message
+                || self.message_len.saturating_add(room_behind(header.fin)) > room
+            {
+                return Err(Violation::MessageTooBig);
+            }
+        }
+        self.fragments = fragments;
         self.remaining = header.payload_len;
         self.fin = header.fin;
         self.key = header.mask.unwrap_or_default();
+        Ok(())
+    }
+
+    /// How much room the rest of the current frame takes behind what is held of its message.
+    pub(super) fn rest(&self) -> u64 {
+        if self.compressed { 0 } else { self.remaining + room_behind(self.fin) }
     }
 }
 
-/// How much room the payload of a frame takes where its message is held. If the frame does not end the message, there has
-/// to be room for the control frames that may come before the next one.
-const fn room_for(payload_len: u64, fin: bool) -> u64 {
-    if fin { payload_len } else { payload_len.saturating_add(READ_BUFFER_MIN as u64) }
+/// How much room there has to be behind a frame where its message is held. If it does not end the message: room for the
+/// control frames that may come before the next one.
+const fn room_behind(fin: bool) -> u64 {
+    if fin { 0 } else { READ_BUFFER_MIN as u64 }
 }
