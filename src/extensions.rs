@@ -22,6 +22,8 @@
 
 use core::fmt;
 
+use crate::ascii::Ascii;
+
 /// Reads a list of extensions from the values of one or several header lines, in order.
 ///
 /// The iterator gives an error once, at the element that breaks the grammar, and ends there: whoever receives it must
@@ -70,8 +72,8 @@ where
 /// One element of the list: a name and its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extension<'a> {
-    name: &'a str,
-    /// From behind the name to the end of the element; known to be well-formed.
+    name: Token<'a>,
+    /// From behind the name and white space to the end of the element; known to be well-formed.
     parameters: &'a [u8],
 }
 
@@ -79,7 +81,7 @@ impl<'a> Extension<'a> {
     /// The name, exactly as written.
     #[must_use]
     pub const fn name(&self) -> &'a str {
-        self.name
+        self.name.as_str()
     }
 
     /// The parameters in order, repeated ones included.
@@ -108,7 +110,7 @@ impl<'a> Iterator for Parameters<'a> {
 /// One parameter: a name, and a value if it has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parameter<'a> {
-    name: &'a str,
+    name: Token<'a>,
     value: Option<Value<'a>>,
 }
 
@@ -116,7 +118,7 @@ impl<'a> Parameter<'a> {
     /// The name, exactly as written.
     #[must_use]
     pub const fn name(&self) -> &'a str {
-        self.name
+        self.name.as_str()
     }
 
     /// The value, or `None` where the name stands alone.
@@ -132,7 +134,7 @@ impl<'a> Parameter<'a> {
 #[derive(Clone, Copy)]
 pub struct Value<'a> {
     /// Without the quotes, with the backslashes. No token holds a backslash, so what is one is known.
-    raw: &'a str,
+    raw: Token<'a>,
 }
 
 impl<'a> Value<'a> {
@@ -140,13 +142,13 @@ impl<'a> Value<'a> {
     pub fn chars(&self) -> impl Iterator<Item = char> + Clone + use<'a> {
         // An escape stands for the character behind it, and a token holds no backslash: leaving every backslash out is
         // the whole of it.
-        self.raw.chars().filter(|&character| character != '\\')
+        self.raw.0.iter().filter(|&&byte| byte != b'\\').map(|&byte| char::from(byte))
     }
 
     /// The token as a slice of the header, if it was written without escapes.
     #[must_use]
     pub fn as_str(&self) -> Option<&'a str> {
-        if self.raw.as_bytes().contains(&b'\\') { None } else { Some(self.raw) }
+        if self.raw.0.contains(&b'\\') { None } else { Some(self.raw.as_str()) }
     }
 }
 
@@ -182,6 +184,25 @@ impl fmt::Debug for Value<'_> {
     }
 }
 
+/// Bytes known to be ASCII, which nobody has asked for as text yet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Token<'a>(&'a [u8]);
+
+impl<'a> Token<'a> {
+    const fn as_str(self) -> &'a str {
+        match core::str::from_utf8(self.0) {
+            Ok(text) => text,
+            Err(_) => "",
+        }
+    }
+}
+
+impl fmt::Debug for Token<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(formatter)
+    }
+}
+
 /// A list of extensions that breaks the grammar of RFC 6455 section 9.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExtensionSyntaxError;
@@ -194,27 +215,22 @@ impl fmt::Display for ExtensionSyntaxError {
 
 impl core::error::Error for ExtensionSyntaxError {}
 
-/// `extension = token *( ";" parameter )`, and what follows its comma or the end of the line.
+/// `extension = token *( ";" parameter )`, and what follows it: nothing or a comma.
 fn element(input: &[u8]) -> Option<(Extension<'_>, &[u8])> {
     let (name, parameters) = token(input)?;
     let mut rest = parameters;
-    loop {
-        rest = trim_space(rest);
-        match rest.first() {
-            None | Some(b',') => break,
-            Some(_) => (_, rest) = parameter(rest)?,
-        }
+    while !matches!(rest, [] | [b',', ..]) {
+        (_, rest) = parameter(rest)?;
     }
     let length = parameters.len().checked_sub(rest.len())?;
     let parameters = parameters.get(..length)?;
     Some((Extension { name, parameters }, rest))
 }
 
-/// `";" token [ "=" ( token | quoted-string ) ]`, and what follows it.
+/// `";" token [ "=" ( token | quoted-string ) ]`, and what follows it and white space.
 fn parameter(input: &[u8]) -> Option<(Parameter<'_>, &[u8])> {
-    let rest = trim_space(input).strip_prefix(b";")?;
-    let (name, rest) = token(trim_space(rest))?;
-    let Some(value) = trim_space(rest).strip_prefix(b"=") else {
+    let (name, rest) = token(trim_space(input.strip_prefix(b";")?))?;
+    let Some(value) = rest.strip_prefix(b"=") else {
         return Some((Parameter { name, value: None }, rest));
     };
     let value = trim_space(value);
@@ -226,17 +242,17 @@ fn parameter(input: &[u8]) -> Option<(Parameter<'_>, &[u8])> {
     Some((Parameter { name, value }, rest))
 }
 
-/// One or more token characters (RFC 9110 section 5.6.2), and what follows them.
-fn token(input: &[u8]) -> Option<(&str, &[u8])> {
-    let rest = trim_start(input, is_token);
+/// One or more token characters (RFC 9110 section 5.6.2), and what follows them and white space.
+fn token(input: &[u8]) -> Option<(Token<'_>, &[u8])> {
+    let rest = trim_start(input, |byte| TOKEN.has(byte));
     let length = input.len().checked_sub(rest.len())?;
     let token = input.get(..length).filter(|token| !token.is_empty())?;
-    Some((core::str::from_utf8(token).ok()?, rest))
+    Some((Token(token), trim_space(rest)))
 }
 
-/// What follows the opening quote of a quoted string, up to the closing one and from behind it on; only if it stands
-/// for a token.
-fn quoted_token(input: &[u8]) -> Option<(&str, &[u8])> {
+/// What follows the opening quote of a quoted string, up to the closing one and from behind it and white space on; only if
+/// it stands for a token.
+fn quoted_token(input: &[u8]) -> Option<(Token<'_>, &[u8])> {
     let mut escaped = false;
     let mut empty = true;
     for (index, &byte) in input.iter().enumerate() {
@@ -244,9 +260,9 @@ fn quoted_token(input: &[u8]) -> Option<(&str, &[u8])> {
             b'\\' if !escaped => escaped = true,
             b'"' if !escaped => {
                 let raw = input.get(..index).filter(|_| !empty)?;
-                return Some((core::str::from_utf8(raw).ok()?, input.get(index + 1..)?));
+                return Some((Token(raw), trim_space(input.get(index + 1..)?)));
             }
-            _ if is_token(byte) => {
+            _ if TOKEN.has(byte) => {
                 escaped = false;
                 empty = false;
             }
@@ -270,25 +286,8 @@ const fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
-pub(crate) const fn is_token(byte: u8) -> bool {
-    matches!(
-        byte,
-        b'!' | b'#'
-            | b'$'
-            | b'%'
-            | b'&'
-            | b'\''
-            | b'*'
-            | b'+'
-            | b'-'
-            | b'.'
-            | b'^'
-            | b'_'
-            | b'`'
-            | b'|'
-            | b'~'
-    ) || byte.is_ascii_alphanumeric()
-}
+/// The characters of a token (RFC 9110 section 5.6.2).
+pub(crate) const TOKEN: &Ascii = &Ascii::alphanumeric_and(b"!#$%&'*+-.^_`|~");
 
 #[cfg(test)]
 mod tests {

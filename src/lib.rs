@@ -105,6 +105,7 @@ extern crate std;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod ascii;
 mod buffer;
 mod close;
 mod config;

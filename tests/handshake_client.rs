@@ -223,10 +223,14 @@ fn rule_15_what_is_no_answer_fails() {
     for line in ["X : y", "X", " X: y", "X: a\rb", "X: a\nY: b", "X: \0", "X\u{e9}: y"] {
         fails(&response("", &[line]), "Malformed");
     }
+    // A bare LF at the end of any line, the empty one included.
+    let whole = response("", &[]);
+    for (at, _) in whole.iter().enumerate().filter(|&(_, &byte)| byte == b'\r') {
+        fails(&[&whole[..at], &whole[at + 1..]].concat(), "Malformed");
+    }
     let many = response("", &["X: y"; 62]);
     fails(&many, "TooManyHeaders");
     accepted(&response("", &["X: y"; 61]));
-    let whole = response("", &[]);
     let limit = |bytes: usize| {
         client_by(Config::default().max_head_size(bytes as u32), &[], &whole, |_, _, _| {})
     };

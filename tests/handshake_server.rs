@@ -438,6 +438,10 @@ fn rule_11_header_lines_are_read_strictly() {
     accepted(&[b"\r\n", REQUEST].concat());
     refused(b"\r\n\r\n", "Malformed", 400);
     refused(&[b"\n", REQUEST].concat(), "Malformed", 400);
+    // A bare LF at the end of any line, the empty one included.
+    for (at, _) in REQUEST.iter().enumerate().filter(|&(_, &byte)| byte == b'\r') {
+        refused(&[&REQUEST[..at], &REQUEST[at + 1..]].concat(), "Malformed", 400);
+    }
 }
 
 /// Rule 11: values arrive as the bytes that they were.

@@ -4,7 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{Agreement, DeflateConfig, HandshakeError};
-use crate::extensions;
+use crate::ascii::{Ascii, until};
+use crate::extensions::{self, TOKEN};
 
 /// RFC 6455 section 1.3.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -33,8 +34,9 @@ pub fn accept_key(key: &[u8]) -> [u8; 28] {
 /// The same for a key of the right length. That it is known here spares firmware what would deal with others.
 pub(super) fn accept_of(key: &[u8; KEY_LEN]) -> [u8; 28] {
     let mut text = [0; KEY_LEN + GUID.len()];
-    for (to, from) in text.iter_mut().zip(key.iter().chain(GUID)) {
-        *to = *from;
+    if let Some((start, end)) = text.split_first_chunk_mut() {
+        *start = *key;
+        end.copy_from_slice(GUID);
     }
     encode_digest(&digest(&text))
 }
@@ -53,11 +55,18 @@ fn encode_digest(digest: &[u8; 20]) -> [u8; 28] {
     accept
 }
 
-/// The base64 of a nonce: the `Sec-WebSocket-Key` of a request. 16 bytes always make 24 characters.
-#[inline(never)]
+/// The base64 of a nonce: the `Sec-WebSocket-Key` of a request.
 pub(super) fn encode_nonce(nonce: &[u8; 16]) -> [u8; KEY_LEN] {
-    let mut key = [0; KEY_LEN];
-    let _ = STANDARD.encode_slice(nonce, &mut key);
+    // As the start of 20 bytes, so that base64 is there for one length only. The bits behind the last byte are zeros, as
+    // they have to be; the padding takes the place of the last two characters.
+    let mut bytes = [0; 20];
+    let mut key = [b'='; KEY_LEN];
+    if let Some(start) = bytes.first_chunk_mut() {
+        *start = *nonce;
+    }
+    for (to, from) in key.iter_mut().zip(encode_digest(&bytes)).take(22) {
+        *to = from;
+    }
     key
 }
 
@@ -67,8 +76,7 @@ pub(super) fn encode_nonce(nonce: &[u8; 16]) -> [u8; KEY_LEN] {
 fn key_of(value: &[u8]) -> Option<&[u8; KEY_LEN]> {
     let key = <&[u8; KEY_LEN]>::try_from(value).ok()?;
     let letters = key.strip_suffix(b"==")?;
-    let known = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'+' || *byte == b'/';
-    letters.iter().all(known).then_some(key)
+    BASE64.has_all(letters).then_some(key)
 }
 
 /// A request to open a WebSocket that keeps the rules of RFC 6455 section 4.2.1.
@@ -91,50 +99,39 @@ impl<'a> Upgrade<'a> {
         I::IntoIter: Clone,
     {
         let headers = headers.into_iter();
-        let (mut body, mut upgrade, mut connection) = (false, false, false);
-        let mut host = Once::Missing;
-        let (mut key, mut version) = (Once::Missing, Once::Missing);
-        let (mut protocols, mut offers_extensions) = (false, false);
-        for (name, value) in headers.clone() {
-            match Field::of(name) {
-                Field::Host => host = host.and(trim(value)),
-                Field::ContentLength => body |= trim(value) != b"0",
-                Field::TransferEncoding => body = true,
-                Field::Upgrade => upgrade |= has_token(value, b"websocket"),
-                Field::Connection => connection |= has_token(value, b"upgrade"),
-                Field::Key => key = key.and(trim(value)),
-                Field::Version => version = version.and(trim(value)),
-                Field::Protocol => protocols = true,
-                Field::Extensions => offers_extensions = true,
-                Field::Accept | Field::Other => {}
-            }
-        }
-        // RFC 9112 3.2: 400 to a request without a Host, with more than one, or with one that is no host.
-        if !matches!(host, Once::Value(host) if is_host(host)) {
+        let mut good_extensions = true;
+        let found = Found::in_headers(headers.clone(), |list| {
+            good_extensions &= extensions::parse([list]).all(|extension| extension.is_ok());
+        });
+        let [host, key, version, ..] = found.once;
+        // RFC 9112 3.2: 400 to a request without a Host, with more than one, or with one that is no host. It may be
+        // empty.
+        if !HOST.has_all(host) {
             return Err(HandshakeError::Host);
         }
-        if !upgrade {
+        if !found.upgrade {
             return Ok(None);
         }
         if method != "GET" {
             return Err(HandshakeError::Method);
         }
-        if body {
+        if found.body {
             return Err(HandshakeError::Body);
         }
-        if !connection {
+        if !found.connection {
             return Err(HandshakeError::Connection);
         }
-        if !matches!(version, Once::Value(b"13")) {
+        if version != b"13" {
             return Err(HandshakeError::Version);
         }
-        let Once::Value(key) = key else { return Err(HandshakeError::Key) };
         let key = key_of(key).ok_or(HandshakeError::Key)?;
-        if protocols {
-            check_offered(headers.clone())?;
+        if found.has(Field::Protocol) {
+            check_offered(headers)?;
         }
-        if offers_extensions {
-            check_extensions(headers)?;
+        // RFC 6455 9.1: whoever receives a value that does not conform "MUST immediately _Fail the WebSocket
+        // Connection_".
+        if !good_extensions {
+            return Err(HandshakeError::Extension);
         }
         Ok(Some(Upgrade { key }))
     }
@@ -202,37 +199,26 @@ pub(super) fn check_answer<'a>(
     headers: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
     deflate: Option<DeflateConfig>,
 ) -> Result<(Option<&'a str>, Option<Agreement>), HandshakeError> {
-    let (mut upgrade, mut connection) = (false, false);
-    let (mut accept, mut protocol) = (Once::Missing, Once::Missing);
     let mut extensions = false;
-    for (name, value) in headers.clone() {
-        match Field::of(name) {
-            Field::Upgrade => upgrade |= has_token(value, b"websocket"),
-            Field::Connection => connection |= has_token(value, b"upgrade"),
-            Field::Accept => accept = accept.and(trim(value)),
-            Field::Protocol => protocol = protocol.and(trim(value)),
-            // RFC 6455 4.1: an extension "that was not present in the client's handshake" fails; an
-            // empty list names none.
-            Field::Extensions if !trim(value).is_empty() => extensions = true,
-            _ => {}
-        }
-    }
+    // RFC 6455 4.1: an extension "that was not present in the client's handshake" fails; an empty list names none.
+    let found = Found::in_headers(headers.clone(), |list| extensions |= !list.is_empty());
+    let [.., accept, protocol] = found.once;
     if extensions && deflate.is_none() {
         return Err(HandshakeError::Extension);
     }
-    if !upgrade {
+    if !found.upgrade {
         return Err(HandshakeError::Upgrade);
     }
-    if !connection {
+    if !found.connection {
         return Err(HandshakeError::Connection);
     }
-    if !matches!(accept, Once::Value(value) if value == expected) {
+    if accept != expected {
         return Err(HandshakeError::Accept);
     }
-    let protocol = match protocol {
-        Once::Missing => None,
-        Once::Value(value) => Some(token(value).ok_or(HandshakeError::Subprotocol)?),
-        Once::Repeated => return Err(HandshakeError::Subprotocol),
+    let protocol = if found.has(Field::Protocol) {
+        Some(token(protocol).ok_or(HandshakeError::Subprotocol)?)
+    } else {
+        None
     };
     #[cfg(feature = "deflate")]
     let agreement = match deflate.filter(|_| extensions) {
@@ -312,31 +298,62 @@ fn check_offered<'a>(
     Ok(())
 }
 
-fn check_extensions<'a>(
-    headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
-) -> Result<(), HandshakeError> {
-    // RFC 6455 9.1: whoever receives a value that does not conform "MUST immediately _Fail the WebSocket
-    // Connection_".
-    match extension_list(headers).find_map(Result::err) {
-        Some(_) => Err(HandshakeError::Extension),
-        None => Ok(()),
-    }
+/// What the header lines of either head say, found in one pass over them.
+struct Found<'a> {
+    /// Which fields there are, a bit for each.
+    fields: u16,
+    /// The values of those that have to be there once, white space around them left out, in the order of [`Field`].
+    /// [`NOT_ONCE`] stands for those that are not.
+    once: [&'a [u8]; 5],
+    /// Whether the field holds what asks for a WebSocket.
+    upgrade: bool,
+    connection: bool,
+    /// Whether a body follows.
+    body: bool,
 }
 
-/// A header that has to be there once.
-#[derive(Clone, Copy)]
-enum Once<'a> {
-    Missing,
-    Value(&'a [u8]),
-    Repeated,
-}
+/// No header of those that have to be there once may say this.
+const NOT_ONCE: &[u8] = b",";
 
-impl<'a> Once<'a> {
-    fn and(self, value: &'a [u8]) -> Once<'a> {
-        match self {
-            Once::Missing => Once::Value(value),
-            _ => Once::Repeated,
+impl<'a> Found<'a> {
+    /// Goes through the headers; `extension_list` is given the lists of extensions. None of their elements goes on in
+    /// the next line.
+    fn in_headers(
+        headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+        mut extension_list: impl FnMut(&'a [u8]),
+    ) -> Found<'a> {
+        let mut found = Found {
+            fields: 0,
+            once: [NOT_ONCE; 5],
+            upgrade: false,
+            connection: false,
+            body: false,
+        };
+        for (name, value) in headers {
+            let field = Field::of(name);
+            if field == Field::Other {
+                continue;
+            }
+            let value = trim(value);
+            let repeated = found.has(field);
+            if let Some(once) = found.once.get_mut(field as usize) {
+                *once = if repeated { NOT_ONCE } else { value };
+            }
+            found.fields |= 1 << field as u16;
+            match field {
+                Field::Upgrade => found.upgrade |= has_token(value, b"websocket"),
+                Field::Connection => found.connection |= has_token(value, b"upgrade"),
+                Field::ContentLength => found.body |= value != b"0",
+                Field::TransferEncoding => found.body = true,
+                Field::Extensions => extension_list(value),
+                _ => {}
+            }
         }
+        found
+    }
+
+    const fn has(&self, field: Field) -> bool {
+        self.fields >> field as u16 & 1 == 1
     }
 }
 
@@ -344,13 +361,13 @@ impl<'a> Once<'a> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Field {
     Host,
-    Upgrade,
-    Connection,
     Key,
     Version,
-    Protocol,
-    Extensions,
     Accept,
+    Protocol,
+    Upgrade,
+    Connection,
+    Extensions,
     ContentLength,
     TransferEncoding,
     Other,
@@ -358,34 +375,37 @@ pub(super) enum Field {
 
 impl Field {
     pub(super) fn of(name: &[u8]) -> Field {
-        const FIELDS: [(&[u8], Field); 10] = [
-            (b"host", Field::Host),
-            (b"upgrade", Field::Upgrade),
-            (b"connection", Field::Connection),
-            (b"sec-websocket-key", Field::Key),
-            (b"sec-websocket-version", Field::Version),
-            (b"sec-websocket-protocol", Field::Protocol),
-            (b"sec-websocket-extensions", Field::Extensions),
-            (b"sec-websocket-accept", Field::Accept),
-            (b"content-length", Field::ContentLength),
-            (b"transfer-encoding", Field::TransferEncoding),
-        ];
-        let known = FIELDS.iter().find(|(field, _)| name.eq_ignore_ascii_case(field));
-        known.map_or(Field::Other, |&(_, field)| field)
+        // A name's length tells which it can be.
+        let (known, field): (&[u8], Field) = match name.len() {
+            4 => (b"host", Field::Host),
+            7 => (b"upgrade", Field::Upgrade),
+            10 => (b"connection", Field::Connection),
+            14 => (b"content-length", Field::ContentLength),
+            17 if matches!(name, [b'T' | b't', ..]) => {
+                (b"transfer-encoding", Field::TransferEncoding)
+            }
+            17 => (b"sec-websocket-key", Field::Key),
+            20 => (b"sec-websocket-accept", Field::Accept),
+            21 => (b"sec-websocket-version", Field::Version),
+            22 => (b"sec-websocket-protocol", Field::Protocol),
+            24 => (b"sec-websocket-extensions", Field::Extensions),
+            _ => return Field::Other,
+        };
+        if name.eq_ignore_ascii_case(known) { field } else { Field::Other }
     }
 }
 
-/// Whether this can be a host and a port: only characters that are in some (RFC 3986 section 3.2). It may be empty.
-fn is_host(value: &[u8]) -> bool {
-    value.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+;=".contains(byte))
-}
+/// What can be in a host and a port (RFC 3986 section 3.2).
+const HOST: &Ascii = &Ascii::alphanumeric_and(b"-._~:[]%!$&'()*+;=");
+
+/// What base64 is made of, but for the padding.
+const BASE64: &Ascii = &Ascii::alphanumeric_and(b"+/");
 
 /// Takes the next element off a comma-separated list (RFC 9110 section 5.6.1); empty ones are left out.
 fn next_element<'a>(list: &mut &'a [u8]) -> Option<&'a [u8]> {
     while !list.is_empty() {
-        let end = list.iter().position(|&byte| byte == b',').unwrap_or(list.len());
-        let element = trim(list.get(..end).unwrap_or_default());
-        *list = list.get(end + 1..).unwrap_or_default();
+        let element = trim(until(list, b','));
+        *list = list.get(1..).unwrap_or_default();
         if !element.is_empty() {
             return Some(element);
         }
@@ -412,9 +432,5 @@ pub(super) fn trim(mut value: &[u8]) -> &[u8] {
 
 /// `value`, if it is a token (RFC 9110 section 5.6.2).
 pub(super) fn token(value: &[u8]) -> Option<&str> {
-    if value.is_empty() || !value.iter().all(|&byte| extensions::is_token(byte)) {
-        None
-    } else {
-        core::str::from_utf8(value).ok()
-    }
+    if value.is_empty() || !TOKEN.has_all(value) { None } else { core::str::from_utf8(value).ok() }
 }

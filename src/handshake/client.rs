@@ -4,9 +4,9 @@
 use alloc::boxed::Box;
 
 use super::accept::{Field, accept_of, check_answer, encode_nonce};
-use super::head::{find_end, parse_response};
+use super::head::{Lines, find_end, parse_response};
 use super::message::{Request, put};
-use super::{Agreement, DeflateConfig, HandshakeError, Pending, ResponseHead};
+use super::{Agreement, HandshakeError, Pending, ResponseHead};
 use crate::buffer::{ReadBuffer, Storage, WriteBuffer};
 #[cfg(feature = "deflate")]
 use crate::deflate::Deflation;
@@ -201,8 +201,16 @@ pub(crate) fn receive<'b, E: Entropy, S: Storage, T: Storage>(
     let offered = ws.sender.deflation.as_ref().map(|deflation| deflation.config());
     #[cfg(not(feature = "deflate"))]
     let offered = None;
-    match judge(rx.slice(head), limits, &ws.sender.role().nonce, offered) {
-        Ok((response, agreement)) if response.status == 101 => {
+    let nonce = &ws.sender.role().nonce;
+    let judged = parse_response(rx.slice(head), limits.headers, |status, lines| match status {
+        101 => {
+            let accept = accept_of(&encode_nonce(nonce));
+            check_answer(&accept, lines, offered).map(Verdict::Accepted)
+        }
+        _ => Ok(Verdict::Refused { body: body_len(status, lines) }),
+    });
+    match judged {
+        Ok((status, headers, Verdict::Accepted((subprotocol, agreement)))) => {
             #[cfg(feature = "deflate")]
             match (agreement, offered) {
                 (Some(agreement), Some(config)) => ws.begin_deflate(agreement, &config),
@@ -210,50 +218,43 @@ pub(crate) fn receive<'b, E: Entropy, S: Storage, T: Storage>(
             }
             #[cfg(not(feature = "deflate"))]
             let None = agreement;
-            let subprotocol = response.subprotocol.is_some();
-            ws.phase = Phase::Answer(Pending::Response { subprotocol });
-            Some(Event::Response(response))
+            ws.phase = Phase::Answer(Pending::Response { subprotocol: subprotocol.is_some() });
+            Some(Event::Response(ResponseHead { status, headers, subprotocol }))
         }
-        Ok((response, _)) => {
+        Ok((status, headers, Verdict::Refused { body })) => {
             ws.sender.shut();
-            ws.phase = Phase::Body { remaining: body_len(&response) };
-            Some(Event::Refused(response))
+            ws.phase = Phase::Body { remaining: body };
+            Some(Event::Refused(ResponseHead { status, headers, subprotocol: None }))
         }
         Err(error) => Some(Event::Failed(ws.fail(Failure::Handshake(error), tx))),
     }
 }
 
-/// RFC 9110 15.2: any number of interim answers may come before the one that counts, and mean nothing.
-fn is_interim(head: &[u8]) -> bool {
-    let [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9', b' ', b'1', rest @ ..] = head
-    else {
-        return false;
-    };
-    matches!(rest, [b'0'..=b'9', b'0'..=b'9', b' ' | b'\r', ..]) && !rest.starts_with(b"01")
+/// What the header lines of an answer say.
+enum Verdict<'b> {
+    /// A 101: the subprotocol that was chosen, and what was agreed on compression.
+    Accepted((Option<&'b str>, Option<Agreement>)),
+    /// Any other, behind which so many bytes of body follow.
+    Refused { body: u64 },
 }
 
-fn judge<'b>(
-    head: &'b [u8],
-    limits: HeadLimits,
-    nonce: &[u8; 16],
-    offered: Option<DeflateConfig>,
-) -> Result<(ResponseHead<'b>, Option<Agreement>), HandshakeError> {
-    let (status, headers) = parse_response(head, limits.headers)?;
-    let (subprotocol, agreement) = match status {
-        101 => check_answer(&accept_of(&encode_nonce(nonce)), headers.clone(), offered)?,
-        _ => (None, None),
-    };
-    Ok((ResponseHead { status, headers, subprotocol }, agreement))
+/// RFC 9110 15.2: any number of interim answers may come before the one that counts, and mean nothing.
+fn is_interim(head: &[u8]) -> bool {
+    match head.strip_prefix(b"HTTP/1.") {
+        Some([b'0'..=b'9', b' ', b'1', b'0', b'1', ..]) => false,
+        Some([b'0'..=b'9', b' ', b'1', b'0'..=b'9', b'0'..=b'9', b' ' | b'\r', ..]) => true,
+        _ => false,
+    }
 }
 
 /// How many bytes of body follow; up to the end of the stream, unless a length says otherwise (RFC 9112 section
 /// 6.3).
-fn body_len(response: &ResponseHead<'_>) -> u64 {
-    if response.status == 204 || response.status == 304 {
+fn body_len(status: u16, lines: Lines<'_, '_>) -> u64 {
+    if status == 204 || status == 304 {
         return 0;
     }
     let mut length = None;
-    for (name, value) in response.headers() {
+    for (name, value) in lines {
         length = match (Field::of(name), length) {
             (Field::ContentLength, None) => Some(decimal(value).unwrap_or(u64::MAX)),
             // Two lengths, or one beside a coding that has its own: the stream's end tells.

@@ -1,9 +1,10 @@
 //! The peer's HTTP head: where it ends, what it says, and a view of it where it lies.
 
 use core::mem::MaybeUninit;
+use core::ops::Range;
 
 use super::accept::{token, trim};
-use super::{HandshakeError, extension_list, subprotocols};
+use super::{HandshakeError, Upgrade, extension_list, subprotocols};
 use crate::buffer::{ReadBuffer, Storage};
 use crate::config::SMALL;
 use crate::extensions::Extensions;
@@ -16,7 +17,7 @@ pub struct RequestHead<'b> {
     pub(super) target: &'b str,
     pub(super) headers: Headers<'b>,
     /// Answers the key, if this is a request to open a WebSocket.
-    pub(super) upgrade: Option<super::Upgrade<'b>>,
+    pub(super) upgrade: Option<Upgrade<'b>>,
 }
 
 impl<'b> RequestHead<'b> {
@@ -158,8 +159,8 @@ fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((line.strip_suffix(b"\r").unwrap_or(line), rest.get(1..)?))
 }
 
-/// Finds the end of the head in the unread input: its length in bytes, or `None` until more is there. Each byte is
-/// searched once, however the input is cut; `searched` remembers how far.
+/// Finds the end of the head in the unread input: its length in bytes, or `None` until more is there. However the input
+/// is cut, all but the last two bytes are searched once; `searched` remembers how far.
 pub(super) fn find_end<S: Storage>(
     rx: &ReadBuffer<S>,
     limits: HeadLimits,
@@ -168,77 +169,99 @@ pub(super) fn find_end<S: Storage>(
     let max = rx.capacity().min(limits.size as usize);
     let bytes = rx.unread();
     let bytes = bytes.get(..max).unwrap_or(bytes);
-    let mut at = *searched as usize;
-    while let Some(line) = bytes.get(at..).and_then(line_feed) {
-        // Ends at an empty line; whether its line end is a proper one is judged with the others.
-        let next = at + line + 1;
-        match bytes.get(next..).unwrap_or_default() {
-            [b'\n', ..] => return Ok(Some(next + 1)),
-            [b'\r', b'\n', ..] => return Ok(Some(next + 2)),
-            [] | [b'\r'] => {
-                *searched = (next - 1) as u32;
-                return if bytes.len() >= max {
-                    Err(HandshakeError::HeadTooLarge)
-                } else {
-                    Ok(None)
-                };
+    let end = behind_empty_line(bytes, *searched as usize);
+    *searched = bytes.len().saturating_sub(2) as u32;
+    if end.is_none() && bytes.len() >= max { Err(HandshakeError::HeadTooLarge) } else { Ok(end) }
+}
+
+/// The place behind the first empty line that follows another line, from `at` on. Whether its line end is a proper one is
+/// judged with the others.
+fn behind_empty_line(bytes: &[u8], mut at: usize) -> Option<usize> {
+    if !SMALL {
+        // A line that begins with CR or LF is empty, or none of a good head. A compiler looks for several at once.
+        let last = bytes.len().saturating_sub(3);
+        while at < last {
+            let end = last.min(at.saturating_add(BLOCK));
+            let pairs = bytes.get(at..end)?.iter().zip(bytes.get(at + 1..)?);
+            if pairs.fold(false, |any, (&a, &b)| any | (a == b'\n') & (b & 0xF0 == 0)) {
+                break;
             }
-            _ => at = next,
+            at = end;
         }
     }
-    *searched = bytes.len() as u32;
-    if bytes.len() >= max { Err(HandshakeError::HeadTooLarge) } else { Ok(None) }
+    let mut rest = bytes.get(at..)?;
+    loop {
+        match rest {
+            [b'\n', b'\n', ..] => return Some(at + 2),
+            [b'\n', b'\r', b'\n', ..] => return Some(at + 3),
+            [_, behind @ ..] => rest = behind,
+            [] => return None,
+        }
+        at += 1;
+    }
 }
+
+/// How many bytes are looked at before one is looked at for itself.
+const BLOCK: usize = 256;
 
 /// Makes the version of a request of HTTP/1.2 or a later 1.x, which HTTP/1.1 serves as well (RFC 9110 section 2.5), the
 /// one that the parser knows.
 pub(super) fn accept_later_versions(head: &mut [u8]) {
-    let line = head.get_mut(..line_end(head)).unwrap_or_default();
-    if let [.., b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor @ b'2'..=b'9', b'\r', b'\n'] = line
-    {
+    if let Some([b'1', b'.', minor @ b'2'..=b'9']) = version(head).and_then(|at| head.get_mut(at)) {
         *minor = b'1';
     }
 }
 
-/// Parses a whole request head: its method, target and headers.
+/// Parses a whole request head, and judges it.
 pub(super) fn parse_request(
     head: &[u8],
     max_headers: u16,
-) -> Result<(&str, &str, Headers<'_>), HandshakeError> {
-    check_line_ends(head)?;
-    let parse = match max_headers {
-        0..=16 => request_with::<16>,
-        17..=32 => request_with::<32>,
-        33..=64 => request_with::<64>,
-        _ => request_with::<128>,
-    };
-    let (method, target) = parse(head, usize::from(max_headers))?;
-    Ok((method, target, headers_of(head)))
+) -> Result<RequestHead<'_>, HandshakeError> {
+    with_room(max_headers, |lines| {
+        let (method, target, lines) = request_into(head, lines)?;
+        let headers = check_lines(head, lines)?;
+        let upgrade = Upgrade::of_request(method, Lines(lines.iter()))?;
+        Ok(RequestHead { method, target, headers, upgrade })
+    })
 }
 
-/// The array takes its room on the stack for the time of this call only.
+/// Room for so many header lines. An array takes its room on the stack for the time of this call only.
+fn with_room<'b, R>(
+    max_headers: u16,
+    mut parse: impl FnMut(&mut [MaybeUninit<httparse::Header<'b>>]) -> R,
+) -> R {
+    let parse: &mut dyn FnMut(&mut [MaybeUninit<httparse::Header<'b>>]) -> R = &mut parse;
+    let max_headers = usize::from(max_headers);
+    match max_headers {
+        0..=16 => with_array::<16, R>(max_headers, parse),
+        17..=32 => with_array::<32, R>(max_headers, parse),
+        33..=64 => with_array::<64, R>(max_headers, parse),
+        _ => with_array::<128, R>(max_headers, parse),
+    }
+}
+
 #[inline(never)]
-fn request_with<const N: usize>(
-    head: &[u8],
+fn with_array<'b, const N: usize, R>(
     max_headers: usize,
-) -> Result<(&str, &str), HandshakeError> {
+    parse: &mut dyn FnMut(&mut [MaybeUninit<httparse::Header<'b>>]) -> R,
+) -> R {
     let mut lines = [const { MaybeUninit::uninit() }; N];
-    request_into(head, lines.get_mut(..max_headers.min(N)).unwrap_or_default())
+    parse(lines.get_mut(..max_headers.min(N)).unwrap_or_default())
 }
 
 /// What `httparse` makes of it; a function of its own for the same reason as `digest` in [`super::accept`].
 #[inline(never)]
-fn request_into<'b>(
+fn request_into<'h, 'b>(
     head: &'b [u8],
-    lines: &mut [MaybeUninit<httparse::Header<'b>>],
-) -> Result<(&'b str, &'b str), HandshakeError> {
+    lines: &'h mut [MaybeUninit<httparse::Header<'b>>],
+) -> Result<(&'b str, &'b str, &'h [httparse::Header<'b>]), HandshakeError> {
     let mut request = httparse::Request::new(&mut []);
     let whole = request.parse_with_uninit_headers(head, lines);
     match (whole, request.method, request.path, request.version) {
         (Ok(httparse::Status::Complete(len)), Some(method), Some(target), Some(1))
             if len == head.len() =>
         {
-            Ok((method, target))
+            Ok((method, target, request.headers))
         }
         (Ok(httparse::Status::Complete(_)), _, _, Some(0)) => Err(HandshakeError::HttpVersion),
         (Err(httparse::Error::Version), ..) if names_a_version(head) => {
@@ -249,45 +272,39 @@ fn request_into<'b>(
     }
 }
 
-/// Whether a request line has three parts, of which the last is a version of HTTP, whichever it is.
+/// Where at the end of a request line a version of HTTP is named, whichever it is.
+fn version(head: &[u8]) -> Option<Range<usize>> {
+    let line = head.get(..line_end(head))?.strip_suffix(b"\r\n")?;
+    let (parts, digits) = line.split_last_chunk::<3>()?;
+    let named = parts.ends_with(b" HTTP/") && matches!(digits, [b'0'..=b'9', b'.', b'0'..=b'9']);
+    named.then_some(parts.len()..line.len())
+}
+
+/// Whether a request line has three parts, of which the last is a version of HTTP.
 fn names_a_version(head: &[u8]) -> bool {
-    let line = head.get(..line_end(head)).unwrap_or_default();
-    line.iter().filter(|&&byte| byte == b' ').count() == 2
-        && matches!(
-            line,
-            [.., b' ', b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9', b'\r', b'\n']
-        )
+    let parts = version(head).and_then(|version| head.get(..version.start));
+    parts.is_some_and(|parts| parts.iter().filter(|&&byte| byte == b' ').count() == 2)
 }
 
-/// Parses a whole response head: its status and headers.
-pub(super) fn parse_response(
-    head: &[u8],
+/// Parses a whole response head; `judge` is given its status and its header lines.
+pub(super) fn parse_response<'b, V>(
+    head: &'b [u8],
     max_headers: u16,
-) -> Result<(u16, Headers<'_>), HandshakeError> {
-    check_line_ends(head)?;
-    let parse = match max_headers {
-        0..=16 => response_with::<16>,
-        17..=32 => response_with::<32>,
-        33..=64 => response_with::<64>,
-        _ => response_with::<128>,
-    };
-    let status = parse(head, usize::from(max_headers))?;
-    Ok((status, headers_of(head)))
-}
-
-/// As [`request_with`].
-#[inline(never)]
-fn response_with<const N: usize>(head: &[u8], max_headers: usize) -> Result<u16, HandshakeError> {
-    let mut lines = [const { MaybeUninit::uninit() }; N];
-    response_into(head, lines.get_mut(..max_headers.min(N)).unwrap_or_default())
+    judge: impl Fn(u16, Lines<'_, 'b>) -> Result<V, HandshakeError>,
+) -> Result<(u16, Headers<'b>, V), HandshakeError> {
+    with_room(max_headers, |lines| {
+        let (status, lines) = response_into(head, lines)?;
+        let headers = check_lines(head, lines)?;
+        Ok((status, headers, judge(status, Lines(lines.iter()))?))
+    })
 }
 
 /// As [`request_into`].
 #[inline(never)]
-fn response_into<'b>(
+fn response_into<'h, 'b>(
     head: &'b [u8],
-    lines: &mut [MaybeUninit<httparse::Header<'b>>],
-) -> Result<u16, HandshakeError> {
+    lines: &'h mut [MaybeUninit<httparse::Header<'b>>],
+) -> Result<(u16, &'h [httparse::Header<'b>]), HandshakeError> {
     let mut response = httparse::Response::new(&mut []);
     let whole = httparse::ParserConfig::default().parse_response_with_uninit_headers(
         &mut response,
@@ -300,7 +317,7 @@ fn response_into<'b>(
             if status == 101 && version == 0 {
                 return Err(HandshakeError::HttpVersion);
             }
-            Ok(status)
+            Ok((status, response.headers))
         }
         (Err(httparse::Error::Version), ..) => Err(HandshakeError::HttpVersion),
         (Err(httparse::Error::TooManyHeaders), ..) => Err(HandshakeError::TooManyHeaders),
@@ -308,33 +325,43 @@ fn response_into<'b>(
     }
 }
 
-fn headers_of(head: &[u8]) -> Headers<'_> {
-    Headers { lines: head.get(line_end(head)..).unwrap_or_default() }
+/// The header lines as the parser has them.
+#[derive(Clone)]
+pub(super) struct Lines<'h, 'b>(core::slice::Iter<'h, httparse::Header<'b>>);
+
+impl<'b> Iterator for Lines<'_, 'b> {
+    type Item = (&'b [u8], &'b [u8]);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().map(|line| (line.name.as_bytes(), line.value))
+    }
 }
 
-/// Where the first line ends, behind its line feed. Empty lines may stand before it (RFC 9112 section 2.2).
+/// Where the first line ends, behind its line feed. An empty line may stand before it (RFC 9112 section 2.2).
 fn line_end(head: &[u8]) -> usize {
-    let mut rest = head;
-    while let Some((line, behind)) = split_line(rest) {
-        rest = behind;
-        if !line.is_empty() {
-            break;
-        }
-    }
-    head.len() - rest.len()
+    let empty = if head.starts_with(b"\r\n") { 2 } else { 0 };
+    let line = head.get(empty..).and_then(line_feed);
+    line.map_or(head.len(), |line| empty + line + 1)
 }
 
 /// A line ends in CR LF and nothing else: what one reader takes for a line end and another does not is how requests
-/// are smuggled (RFC 9112 section 2.2).
-fn check_line_ends(head: &[u8]) -> Result<(), HandshakeError> {
-    let mut rest = head;
-    while let Some((line, behind)) = line_feed(rest).and_then(|end| rest.split_at_checked(end)) {
-        if line.last() != Some(&b'\r') {
-            return Err(HandshakeError::Malformed);
-        }
-        rest = behind.get(1..).unwrap_or_default();
+/// are smuggled (RFC 9112 section 2.2). The parser knows no other line feeds than those at line ends, so it is enough to
+/// look before where each line begins. What is left of the head behind its first line.
+fn check_lines<'b>(
+    head: &'b [u8],
+    lines: &[httparse::Header<'b>],
+) -> Result<Headers<'b>, HandshakeError> {
+    let place =
+        |line: &httparse::Header<'_>| line.name.as_ptr().addr().wrapping_sub(head.as_ptr().addr());
+    let good = |at| head.get(..at).is_some_and(|before| before.ends_with(b"\r\n"));
+    // In front of the first line there may be an empty one, behind the last there is one.
+    let ends = !head.starts_with(b"\n") && head.ends_with(b"\r\n\r\n");
+    if !ends || !lines.iter().map(place).all(good) {
+        return Err(HandshakeError::Malformed);
     }
-    Ok(())
+    let first = lines.first().map_or(head.len().saturating_sub(2), place);
+    Ok(Headers { lines: head.get(first..).unwrap_or_default() })
 }
 
 /// The place of the first line feed. A head is searched for them several times, so eight bytes are looked at at once.

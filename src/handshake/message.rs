@@ -4,6 +4,7 @@ use super::HandshakeError;
 use super::accept::Field;
 use super::head::{is_header_name, is_header_value};
 use super::uri::Uri;
+use crate::ascii::until;
 use crate::buffer::{Storage, WriteBuffer};
 #[cfg(feature = "deflate")]
 use crate::deflate::DeflateConfig;
@@ -203,15 +204,16 @@ impl<'a> Answer<'a> {
 
     pub(super) fn write(&self, out: &mut Out<'_>) {
         out.put("HTTP/1.1 ");
-        out.number(usize::from(self.status));
-        out.put(" ");
-        out.put(reason_phrase(self.status));
+        let mut digits = [0; 20];
+        let digits = decimal(usize::from(self.status), &mut digits);
+        out.bytes(digits);
+        out.bytes(reason(digits));
         out.put("\r\nConnection: close\r\n");
         // RFC 9110 8.6: "A server MUST NOT send a Content-Length header field in any response with a status
         // code of 1xx (Informational) or 204 (No Content)."
         if self.status != 204 {
             out.put("Content-Length: ");
-            out.number(self.body.len());
+            out.bytes(decimal(self.body.len(), &mut [0; 20]));
             out.put("\r\n");
         }
         for (name, value) in self.headers {
@@ -268,46 +270,53 @@ fn check_headers(headers: &[(&str, &str)], free: &[Field]) -> Result<(), Misuse>
     if headers.iter().all(good) { Ok(()) } else { Err(Misuse::InvalidHeader) }
 }
 
-/// The text of a status (RFC 9110 section 15). It means nothing to a peer, and may be empty.
-const fn reason_phrase(status: u16) -> &'static str {
-    match status {
-        200 => "OK",
-        204 => "No Content",
-        301 => "Moved Permanently",
-        302 => "Found",
-        303 => "See Other",
-        307 => "Temporary Redirect",
-        308 => "Permanent Redirect",
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        426 => "Upgrade Required",
-        429 => "Too Many Requests",
-        431 => "Request Header Fields Too Large",
-        500 => "Internal Server Error",
-        503 => "Service Unavailable",
-        505 => "HTTP Version Not Supported",
-        _ => "",
+/// The reason phrase of a status, behind a space (RFC 9110 section 15). It means nothing to a peer, and may be empty.
+fn reason(digits: &[u8]) -> &'static [u8] {
+    let mut lines = STATUS.as_bytes();
+    while !lines.is_empty() {
+        if let Some(reason) = until(&mut lines, b'\n').strip_prefix(digits) {
+            return reason;
+        }
+        lines = lines.get(1..).unwrap_or_default();
     }
+    b" "
 }
+
+const STATUS: &str = "200 OK\n\
+    204 No Content\n\
+    301 Moved Permanently\n\
+    302 Found\n\
+    303 See Other\n\
+    307 Temporary Redirect\n\
+    308 Permanent Redirect\n\
+    400 Bad Request\n\
+    401 Unauthorized\n\
+    403 Forbidden\n\
+    404 Not Found\n\
+    405 Method Not Allowed\n\
+    426 Upgrade Required\n\
+    429 Too Many Requests\n\
+    431 Request Header Fields Too Large\n\
+    500 Internal Server Error\n\
+    503 Service Unavailable\n\
+    505 HTTP Version Not Supported";
 
 /// Writes a head into memory that may be too short, and counts what it would need.
 pub(super) struct Out<'a> {
-    out: &'a mut [u8],
+    /// What is left of the memory.
+    room: &'a mut [u8],
     len: usize,
 }
 
 impl Out<'_> {
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn bytes(&mut self, bytes: &[u8]) {
-        let end = self.len.saturating_add(bytes.len());
-        if let Some(out) = self.out.get_mut(self.len..end) {
-            for (to, from) in out.iter_mut().zip(bytes) {
-                *to = *from;
-            }
+        self.len = self.len.saturating_add(bytes.len());
+        if let Some((to, room)) = core::mem::take(&mut self.room).split_at_mut_checked(bytes.len())
+        {
+            to.copy_from_slice(bytes);
+            self.room = room;
         }
-        self.len = end;
     }
 
     pub(super) fn put(&mut self, text: &str) {
@@ -320,21 +329,21 @@ impl Out<'_> {
         self.put(value);
         self.put("\r\n");
     }
+}
 
-    fn number(&mut self, number: usize) {
-        let mut digits = [0; 20];
-        let mut rest = number;
-        let mut first = digits.len();
-        for (i, digit) in digits.iter_mut().enumerate().rev() {
-            *digit = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            first = i;
-            if rest == 0 {
-                break;
-            }
+/// The digits of a number.
+#[cfg_attr(target_os = "none", inline(never))]
+fn decimal(mut number: usize, digits: &mut [u8; 20]) -> &[u8] {
+    let mut first = digits.len();
+    for (place, digit) in digits.iter_mut().enumerate().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+        first = place;
+        if number == 0 {
+            break;
         }
-        self.bytes(digits.get(first..).unwrap_or_default());
     }
+    digits.get(first..).unwrap_or_default()
 }
 
 /// Puts a head, and leaves room for `keep` bytes behind it: measured first, then written, or refused with what it
@@ -347,7 +356,7 @@ pub(super) fn put<T: Storage>(
     let mut len = 0;
     loop {
         let room = if len == 0 { &mut [] } else { tx.room_beside(len, keep)? };
-        let mut out = Out { out: room, len: 0 };
+        let mut out = Out { room, len: 0 };
         write(&mut out);
         if out.len == len {
             break;

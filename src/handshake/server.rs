@@ -2,7 +2,7 @@
 
 use super::head::{accept_later_versions, find_end, parse_request};
 use super::message::{Answer, Response, put};
-use super::{HandshakeError, Pending, RequestHead, Upgrade};
+use super::{HandshakeError, Pending, RequestHead};
 use crate::buffer::{REPLY_ROOM, ReadBuffer, Storage, WriteBuffer};
 use crate::websocket::{Event, HeadLimits, Phase, WebSocket};
 use crate::{Config, Error, Failure, Misuse, Server};
@@ -179,7 +179,7 @@ pub(crate) fn receive<'b, S: Storage, T: Storage>(
     accept_later_versions(rx.unread_mut().get_mut(..len).unwrap_or_default());
     let head = rx.take(0, len);
     let head = rx.slice(head);
-    match judge(head, limits) {
+    match parse_request(head, limits.headers) {
         Ok(request) => {
             let upgrade = request.upgrade.is_some();
             let get = request.method == "GET";
@@ -189,12 +189,6 @@ pub(crate) fn receive<'b, S: Storage, T: Storage>(
         }
         Err(error) => Some(refuse(ws, error, tx)),
     }
-}
-
-fn judge(head: &[u8], limits: HeadLimits) -> Result<RequestHead<'_>, HandshakeError> {
-    let (method, target, headers) = parse_request(head, limits.headers)?;
-    let upgrade = Upgrade::of_request(method, headers.clone())?;
-    Ok(RequestHead { method, target, headers, upgrade })
 }
 
 #[cold]

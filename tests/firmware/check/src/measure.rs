@@ -155,10 +155,9 @@ fn is_panic(name: &str) -> bool {
 /// Whether a function is one of a dependency, or one of ours that does nothing but call a dependency, which may have been
 /// copied into it.
 pub fn is_dependency(name: &str) -> bool {
-    const CALLS: [&str; 5] = [
+    const CALLS: [&str; 4] = [
         "sockless::handshake::accept::digest",
         "sockless::handshake::accept::encode_digest",
-        "sockless::handshake::accept::encode_nonce",
         "sockless::handshake::head::request_into",
         "sockless::handshake::head::response_into",
     ];
