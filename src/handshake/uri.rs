@@ -5,6 +5,8 @@
 
 use core::fmt;
 
+use crate::ascii::{Ascii, until};
+
 /// A parsed `ws:` or `wss:` address. It borrows the text that it was parsed from.
 ///
 /// What was parsed can be written into a request as it is: it holds no space, no control character, no
@@ -66,20 +68,20 @@ impl<'a> Uri<'a> {
             return Err(UriError::Character);
         }
         let (secure, rest) = scheme(uri).ok_or(UriError::Scheme)?;
-        if rest.bytes().any(|byte| byte == b'#') {
+        if rest.as_bytes().contains(&b'#') {
             return Err(UriError::Fragment);
         }
-        let (authority, resource) = split_before(rest, |byte| matches!(byte, b'/' | b'?'));
-        if authority.bytes().any(|byte| byte == b'@') {
+        let (authority, resource) = split_before(rest, b"/?");
+        if authority.as_bytes().contains(&b'@') {
             return Err(UriError::UserInfo);
         }
         let (host, after) = host(authority).ok_or(UriError::Host)?;
         let default = if secure { 443 } else { 80 };
         let (port, digits) = port(after, default).ok_or(UriError::Port)?;
-        if !is_encoded(resource) {
+        if !is_made_of(resource.as_bytes(), RESOURCE) {
             return Err(UriError::Resource);
         }
-        let (path, query) = split_before(resource, |byte| byte == b'?');
+        let (path, query) = split_before(resource, b"?");
         Ok(Self {
             secure,
             port,
@@ -240,165 +242,147 @@ fn write_parts(parts: &[&str; 3], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     parts.iter().try_for_each(|part| f.write_str(part))
 }
 
-/// Splits before the first byte that `stop` accepts; everything is the first half if there is none.
-fn split_before(text: &str, stop: impl Fn(u8) -> bool) -> (&str, &str) {
-    let at = text.bytes().position(stop).unwrap_or(text.len());
+/// Splits before the first of the bytes in `stops`; everything is the first half if there is none.
+#[cfg_attr(target_os = "none", inline(never))]
+fn split_before<'a>(text: &'a str, stops: &[u8]) -> (&'a str, &'a str) {
+    let at = text.bytes().position(|byte| stops.contains(&byte)).unwrap_or(text.len());
+    split_at(text, at)
+}
+
+#[cfg_attr(target_os = "none", inline(never))]
+fn split_at(text: &str, at: usize) -> (&str, &str) {
     text.split_at_checked(at).unwrap_or((text, ""))
 }
 
 fn scheme(uri: &str) -> Option<(bool, &str)> {
-    [("ws://", false), ("wss://", true)].iter().find_map(|&(scheme, secure)| {
-        let (start, rest) = uri.split_at_checked(scheme.len())?;
-        start.eq_ignore_ascii_case(scheme).then_some((secure, rest))
-    })
+    let (secure, len) = match uri.as_bytes() {
+        [b'W' | b'w', b'S' | b's', b':', b'/', b'/', ..] => (false, 5),
+        [b'W' | b'w', b'S' | b's', b'S' | b's', b':', b'/', b'/', ..] => (true, 6),
+        _ => return None,
+    };
+    Some((secure, split_at(uri, len).1))
 }
 
 /// Splits an authority without user information into its host, checked, and what follows.
 fn host(authority: &str) -> Option<(&str, &str)> {
     if let Some(literal) = authority.strip_prefix('[') {
-        let (address, _) = split_before(literal, |byte| byte == b']');
-        // Both brackets; when the second is missing there is nothing to split.
-        let (host, after) = authority.split_at_checked(address.len().checked_add(2)?)?;
-        return is_ipv6(address.as_bytes()).then_some((host, after));
+        let (address, behind) = split_before(literal, b"]");
+        let host = split_at(authority, address.len().saturating_add(2)).0;
+        return is_ipv6(address.as_bytes()).then_some((host, behind.strip_prefix(']')?));
     }
-    let (host, after) = split_before(authority, |byte| byte == b':');
-    is_name_or_ipv4(host).then_some((host, after))
+    let (host, after) = split_before(authority, b":");
+    is_name_or_ipv4(host.as_bytes()).then_some((host, after))
 }
 
 /// The port that `after`, the rest of an authority, names, and its digits without leading zeros.
 fn port(after: &str, default: u16) -> Option<(u16, &str)> {
-    let Some(digits) = after.strip_prefix(':') else {
-        return after.is_empty().then_some((default, ""));
+    let mut digits = match after.strip_prefix(':') {
+        None if !after.is_empty() => return None,
+        None | Some("") => return Some((default, "")),
+        Some(digits) => digits,
     };
-    if digits.is_empty() {
-        return Some((default, ""));
+    while let Some(rest) = digits.strip_prefix('0') {
+        digits = rest;
     }
-    let (_, digits) = split_before(digits, |byte| byte != b'0');
-    let port = digits.bytes().try_fold(0_u16, |port, byte| {
-        let digit = u16::from(decimal(byte)?);
-        port.checked_mul(10)?.checked_add(digit)
-    })?;
-    (port != 0).then_some((port, digits))
+    let port = u16::try_from(number(digits.as_bytes())?).ok()?;
+    Some((port, digits))
+}
+
+/// One to five decimal digits without leading zeros.
+fn number(digits: &[u8]) -> Option<u32> {
+    if !matches!(digits, [b'1'..=b'9', ..]) || digits.len() > 5 {
+        return None;
+    }
+    digits.iter().try_fold(0, |number, byte| match byte {
+        b'0'..=b'9' => Some(number * 10 + u32::from(byte - b'0')),
+        _ => None,
+    })
 }
 
 /// RFC 3986, section 2.3 (`unreserved`) and section 2.2 (`sub-delims`).
-fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'-' | b'.'
-                | b'_'
-                | b'~'
-                | b'!'
-                | b'$'
-                | b'&'
-                | b'\''
-                | b'('
-                | b')'
-                | b'*'
-                | b'+'
-                | b','
-                | b';'
-                | b'='
-        )
-}
-
-/// Whether each byte is `allowed` or part of a percent-encoding (RFC 3986, section 2.1).
-fn is_made_of(text: &str, allowed: impl Fn(u8) -> bool) -> bool {
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        let good = if byte == b'%' {
-            let mut is_hex = || bytes.next().is_some_and(|byte| byte.is_ascii_hexdigit());
-            is_hex() && is_hex()
-        } else {
-            allowed(byte)
-        };
-        if !good {
-            return false;
-        }
-    }
-    true
-}
+const PLAIN: &Ascii = &Ascii::alphanumeric_and(b"-._~!$&'()*+,;=");
 
 /// RFC 3986, sections 3.3 (`path-abempty`) and 3.4 (`query`). A `?` in the path is where the query begins,
 /// so one set serves both.
-fn is_encoded(resource: &str) -> bool {
-    is_made_of(resource, |byte| is_plain(byte) || matches!(byte, b':' | b'@' | b'/' | b'?'))
+const RESOURCE: &Ascii = &Ascii::alphanumeric_and(b"-._~!$&'()*+,;=:@/?");
+
+/// Whether each byte is `allowed` or part of a percent-encoding (RFC 3986, section 2.1).
+#[cfg_attr(target_os = "none", inline(never))]
+fn is_made_of(mut text: &[u8], allowed: &Ascii) -> bool {
+    loop {
+        text = match text {
+            [] => return true,
+            [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                rest
+            }
+            [byte, rest @ ..] if allowed.has(*byte) => rest,
+            _ => return false,
+        }
+    }
 }
 
 /// RFC 3986, section 3.2.2 (`reg-name`, `IPv4address`), narrowed as [`Uri::parse`] says.
-fn is_name_or_ipv4(host: &str) -> bool {
-    let is_number = |label: &[u8]| match label {
-        [b'0', b'x' | b'X', digits @ ..] => digits.iter().all(u8::is_ascii_hexdigit),
-        digits => digits.iter().all(u8::is_ascii_digit),
-    };
+fn is_name_or_ipv4(host: &[u8]) -> bool {
     // A dot at the very end marks the root of the name space and is no label of its own.
-    let name = host.as_bytes();
-    let name = name.strip_suffix(b".").unwrap_or(name);
-    let mut last: &[u8] = &[];
-    for label in name.split(|&byte| byte == b'.') {
-        if label.is_empty() {
-            return false;
+    let mut name = host.strip_suffix(b".").unwrap_or(host);
+    let mut label = until(&mut name, b'.');
+    while !label.is_empty() {
+        if name.is_empty() {
+            let is_number = match label {
+                [b'0', b'x' | b'X', digits @ ..] => digits.iter().all(u8::is_ascii_hexdigit),
+                digits => digits.iter().all(u8::is_ascii_digit),
+            };
+            return if is_number { is_ipv4(host) } else { is_made_of(host, PLAIN) };
         }
-        last = label;
+        name = name.get(1..).unwrap_or_default();
+        label = until(&mut name, b'.');
     }
-    if is_number(last) {
-        return is_ipv4(host.as_bytes());
-    }
-    is_made_of(host, is_plain)
+    false
 }
 
 /// Four decimal numbers below 256 without leading zeros (RFC 3986, section 3.2.2).
-fn is_ipv4(text: &[u8]) -> bool {
-    let is_octet = |digits: &[u8]| {
-        let number = digits
-            .iter()
-            .try_fold(0_u8, |number, &byte| number.checked_mul(10)?.checked_add(decimal(byte)?));
-        number.is_some() && matches!(digits, [_] | [b'1'..=b'9', ..])
-    };
-    let mut octets = text.split(|&byte| byte == b'.');
-    let four = (0..4).all(|_| octets.next().is_some_and(is_octet));
-    four && octets.next().is_none()
+#[cfg_attr(target_os = "none", inline(never))]
+fn is_ipv4(mut text: &[u8]) -> bool {
+    for octet in 1..=4 {
+        let digits = until(&mut text, b'.');
+        if digits != b"0" && number(digits).is_none_or(|number| number > 255) {
+            return false;
+        }
+        if octet < 4 {
+            let [b'.', rest @ ..] = text else { return false };
+            text = rest;
+        }
+    }
+    text.is_empty()
 }
 
 /// RFC 3986, section 3.2.2 (`IPv6address`): eight groups, or fewer with one `::`; the last two may be
 /// written as an IPv4 address.
-fn is_ipv6(text: &[u8]) -> bool {
-    let gap = text.windows(2).position(|pair| pair == b"::");
-    let Some((head, rest)) = gap.and_then(|at| text.split_at_checked(at)) else {
-        return groups(text, true) == Some(8);
-    };
-    let Some((_, tail)) = rest.split_at_checked(2) else {
-        return false;
-    };
-    // A second `::` shows as an empty group in the tail.
-    match (groups(head, false), groups(tail, true)) {
-        // The gap stands for at least one group.
-        (Some(head), Some(tail)) => head.saturating_add(tail) <= 7,
-        _ => false,
-    }
-}
-
-/// Counts the 16-bit groups in a list separated by colons; `None` if one is malformed or
-/// they are more than the count can hold.
-fn groups(list: &[u8], may_end_in_ipv4: bool) -> Option<u8> {
-    if list.is_empty() {
-        return Some(0);
-    }
-    let mut count = 0_u8;
-    let mut groups = list.split(|&byte| byte == b':').peekable();
-    while let Some(group) = groups.next() {
-        let is_last = groups.peek().is_none();
-        let size = match group.len() {
+fn is_ipv6(mut text: &[u8]) -> bool {
+    let (mut groups, mut gap) = (0, false);
+    loop {
+        if let Some(rest) = text.strip_prefix(b"::") {
+            if core::mem::replace(&mut gap, true) {
+                return false;
+            }
+            text = rest;
+            if text.is_empty() {
+                break;
+            }
+        } else if groups > 0 {
+            let [b':', rest @ ..] = text else { break };
+            text = rest;
+        }
+        let group = until(&mut text, b':');
+        groups += match group.len() {
             1..=4 if group.iter().all(u8::is_ascii_hexdigit) => 1,
-            _ if may_end_in_ipv4 && is_last && is_ipv4(group) => 2,
-            _ => return None,
+            _ if text.is_empty() && is_ipv4(group) => 2,
+            _ => return false,
         };
-        count = count.checked_add(size)?;
+        if groups > 8 {
+            return false;
+        }
     }
-    Some(count)
-}
-
-fn decimal(byte: u8) -> Option<u8> {
-    byte.checked_sub(b'0').filter(|&digit| digit <= 9)
+    // The gap stands for at least one group.
+    if gap { groups < 8 } else { groups == 8 }
 }
