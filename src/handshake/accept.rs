@@ -8,7 +8,7 @@ use crate::ascii::{Ascii, until};
 use crate::extensions::{self, TOKEN};
 
 /// RFC 6455 section 1.3.
-const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+const GUID: &[u8; 36] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// How many subprotocols a request may offer: they are compared with each other.
 const MAX_SUBPROTOCOLS: usize = 100;
@@ -34,9 +34,11 @@ pub fn accept_key(key: &[u8]) -> [u8; 28] {
 /// The same for a key of the right length. That it is known here spares firmware what would deal with others.
 pub(super) fn accept_of(key: &[u8; KEY_LEN]) -> [u8; 28] {
     let mut text = [0; KEY_LEN + GUID.len()];
-    if let Some((start, end)) = text.split_first_chunk_mut() {
+    if let Some(start) = text.first_chunk_mut() {
         *start = *key;
-        end.copy_from_slice(GUID);
+    }
+    if let Some(end) = text.last_chunk_mut() {
+        *end = *GUID;
     }
     encode_digest(&digest(&text))
 }

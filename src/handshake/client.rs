@@ -201,12 +201,10 @@ pub(crate) fn receive<'b, E: Entropy, S: Storage, T: Storage>(
     let offered = ws.sender.deflation.as_ref().map(|deflation| deflation.config());
     #[cfg(not(feature = "deflate"))]
     let offered = None;
-    let nonce = &ws.sender.role().nonce;
+    // Beforehand, because its stack need not lie on top of the array of header lines.
+    let accept = accept_of(&encode_nonce(&ws.sender.role().nonce));
     let judged = parse_response(rx.slice(head), limits.headers, |status, lines| match status {
-        101 => {
-            let accept = accept_of(&encode_nonce(nonce));
-            check_answer(&accept, lines, offered).map(Verdict::Accepted)
-        }
+        101 => check_answer(&accept, lines, offered).map(Verdict::Accepted),
         _ => Ok(Verdict::Refused { body: body_len(status, lines) }),
     });
     match judged {

@@ -6,6 +6,7 @@ use super::head::{is_header_name, is_header_value};
 use super::uri::Uri;
 use crate::ascii::until;
 use crate::buffer::{Storage, WriteBuffer};
+use crate::config::SMALL;
 #[cfg(feature = "deflate")]
 use crate::deflate::DeflateConfig;
 use crate::{Error, Misuse};
@@ -314,7 +315,12 @@ impl Out<'_> {
         self.len = self.len.saturating_add(bytes.len());
         if let Some((to, room)) = core::mem::take(&mut self.room).split_at_mut_checked(bytes.len())
         {
-            to.copy_from_slice(bytes);
+            if SMALL {
+                // Not every level of optimisation sees that the lengths are the same.
+                to.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+            } else {
+                to.copy_from_slice(bytes);
+            }
             self.room = room;
         }
     }
