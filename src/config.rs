@@ -1,8 +1,9 @@
 //! Limits and choices, each with its reason.
 
 /// Whether flash counts for more than time: where there is no operating system. What is there only to be faster is left
-/// out then, and functions that would be copied into their callers are called.
-pub(crate) const SMALL: bool = cfg!(target_os = "none");
+/// out then, and functions that would be copied into their callers are called. `--cfg sockless_small` asks for the same
+/// elsewhere: the tests run both ways.
+pub(crate) const SMALL: bool = cfg!(any(target_os = "none", sockless_small));
 
 /// What a connection accepts. Every limit is exact: a size or count equal to it passes.
 ///
