@@ -336,3 +336,35 @@ fn the_smallest_window_is_kept_to() {
         assert!(plain.farthest <= 256, "{} for a period of {period}", plain.farthest);
     }
 }
+
+/// Input that is first given while the last bytes of a flush wait for room is not left out.
+#[test]
+fn input_behind_a_flush_that_waits() {
+    let (begin, rest) = (samples().concat(), b"and more");
+    for flush in [Flush::No, Flush::Part, Flush::End] {
+        let whole = deflate(&mut deflater(context(15, true), 6, 8), &[&begin], 1 << 16);
+        for room in 0..whole.len() + 2 {
+            let mut deflater = deflater(context(15, true), 6, 8);
+            let mut out = vec![0; whole.len() + 200];
+            let first = deflater.deflate(&begin, &mut out[..room], Flush::End);
+            let mut message = begin[..first.consumed].to_vec();
+            let mut len = first.produced;
+            if first.step == Step::OutputFull && first.consumed == begin.len() {
+                let second = deflater.deflate(rest, &mut out[len..], flush);
+                assert_eq!((second.consumed, second.step != Step::OutputFull), (rest.len(), true));
+                message.extend(rest);
+                len += second.produced;
+                if second.step != Step::End {
+                    let third = deflater.deflate(b"", &mut out[len..], Flush::End);
+                    assert_eq!(third.step, Step::End);
+                    len += third.produced;
+                }
+                let mut inflater = Inflater::new(context(15, true), UNLIMITED);
+                assert!(
+                    inflate(&mut inflater, &out[..len], 1 << 16) == message,
+                    "{flush:?} {room}"
+                );
+            }
+        }
+    }
+}

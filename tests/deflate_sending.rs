@@ -387,3 +387,31 @@ fn a_short_part_of_a_stream_waits_in_the_compressor() {
     assert_eq!((sent.len(), sent[0].0.fin, sent[0].0.rsv), (1, true, 4));
     assert_eq!(server.receive(&mut rx, &mut tx), Some(Event::Text("one two three")));
 }
+
+/// How much of a stream is looked at goes by the room there is. Less room than in the call before, as behind a write that
+/// took a part of the buffer, must not end the message early.
+#[test]
+fn a_stream_whose_buffer_is_never_empty_is_whole() {
+    let message: Vec<u8> = (0..20_000).map(|i| (i / 9) as u8).collect();
+    for level in [1, 6] {
+        let config = DeflateConfig { level, ..EAGER };
+        for share in 1..120 {
+            let (mut client, mut server) = pair(FULL, config);
+            let (mut rx, mut tx) = (ReadBuffer::growing(1 << 16), WriteBuffer::new([0; 1000]));
+            let mut rest = &message[..];
+            let mut step = 0;
+            while !server.send_stream(MessageKind::Binary, &mut rest, true, &mut tx).unwrap() {
+                step += 1;
+                // All, and then a part.
+                let taken = if step % 2 == 1 { tx.len() } else { tx.len() * share / 120 };
+                feed(&mut rx, &tx.bytes()[..taken]);
+                tx.consume(taken);
+            }
+            assert!(rest.is_empty(), "level {level}, share {share}: {} bytes left", rest.len());
+            transfer(&mut tx, &mut rx);
+            let mut spare = WriteBuffer::new([0; 512]);
+            let event = client.receive(&mut rx, &mut spare);
+            assert_eq!(event, Some(Event::Binary(&message)), "level {level}, share {share}");
+        }
+    }
+}

@@ -113,7 +113,15 @@ impl Deflater {
         if self.phase == Phase::Flushed && progress.step == Step::InputTaken {
             self.phase = Phase::Owing;
             (self.taken, self.given) = (0, 0);
-            if flush == Flush::End {
+            // A flush that has ended did not know of input that was first given with its last bytes.
+            let rest = input.get(progress.consumed..).unwrap_or_default();
+            if !rest.is_empty() {
+                let space = output.get_mut(progress.produced..).unwrap_or_default();
+                let more = self.deflate(rest, space, flush);
+                progress.consumed += more.consumed;
+                progress.produced += more.produced;
+                progress.step = more.step;
+            } else if flush == Flush::End {
                 self.end(&mut progress);
             }
         }
