@@ -250,7 +250,8 @@ impl<R: Role> Sender<R> {
     /// anywhere, also inside a character; what it compresses to may leave with a later one.
     ///
     /// # Errors
-    /// As for [`fragment`](Self::fragment), but room is awaited. Text in front of what is not UTF-8 may have been put.
+    /// As for [`fragment`](Self::fragment), but room is awaited: [`Error::BufferTooSmall`] is for a buffer that has too
+    /// little of it when empty. Text in front of what is not UTF-8 may have been put.
     ///
     /// ```
     /// use sockless::deflate::{Agreement, Context, DeflateConfig};
@@ -284,6 +285,11 @@ impl<R: Role> Sender<R> {
         loop {
             let room = tx.available();
             if room < crate::deflate::LEAST_ROOM {
+                if tx.is_empty() {
+                    // There never is more.
+                    let needed = crate::deflate::LEAST_ROOM + REPLY_ROOM;
+                    return Err(Error::BufferTooSmall { needed });
+                }
                 return Ok(false);
             }
             let begins = self.fragmented.is_none();

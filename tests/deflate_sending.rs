@@ -8,7 +8,7 @@ use common::deflate::{pair, transfer};
 use common::{frames, words};
 use sockless::deflate::{Agreement, Context, DeflateConfig, WindowBits};
 use sockless::{
-    Error, Event, MessageKind, Misuse, OpCode, ReadBuffer, Server, WebSocket, WriteBuffer,
+    Error, Event, MessageKind, Misuse, OpCode, ReadBuffer, Sender, Server, WebSocket, WriteBuffer,
 };
 
 const FULL: Agreement = Agreement { send: Context::FULL, receive: Context::FULL };
@@ -412,6 +412,29 @@ fn a_stream_whose_buffer_is_never_empty_is_whole() {
             let mut spare = WriteBuffer::new([0; 512]);
             let event = client.receive(&mut rx, &mut spare);
             assert_eq!(event, Some(Event::Binary(&message)), "level {level}, share {share}");
+        }
+    }
+}
+
+/// A buffer that can never take a part of a stream says what it needs, and is not waited for.
+#[test]
+fn a_stream_through_a_buffer_that_is_too_small() {
+    for compress in [true, false] {
+        for capacity in 0..300 {
+            let mut sender = Sender::server().with_deflate(FULL, &EAGER);
+            sender.set_compress(compress);
+            let mut tx = WriteBuffer::new(vec![0; capacity]);
+            let message = noise(1000);
+            let mut rest = &message[..];
+            let needed = loop {
+                match sender.stream(MessageKind::Binary, &mut rest, true, &mut tx) {
+                    Ok(true) => break 0,
+                    Ok(false) => tx.clear(),
+                    Err(Error::BufferTooSmall { needed }) => break needed,
+                    Err(other) => panic!("{other}"),
+                }
+            };
+            assert_eq!(needed, if capacity < 217 { 217 } else { 0 }, "{capacity}");
         }
     }
 }
