@@ -53,7 +53,8 @@ fn long(payload: &mut [u8], key: [u8; 4], next: [u8; 4]) -> bool {
     }
     #[cfg(feature = "simd")]
     if payload.len() >= LONG {
-        return wide::mask(payload, key, next);
+        wide::mask(payload, key, next);
+        return true;
     }
     blocks::<32>(payload, key, next)
 }
@@ -143,13 +144,13 @@ mod wide {
     use super::{blocks, copied, few, next_key};
 
     #[inline(never)]
-    pub(super) fn mask(payload: &mut [u8], key: [u8; 4], next: [u8; 4]) -> bool {
-        // From where on a vector lies in one line of the cache.
+    pub(super) fn mask(payload: &mut [u8], key: [u8; 4], next: [u8; 4]) {
+        // From where on a vector lies in one line of the cache; at the end, where nobody can say.
         let aligned = payload.as_ptr().align_offset(64).min(payload.len());
         let (begin, payload) = payload.split_at_mut(aligned);
         let between = next_key(key, begin.len());
         few(begin, key, between);
-        Arch::new().dispatch(InPlace { payload, key: between, next })
+        Arch::new().dispatch(InPlace { payload, key: between, next });
     }
 
     #[inline(never)]
@@ -165,11 +166,12 @@ mod wide {
     }
 
     impl NullaryFnOnce for InPlace<'_> {
-        type Output = bool;
+        type Output = ();
 
         #[inline(always)]
-        fn call(self) -> bool {
-            blocks::<64>(self.payload, self.key, self.next)
+        fn call(self) {
+            // What is left is as long as a block, unless nothing is.
+            blocks::<64>(self.payload, self.key, self.next);
         }
     }
 
