@@ -61,8 +61,8 @@
 //!
 //! None is needed where something else does the upgrade, or where both ends are yours and agree to skip it:
 //! `default-features = false` leaves the frames, the halves and [`WebSocket::established`]. `handshake`, the default,
-//! adds both opening handshakes, with `httparse`, `sha1_smol` and `base64`. `alloc`, `std`, `deflate`, `simdutf8` and
-//! `getrandom` are for larger machines.
+//! adds both opening handshakes, with `httparse`, `sha1_smol` and `base64`. `alloc`, `std`, `deflate`, `simdutf8`,
+//! `simd` and `getrandom` are for larger machines.
 //!
 //! For flash, build with `opt-level = "s"` or `"z"`, `lto = "fat"`, `codegen-units = 1` and `panic = "abort"`. On a target
 //! without an operating system (`target_os = "none"`) the crate itself leaves out what only saves time; what it does

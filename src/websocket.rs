@@ -188,7 +188,7 @@ impl<R: Role> WebSocket<R> {
     /// [`Event::Chunk`] as soon as any of their bytes are there: a message of any size through a buffer of
     /// 139 bytes.
     ///
-    /// Both may be called on the same connection. A message stays what it was begun as.
+    /// Both may be called on the same connection. A message of which a chunk was handed out goes on in chunks.
     #[inline]
     pub fn receive_chunks<'b, S: Storage, T: Storage>(
         &mut self,

@@ -17,10 +17,10 @@ pub enum HandshakeError {
     TooManyHeaders,
     /// Not HTTP/1.1 or a later 1.x: 505.
     HttpVersion,
-    /// A request to upgrade by another method than GET: 405.
-    Method,
     /// `Host` is missing, there twice, or no host: 400.
     Host,
+    /// A request to upgrade by another method than GET: 405.
+    Method,
     /// A request to upgrade that announces a body, whose bytes one reader takes for frames and another does not: 400.
     Body,
     /// `Upgrade` does not hold the token `websocket`: 400.
