@@ -399,7 +399,7 @@ impl<R: Role> Sender<R> {
     /// for.
     ///
     /// # Errors
-    /// [`Misuse::Closed`]; [`Misuse::ControlTooLong`]; [`Error::Entropy`] as a client.
+    /// [`Misuse::Closed`]; [`Misuse::ControlTooLong`]. [`Error::Entropy`] as a client; the earlier answer may be gone then.
     pub fn answer<S: Storage>(
         &mut self,
         payload: &[u8],
