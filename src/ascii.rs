@@ -38,6 +38,7 @@ impl Ascii {
     }
 
     #[cfg(feature = "handshake")]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn has_all(&self, bytes: &[u8]) -> bool {
         bytes.iter().fold(true, |all, &byte| all & self.has(byte))
     }

@@ -60,12 +60,9 @@ where
             }
             self.rest = self.lines.next()?;
         }
-        let Some((extension, rest)) = element(self.rest) else {
-            self.failed = true;
-            return Some(Err(ExtensionSyntaxError));
-        };
-        self.rest = rest;
-        Some(Ok(extension))
+        let extension = element(&mut self.rest).ok_or(ExtensionSyntaxError);
+        self.failed = extension.is_err();
+        Some(extension)
     }
 }
 
@@ -101,9 +98,7 @@ impl<'a> Iterator for Parameters<'a> {
     type Item = Parameter<'a>;
 
     fn next(&mut self) -> Option<Parameter<'a>> {
-        let (parameter, rest) = parameter(self.rest)?;
-        self.rest = rest;
-        Some(parameter)
+        parameter(&mut self.rest)
     }
 }
 
@@ -215,52 +210,54 @@ impl fmt::Display for ExtensionSyntaxError {
 
 impl core::error::Error for ExtensionSyntaxError {}
 
-/// `extension = token *( ";" parameter )`, and what follows it: nothing or a comma.
-fn element(input: &[u8]) -> Option<(Extension<'_>, &[u8])> {
-    let (name, parameters) = token(input)?;
-    let mut rest = parameters;
-    while !matches!(rest, [] | [b',', ..]) {
-        (_, rest) = parameter(rest)?;
+/// Takes `extension = token *( ";" parameter )` off the input. What follows it is nothing or a comma.
+fn element<'a>(rest: &mut &'a [u8]) -> Option<Extension<'a>> {
+    let name = token(rest)?;
+    let begin = *rest;
+    while !matches!(*rest, [] | [b',', ..]) {
+        parameter(rest)?;
     }
-    let length = parameters.len().checked_sub(rest.len())?;
-    let parameters = parameters.get(..length)?;
-    Some((Extension { name, parameters }, rest))
+    Some(Extension { name, parameters: before(begin, rest)? })
 }
 
-/// `";" token [ "=" ( token | quoted-string ) ]`, and what follows it and white space.
-fn parameter(input: &[u8]) -> Option<(Parameter<'_>, &[u8])> {
-    let (name, rest) = token(trim_space(input.strip_prefix(b";")?))?;
+/// Takes `";" token [ "=" ( token | quoted-string ) ]` and white space off the input.
+fn parameter<'a>(rest: &mut &'a [u8]) -> Option<Parameter<'a>> {
+    *rest = trim_space(rest.strip_prefix(b";")?);
+    let name = token(rest)?;
     let Some(value) = rest.strip_prefix(b"=") else {
-        return Some((Parameter { name, value: None }, rest));
+        return Some(Parameter { name, value: None });
     };
-    let value = trim_space(value);
-    let (raw, rest) = match value.strip_prefix(b"\"") {
-        Some(quoted) => quoted_token(quoted)?,
-        None => token(value)?,
+    *rest = trim_space(value);
+    let raw = match rest.strip_prefix(b"\"") {
+        Some(quoted) => {
+            *rest = quoted;
+            quoted_token(rest)?
+        }
+        None => token(rest)?,
     };
-    let value = Some(Value { raw });
-    Some((Parameter { name, value }, rest))
+    Some(Parameter { name, value: Some(Value { raw }) })
 }
 
-/// One or more token characters (RFC 9110 section 5.6.2), and what follows them and white space.
-fn token(input: &[u8]) -> Option<(Token<'_>, &[u8])> {
-    let rest = trim_start(input, |byte| TOKEN.has(byte));
-    let length = input.len().checked_sub(rest.len())?;
-    let token = input.get(..length).filter(|token| !token.is_empty())?;
-    Some((Token(token), trim_space(rest)))
+/// Takes one or more token characters (RFC 9110 section 5.6.2) and white space off the input.
+fn token<'a>(rest: &mut &'a [u8]) -> Option<Token<'a>> {
+    let behind = trim_start(rest, |byte| TOKEN.has(byte));
+    let token = before(rest, behind).filter(|token| !token.is_empty())?;
+    *rest = trim_space(behind);
+    Some(Token(token))
 }
 
-/// What follows the opening quote of a quoted string, up to the closing one and from behind it and white space on; only if
+/// Takes what follows the opening quote of a quoted string, up to the closing one, and white space off the input; only if
 /// it stands for a token.
-fn quoted_token(input: &[u8]) -> Option<(Token<'_>, &[u8])> {
+fn quoted_token<'a>(rest: &mut &'a [u8]) -> Option<Token<'a>> {
     let mut escaped = false;
     let mut empty = true;
-    for (index, &byte) in input.iter().enumerate() {
+    for (index, &byte) in rest.iter().enumerate() {
         match byte {
             b'\\' if !escaped => escaped = true,
             b'"' if !escaped => {
-                let raw = input.get(..index).filter(|_| !empty)?;
-                return Some((Token(raw), trim_space(input.get(index + 1..)?)));
+                let raw = rest.get(..index).filter(|_| !empty)?;
+                *rest = trim_space(rest.get(index + 1..)?);
+                return Some(Token(raw));
             }
             _ if TOKEN.has(byte) => {
                 escaped = false;
@@ -270,6 +267,11 @@ fn quoted_token(input: &[u8]) -> Option<(Token<'_>, &[u8])> {
         }
     }
     None
+}
+
+/// What stands in the input before the rest of it.
+fn before<'a>(input: &'a [u8], rest: &[u8]) -> Option<&'a [u8]> {
+    input.get(..input.len().checked_sub(rest.len())?)
 }
 
 fn trim_start(input: &[u8], skip: impl Fn(u8) -> bool) -> &[u8] {

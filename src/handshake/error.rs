@@ -62,6 +62,7 @@ impl fmt::Display for HandshakeError {
 }
 
 impl HandshakeError {
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) const fn text(self) -> &'static str {
         match self {
             HandshakeError::Malformed => "malformed HTTP head",

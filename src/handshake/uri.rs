@@ -68,11 +68,11 @@ impl<'a> Uri<'a> {
             return Err(UriError::Character);
         }
         let (secure, rest) = scheme(uri).ok_or(UriError::Scheme)?;
-        if rest.as_bytes().contains(&b'#') {
+        if rest.bytes().any(|byte| byte == b'#') {
             return Err(UriError::Fragment);
         }
         let (authority, resource) = split_before(rest, b"/?");
-        if authority.as_bytes().contains(&b'@') {
+        if authority.bytes().any(|byte| byte == b'@') {
             return Err(UriError::UserInfo);
         }
         let (host, after) = host(authority).ok_or(UriError::Host)?;
