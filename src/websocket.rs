@@ -332,6 +332,7 @@ impl<R: Role> WebSocket<R> {
     }
 
     /// The stream has ended before the closing handshake did (RFC 6455 section 7.1.5).
+    #[cfg_attr(all(target_os = "none", feature = "handshake"), inline(never))]
     pub(crate) fn lost<'b>(&mut self) -> Option<Event<'b>> {
         self.phase = Phase::Done;
         self.sender.shut();
