@@ -217,7 +217,13 @@ fn rule_15_what_is_no_answer_fails() {
     for first in ["HTTP/2.0 101 x", "HTTP/1.0 101 x", "SSH-2.0-OpenSSH", "101 x"] {
         fails(&head(first, RESPONSE_HEADERS), "HttpVersion");
     }
-    for first in ["HTTP/1.1 1x1 y", "HTTP/1.1 10", "HTTP/1.1 1010 x"] {
+    for first in [
+        "HTTP/1.1 1x1 y",
+        "HTTP/1.1 10",
+        "HTTP/1.1 1010 x",
+        "HTTP/1.1 101x",
+        "HTTP/1.1 101 x\u{7f}",
+    ] {
         fails(&head(first, RESPONSE_HEADERS), "Malformed");
     }
     for line in ["X : y", "X", " X: y", "X: a\rb", "X: a\nY: b", "X: \0", "X\u{e9}: y"] {

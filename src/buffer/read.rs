@@ -234,7 +234,8 @@ impl<S: Storage> ReadBuffer<S> {
         self.start..self.start + core::mem::take(&mut self.held)
     }
 
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(all(target_os = "none", feature = "handshake"), inline(never))]
     pub(crate) fn slice(&self, place: Range<usize>) -> &[u8] {
         let before = self.storage.as_ref().get(..place.end).unwrap_or_else(nothing);
         before.get(place.start..).unwrap_or_else(nothing)

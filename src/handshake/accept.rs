@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::{Agreement, DeflateConfig, HandshakeError};
 use crate::ascii::{Ascii, until};
+use crate::config::SMALL;
 use crate::extensions::{self, TOKEN};
 
 /// RFC 6455 section 1.3.
@@ -108,7 +109,7 @@ impl<'a> Upgrade<'a> {
         let [host, key, version, ..] = found.once;
         // RFC 9112 3.2: 400 to a request without a Host, with more than one, or with one that is no host. It may be
         // empty.
-        if !HOST.has_all(host) {
+        if !host.is_some_and(|host| HOST.has_all(host)) {
             return Err(HandshakeError::Host);
         }
         if !found.upgrade {
@@ -123,10 +124,10 @@ impl<'a> Upgrade<'a> {
         if !found.connection {
             return Err(HandshakeError::Connection);
         }
-        if version != b"13" {
+        if version != Some(b"13") {
             return Err(HandshakeError::Version);
         }
-        let key = key_of(key).ok_or(HandshakeError::Key)?;
+        let key = key.and_then(key_of).ok_or(HandshakeError::Key)?;
         if found.has(Field::Protocol) {
             check_offered(headers)?;
         }
@@ -214,11 +215,11 @@ pub(super) fn check_answer<'a>(
     if !found.connection {
         return Err(HandshakeError::Connection);
     }
-    if accept != expected {
+    if accept != Some(expected) {
         return Err(HandshakeError::Accept);
     }
     let protocol = if found.has(Field::Protocol) {
-        Some(token(protocol).ok_or(HandshakeError::Subprotocol)?)
+        Some(protocol.and_then(token).ok_or(HandshakeError::Subprotocol)?)
     } else {
         None
     };
@@ -291,7 +292,7 @@ fn check_offered<'a>(
     for (i, name) in offered(headers.clone()).enumerate() {
         // RFC 6455 4.1: the elements are tokens "and MUST all be unique strings".
         if i == MAX_SUBPROTOCOLS
-            || token(name).is_none()
+            || !is_token(name)
             || offered(headers.clone()).take(i).any(|earlier| earlier == name)
         {
             return Err(HandshakeError::Subprotocol);
@@ -304,18 +305,15 @@ fn check_offered<'a>(
 struct Found<'a> {
     /// Which fields there are, a bit for each.
     fields: u16,
-    /// The values of those that have to be there once, white space around them left out, in the order of [`Field`].
-    /// [`NOT_ONCE`] stands for those that are not.
-    once: [&'a [u8]; 5],
+    /// The values of those that have to be there once and are, white space around them left out, in the order of
+    /// [`Field`].
+    once: [Option<&'a [u8]>; 5],
     /// Whether the field holds what asks for a WebSocket.
     upgrade: bool,
     connection: bool,
     /// Whether a body follows.
     body: bool,
 }
-
-/// No header of those that have to be there once may say this.
-const NOT_ONCE: &[u8] = b",";
 
 impl<'a> Found<'a> {
     /// Goes through the headers; `extension_list` is given the lists of extensions. None of their elements goes on in
@@ -324,13 +322,8 @@ impl<'a> Found<'a> {
         headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
         mut extension_list: impl FnMut(&'a [u8]),
     ) -> Found<'a> {
-        let mut found = Found {
-            fields: 0,
-            once: [NOT_ONCE; 5],
-            upgrade: false,
-            connection: false,
-            body: false,
-        };
+        let mut found =
+            Found { fields: 0, once: [None; 5], upgrade: false, connection: false, body: false };
         for (name, value) in headers {
             let field = Field::of(name);
             if field == Field::Other {
@@ -339,7 +332,7 @@ impl<'a> Found<'a> {
             let value = trim(value);
             let repeated = found.has(field);
             if let Some(once) = found.once.get_mut(field as usize) {
-                *once = if repeated { NOT_ONCE } else { value };
+                *once = if repeated { None } else { Some(value) };
             }
             found.fields |= 1 << field as u16;
             match field {
@@ -379,21 +372,23 @@ impl Field {
     pub(super) fn of(name: &[u8]) -> Field {
         // A name's length tells which it can be.
         let (known, field): (&[u8], Field) = match name.len() {
-            4 => (b"host", Field::Host),
-            7 => (b"upgrade", Field::Upgrade),
-            10 => (b"connection", Field::Connection),
-            14 => (b"content-length", Field::ContentLength),
+            4 => (b"Host", Field::Host),
+            7 => (b"Upgrade", Field::Upgrade),
+            10 => (b"Connection", Field::Connection),
+            14 => (b"Content-Length", Field::ContentLength),
             17 if matches!(name, [b'T' | b't', ..]) => {
-                (b"transfer-encoding", Field::TransferEncoding)
+                (b"Transfer-Encoding", Field::TransferEncoding)
             }
-            17 => (b"sec-websocket-key", Field::Key),
-            20 => (b"sec-websocket-accept", Field::Accept),
-            21 => (b"sec-websocket-version", Field::Version),
-            22 => (b"sec-websocket-protocol", Field::Protocol),
-            24 => (b"sec-websocket-extensions", Field::Extensions),
+            17 => (b"Sec-WebSocket-Key", Field::Key),
+            20 => (b"Sec-WebSocket-Accept", Field::Accept),
+            21 => (b"Sec-WebSocket-Version", Field::Version),
+            22 => (b"Sec-WebSocket-Protocol", Field::Protocol),
+            24 => (b"Sec-WebSocket-Extensions", Field::Extensions),
             _ => return Field::Other,
         };
-        if name.eq_ignore_ascii_case(known) { field } else { Field::Other }
+        // Most peers write it like that.
+        let same = !SMALL && name == known || name.eq_ignore_ascii_case(known);
+        if same { field } else { Field::Other }
     }
 }
 
@@ -434,5 +429,9 @@ pub(super) fn trim(mut value: &[u8]) -> &[u8] {
 
 /// `value`, if it is a token (RFC 9110 section 5.6.2).
 pub(super) fn token(value: &[u8]) -> Option<&str> {
-    if value.is_empty() || !TOKEN.has_all(value) { None } else { core::str::from_utf8(value).ok() }
+    if is_token(value) { core::str::from_utf8(value).ok() } else { None }
+}
+
+pub(super) fn is_token(value: &[u8]) -> bool {
+    !value.is_empty() && TOKEN.has_all(value)
 }

@@ -43,6 +43,7 @@ pub enum HandshakeError {
 
 impl HandshakeError {
     /// The HTTP status that a server refuses the request with.
+    #[cfg_attr(target_os = "none", inline(never))]
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {

@@ -3,7 +3,7 @@
 use core::mem::MaybeUninit;
 use core::ops::Range;
 
-use super::accept::{token, trim};
+use super::accept::{is_token, trim};
 use super::{HandshakeError, Upgrade, extension_list, subprotocols};
 use crate::buffer::{ReadBuffer, Storage};
 use crate::config::SMALL;
@@ -386,7 +386,7 @@ fn line_feed(bytes: &[u8]) -> Option<usize> {
 
 /// Whether `text` can be a header's name.
 pub(super) fn is_header_name(text: &str) -> bool {
-    token(text.as_bytes()).is_some()
+    is_token(text.as_bytes())
 }
 
 /// Whether `text` can be a header's value: no control characters, so that it cannot end its line.

@@ -230,13 +230,14 @@ impl<'a> Answer<'a> {
 impl Answer<'static> {
     /// The refusal of a handshake, with the headers that its status calls for.
     pub(super) fn refusal(error: HandshakeError) -> Answer<'static> {
-        let headers: &[(&str, &str)] = match error {
+        let status = error.status();
+        let headers: &[(&str, &str)] = match status {
             // RFC 6455 4.4, and RFC 9110 15.5.22: 426 names the protocol that is asked for.
-            HandshakeError::Version => &UPGRADE_REQUIRED,
-            HandshakeError::Method => &[PLAIN, ("Allow", "GET")],
+            426 => &UPGRADE_REQUIRED,
+            405 => &[PLAIN, ("Allow", "GET")],
             _ => &[PLAIN],
         };
-        Answer::new(error.status()).headers(headers).body(error.text().as_bytes())
+        Answer::new(status).headers(headers).body(error.text().as_bytes())
     }
 
     /// What a request that is none for a WebSocket gets when the caller has no answer for it.
