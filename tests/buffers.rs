@@ -3,8 +3,8 @@
 mod common;
 use common::{frames, masked, plain};
 use sockless::{
-    Config, Error, Event, Growing, OpCode, ReadBuffer, Sender, Server, Storage, WebSocket,
-    WriteBuffer,
+    Config, Error, Event, Failure, Growing, OpCode, ReadBuffer, Sender, Server, Storage, Violation,
+    WebSocket, WriteBuffer,
 };
 use std::cell::Cell;
 use std::rc::Rc;
@@ -247,4 +247,67 @@ fn pings_are_all_answered_while_little_waits_to_be_sent() {
     sender.answer(&[b'r'; 100], &mut tx).unwrap();
     let all = frames(&tx.bytes()[10..]);
     assert_eq!((all.len(), all[39].1[0], all[40].1[0]), (41, b'p', b'r'));
+}
+
+/// No bytes read into no space is not the end of the stream.
+#[test]
+fn a_read_without_space_says_nothing() {
+    let mut rx = ReadBuffer::new([0; 139]);
+    assert_eq!(rx.extend(&[0x89; 200]), 139);
+    assert!(rx.space().is_empty());
+    rx.filled(0);
+    rx.filled(5);
+    assert!(!rx.at_end());
+    assert_eq!(rx.unread().len(), 139);
+    let mut rx = ReadBuffer::new([0; 139]);
+    rx.filled(0);
+    assert!(rx.at_end());
+}
+
+/// A message that fits into one buffer and goes on in another that is too small for it fails with its first byte there.
+#[test]
+fn a_message_that_goes_on_in_a_smaller_buffer() {
+    let input = masked(0x82, &[7; 400]);
+    let mut ws = WebSocket::established(Server, Config::default());
+    let mut tx = WriteBuffer::new([0; 512]);
+    let mut large = ReadBuffer::new([0; 512]);
+    large.extend(&input[..8]);
+    assert_eq!(ws.receive(&mut large, &mut tx), None);
+    assert!(large.is_empty());
+    let mut small = ReadBuffer::new([0; 399]);
+    small.extend(&input[8..9]);
+    let failed = Failure::Protocol(Violation::MessageTooBig);
+    assert_eq!(ws.receive(&mut small, &mut tx), Some(Event::Failed(failed)));
+}
+
+/// What stands behind a payload of the caller's leaves after it, whole, wherever the writes end.
+#[test]
+fn a_vectored_payload_and_what_is_behind_it_leave_in_pieces_of_any_length() {
+    let payload = b"a payload of the caller's";
+    let fill = |tx: &mut WriteBuffer<[u8; 512]>| {
+        let mut sender = Sender::server();
+        sender.text("before", tx).unwrap();
+        sender.binary_vectored(payload, tx).unwrap();
+        sender.ping(b"behind", tx).unwrap();
+        sender.text("and more", tx).unwrap();
+        assert_eq!(tx.slices(payload).concat().len(), tx.len());
+        tx.slices(payload).concat()
+    };
+    let whole = fill(&mut WriteBuffer::new([0; 512]));
+    for first in 0..=whole.len() {
+        for step in 1..=whole.len() {
+            let mut tx = WriteBuffer::new([0; 512]);
+            fill(&mut tx);
+            let mut sent: Vec<u8> = Vec::new();
+            let mut n = first;
+            while !tx.is_empty() {
+                let waits = tx.slices(payload).concat();
+                let n = core::mem::replace(&mut n, step).min(waits.len());
+                sent.extend_from_slice(&waits[..n]);
+                tx.consume(n);
+                assert_eq!(tx.len(), waits.len() - n);
+            }
+            assert_eq!(sent, whole, "{first}, {step}");
+        }
+    }
 }

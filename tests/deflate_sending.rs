@@ -438,3 +438,30 @@ fn a_stream_through_a_buffer_that_is_too_small() {
         }
     }
 }
+
+/// What grows when it is compressed fits in the room that was asked for, at every level and with every amount of memory:
+/// one frame each, and its content.
+#[test]
+fn what_does_not_compress_fits() {
+    // The literals of fixed codes that take nine bits, in no order.
+    let message: Vec<u8> = noise(60_000).iter().map(|byte| 144 + byte % 112).collect();
+    for level in 0..=9 {
+        for memory_level in [1, 5, 9] {
+            for len in [1, 100, 1000, 20_000, 60_000] {
+                let config = DeflateConfig { level, memory_level, ..EAGER };
+                let (mut client, mut server) = pair(FULL, config);
+                let (mut rx, mut tx) =
+                    (ReadBuffer::growing(1 << 17), WriteBuffer::growing(1 << 17));
+                server.send_binary(&message[..len], &mut tx).unwrap();
+                assert_eq!(frames(tx.bytes()).len(), 1);
+                transfer(&mut tx, &mut rx);
+                let event = client.receive(&mut rx, &mut tx);
+                assert_eq!(
+                    event,
+                    Some(Event::Binary(&message[..len])),
+                    "{level} {memory_level} {len}"
+                );
+            }
+        }
+    }
+}

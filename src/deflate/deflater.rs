@@ -300,8 +300,8 @@ fn empty(output: &mut [u8], progress: &mut Progress) {
 
 impl Parameters {
     fn engine(self) -> Deflate {
-        // The library cannot keep its matching inside 256 bytes. Runs of one byte have the distance 1, which is inside
-        // any window.
+        // The library knows no window of 256 bytes, and says nowhere how far back it looks in one of 512. Runs of one byte
+        // have the distance 1, which is inside any window.
         let strategy =
             if self.window_bits == WindowBits::MIN { Strategy::Rle } else { Strategy::Default };
         Deflate::new_with_config(zlib_rs::DeflateConfig {
