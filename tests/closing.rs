@@ -5,7 +5,8 @@ use common::*;
 use sockless::keepalive::{Action, Keepalive, Timeout, Timers};
 use sockless::{
     Client, CloseCode, Config, EntropyError, Error, Event, Failure, MAX_REASON_LEN, MessageKind,
-    Misuse, OpCode, ReadBuffer, Server, State, Violation, WebSocket, WriteBuffer, truncate_reason,
+    Misuse, OpCode, ReadBuffer, Sender, Server, State, Violation, WebSocket, WriteBuffer,
+    truncate_reason,
 };
 
 /// A Close frame with this body fails a server and a client, for this reason and with this code.
@@ -252,6 +253,14 @@ fn rule_36_codes_of_our_own() {
     assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Failed(failure)));
     assert!(ws.is_done() && tx.is_empty());
     shut(&mut ws);
+
+    // Nor an answer to a Close.
+    let mut ws = WebSocket::established(Client::new(entropy), Config::default());
+    let mut rx = ReadBuffer::new([0; 512]);
+    rx.extend(&plain(0x88, &body(1000, b"bye")));
+    assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Failed(failure)));
+    assert!(ws.is_done() && tx.is_empty());
+    shut(&mut ws);
 }
 
 /// Rule 37, section 7.1.1: the server is done with the closing handshake, the client with the end of the stream.
@@ -381,5 +390,6 @@ fn rule_40_a_pong_that_nobody_asked_for_is_fine() {
     assert_eq!(tx.bytes(), plain(0x8A, b"heartbeat"));
     assert_eq!(ws.send_pong(&[0; 126], &mut tx), misuse(Misuse::ControlTooLong));
     assert_eq!(ws.send_ping(&[0; 126], &mut tx), misuse(Misuse::ControlTooLong));
+    assert_eq!(Sender::server().answer(&[0; 126], &mut tx), misuse(Misuse::ControlTooLong));
     ws.send_ping(&[0; 125], &mut tx).unwrap();
 }

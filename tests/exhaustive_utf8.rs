@@ -12,7 +12,7 @@ fn first_bad(bytes: &[u8]) -> Option<usize> {
 
 /// Checks `bytes` in pieces that end at the places whose bit is set in `cuts`.
 fn check(bytes: &[u8], cuts: u32) -> (Option<usize>, bool) {
-    let (mut utf8, mut from) = (Utf8::new(), 0);
+    let (mut utf8, mut from) = (Utf8::default(), 0);
     for to in 1..=bytes.len() {
         if to == bytes.len() || cuts >> to & 1 == 1 {
             if let Err(at) = utf8.check(&bytes[from..to]) {

@@ -42,13 +42,14 @@ const MISUSES: [Misuse; 12] = [
     Misuse::InvalidStatus,
 ];
 
-const HANDSHAKE_ERRORS: [HandshakeError; 13] = [
+const HANDSHAKE_ERRORS: [HandshakeError; 14] = [
     HandshakeError::Malformed,
     HandshakeError::HeadTooLarge,
     HandshakeError::TooManyHeaders,
     HandshakeError::HttpVersion,
     HandshakeError::Method,
     HandshakeError::Host,
+    HandshakeError::Body,
     HandshakeError::Upgrade,
     HandshakeError::Connection,
     HandshakeError::Version,
@@ -170,6 +171,30 @@ fn errors_of_compression_say_what_they_are() {
         ]
         .map(|error| error.to_string()),
     );
+}
+
+/// What is printed for whoever looks for a fault: headers as text, machines by name and without their memory.
+#[cfg(feature = "deflate")]
+#[test]
+fn debug_output_can_be_read() {
+    use sockless::deflate::{Context, DeflateConfig, Deflater, InflateLimits, Inflater, Pool};
+    let list = br#"a; b="c\d"; e"#;
+    let element = extensions::parse([&list[..]]).next().unwrap().unwrap();
+    let shown = format!("{element:?}");
+    assert!(shown.contains("\"a\""), "{shown}");
+    let parameters: Vec<_> = element.parameters().collect();
+    let shown = format!("{parameters:?}");
+    assert!(shown.contains("\"b\"") && shown.contains("\"e\""), "{shown}");
+    let offer = DeflateConfig::DEFAULT.offer();
+    let limits = InflateLimits { message: 1000, ratio: None };
+    assert_eq!(format!("{offer:?}"), format!("{:?}", offer.as_str()));
+    for (shown, name) in [
+        (format!("{:?}", Deflater::new(Context::FULL, &DeflateConfig::DEFAULT)), "Deflater {"),
+        (format!("{:?}", Inflater::new(Context::FULL, limits)), "Inflater {"),
+        (format!("{:?}", Pool::new(3)), "Pool {"),
+    ] {
+        assert!(shown.starts_with(name) && shown.len() < 500, "{shown}");
+    }
 }
 
 /// A status is followed by its name in RFC 9110 section 15, RFC 6585 or none: people read it in their tools.
