@@ -646,3 +646,26 @@ fn a_client_does_not_print_its_keys() {
     let client = Client::new(sevens as Sevens);
     assert_eq!(format!("{client:?}"), "Client");
 }
+
+/// The largest numbers are limits like any other: nothing is too big for them, compressed or not.
+#[test]
+fn the_largest_limits_are_none() {
+    let limits = [u64::MAX, u64::MAX - 1, 1 << 63, (1 << 63) - 1];
+    let runs = limits.into_iter().flat_map(|limit| [(limit, 0x82, false), (limit, 0xC2, true)]);
+    for (limit, first, rsv1) in runs {
+        let config = Config::default().max_frame_size(limit).max_message_size(limit);
+        let mut receiver = Receiver::server(config);
+        if rsv1 {
+            receiver.allow_rsv1();
+        }
+        let mut input = masked(first, b"content");
+        let mut input = &mut input[..];
+        let Ok(Some(Incoming::Data(chunk))) = receiver.receive(&mut input) else { panic!() };
+        assert_eq!((chunk.bytes(), chunk.is_compressed()), (&b"content"[..], rsv1));
+        // The longest frame that there is (RFC 6455 section 5.2).
+        let mut header = [&[first, 0xFF, 0x7F][..], &[0xFF; 7], &[1; 4]].concat();
+        let mut input = &mut header[..];
+        assert_eq!(receiver.receive(&mut input), Ok(None));
+        assert_eq!(receiver.remaining(), u64::MAX >> 1);
+    }
+}
