@@ -4,7 +4,6 @@
 //! [`mask`](crate::mask) alone.
 
 use crate::Violation;
-use crate::config::SMALL;
 
 /// What a frame carries (RFC 6455 section 5.2). Reserved opcodes have no value here: they fail in
 /// [`FrameHeader::parse`].
@@ -188,39 +187,12 @@ impl FrameHeader {
     #[must_use]
     pub fn encode(&self) -> EncodedHeader {
         let mut bytes = [0; Self::MAX_LEN];
-        if SMALL {
-            let len = Self::len_for(self.payload_len, self.mask.is_some()) as u8;
-            self.put(&mut bytes.iter_mut());
-            return EncodedHeader { bytes, len };
-        }
-        let (first, masked) = self.bits();
-        let key = self.mask.unwrap_or_default();
-        let [b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13] = &mut bytes;
-        *b0 = first;
-        let key_at = match self.payload_len {
-            len @ 0..=125 => {
-                *b1 = masked | len as u8;
-                [*b2, *b3, *b4, *b5] = key;
-                2
-            }
-            len @ 126..=0xFFFF => {
-                *b1 = masked | 126;
-                [*b2, *b3] = (len as u16).to_be_bytes();
-                [*b4, *b5, *b6, *b7] = key;
-                4
-            }
-            len => {
-                *b1 = masked | 127;
-                [*b2, *b3, *b4, *b5, *b6, *b7, *b8, *b9] = len.to_be_bytes();
-                [*b10, *b11, *b12, *b13] = key;
-                10
-            }
-        };
-        EncodedHeader { bytes, len: key_at + (masked >> 5) }
+        self.put(&mut bytes.iter_mut());
+        let len = Self::len_for(self.payload_len, self.mask.is_some()) as u8;
+        EncodedHeader { bytes, len }
     }
 
-    /// Puts the header where `to` is and moves that on, a byte at a time: less code than [`encode`](Self::encode), and
-    /// slower.
+    /// Puts the header where `to` is and moves that on, a byte at a time.
     #[inline]
     pub(crate) fn put(&self, to: &mut core::slice::IterMut<u8>) {
         let (first, masked) = self.bits();

@@ -539,22 +539,19 @@ fn header(opcode: OpCode, fin: bool, len: usize, mask: Option<[u8; 4]>) -> Frame
 /// Puts a header where it is sent from, which is as long as the header.
 #[inline]
 fn put_header(header: &FrameHeader, to: &mut [u8]) {
-    if SMALL {
-        return header.put(&mut to.iter_mut());
-    }
     let (bits, masked) = header.bits();
     let key = match to {
         // Most frames are short, and their headers not worth the call of a general copy.
-        [first, second, key @ ..] if header.payload_len <= 125 => {
+        [first, second, key @ ..] if !SMALL && header.payload_len <= 125 => {
             (*first, *second) = (bits, masked | header.payload_len as u8);
             key
         }
-        [first, second, high, low, key @ ..] if header.payload_len <= 0xFFFF => {
+        [first, second, high, low, key @ ..] if !SMALL && header.payload_len <= 0xFFFF => {
             (*first, *second) = (bits, masked | 126);
             [*high, *low] = (header.payload_len as u16).to_be_bytes();
             key
         }
-        to => return put(header.encode().as_bytes(), to),
+        to => return header.put(&mut to.iter_mut()),
     };
     if let (Some(mask), Some(key)) = (header.mask, key.first_chunk_mut::<4>()) {
         *key = mask;

@@ -107,11 +107,8 @@ pub(crate) fn from_utf8(bytes: &[u8]) -> Option<&str> {
 
 /// Whether all of `bytes` is UTF-8, where no text is to be made of it.
 pub(crate) fn is_utf8(bytes: &[u8]) -> bool {
-    if SMALL {
-        let mut utf8 = Utf8::new();
-        return utf8.check(bytes).is_ok() && utf8.is_complete();
-    }
-    from_utf8(bytes).is_some()
+    let mut utf8 = Utf8::new();
+    utf8.check(bytes).is_ok() && utf8.is_complete()
 }
 
 fn valid_up_to(bytes: &[u8]) -> usize {
