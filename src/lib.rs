@@ -111,6 +111,7 @@ mod close;
 mod config;
 #[cfg(feature = "deflate")]
 pub mod deflate;
+mod entropy;
 mod error;
 pub mod extensions;
 #[cfg(any(doc, doctest))]
@@ -131,13 +132,14 @@ pub use buffer::Growing;
 pub use buffer::{READ_BUFFER_MIN, ReadBuffer, Storage, WRITE_BUFFER_MIN, WriteBuffer};
 pub use close::{Close, CloseCode, MAX_REASON_LEN, truncate_reason};
 pub use config::Config;
+pub use entropy::Entropy;
+#[cfg(feature = "getrandom")]
+pub use entropy::OsEntropy;
 pub use error::{EntropyError, Error, Failure, Misuse, Violation};
 pub use frame::{EncodedHeader, FrameHeader, MessageKind, OpCode};
 pub use mask::mask;
 pub use receiver::{Chunk, Incoming, Receiver};
-#[cfg(feature = "getrandom")]
-pub use role::OsEntropy;
-pub use role::{Client, Entropy, Role, Server};
+pub use role::{Client, Role, Server};
 pub use sender::Sender;
 pub use utf8::Utf8;
 pub use websocket::{Event, State, WebSocket};

@@ -5,9 +5,10 @@ use crate::close::{CloseCode, truncate_reason};
 use crate::config::SMALL;
 #[cfg(feature = "deflate")]
 use crate::deflate::Deflation;
+use crate::entropy::Entropy;
 use crate::frame::{FrameHeader, MessageKind, OpCode};
 use crate::mask::{mask, mask_into};
-use crate::role::{Client, Entropy, Role, Server};
+use crate::role::{Client, Role, Server};
 use crate::utf8::Utf8;
 use crate::{Error, Misuse};
 

@@ -10,7 +10,8 @@ use super::{Agreement, HandshakeError, Pending, ResponseHead};
 use crate::buffer::{ReadBuffer, Storage, WriteBuffer};
 #[cfg(feature = "deflate")]
 use crate::deflate::Deflation;
-use crate::role::{Client, Entropy};
+use crate::entropy::Entropy;
+use crate::role::Client;
 use crate::websocket::{Event, HeadLimits, Phase, WebSocket};
 use crate::{Config, Error, Failure, Misuse};
 
