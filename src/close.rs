@@ -126,6 +126,9 @@ pub struct Close<'b> {
 }
 
 impl<'b> Close<'b> {
+    /// The end of a stream without a Close (RFC 6455 section 7.1.5).
+    pub(crate) const ABNORMAL: Close<'static> = Close::new(CloseCode::ABNORMAL, "");
+
     /// A code with a reason, as they are: nothing is checked or cut here.
     #[must_use]
     pub const fn new(code: CloseCode, reason: &'b str) -> Self {

@@ -3,9 +3,9 @@
 
 use core::fmt;
 
-use crate::CloseCode;
+use crate::close::CloseCode;
 #[cfg(feature = "handshake")]
-use crate::handshake::HandshakeError;
+use crate::handshake::error::HandshakeError;
 
 /// How the peer broke the protocol of an open connection. Final: the connection fails with
 /// [`close_code`](Violation::close_code) (RFC 6455 section 7.1.7).
@@ -117,8 +117,12 @@ pub enum Misuse {
     PayloadPending,
     /// No handshake waits for this call.
     NoHandshake,
-    /// A header name or value, a host, a path or a subprotocol that would break the HTTP head.
+    /// The name or the value of a header would break the HTTP head.
     InvalidHeader,
+    /// A header that the handshake writes itself, such as `Host` or `Origin`, was given as well.
+    ReservedHeader,
+    /// The subprotocols are not unique tokens (RFC 6455 section 4.1).
+    InvalidSubprotocol,
     /// A subprotocol that the client did not offer (RFC 6455 section 4.2.2).
     SubprotocolNotOffered,
     /// A status that cannot end a handshake: not 200-599, or one with a body that has none (204, 304).
@@ -137,7 +141,9 @@ impl fmt::Display for Misuse {
             Misuse::InvalidCloseCode => "close code that may not be sent",
             Misuse::PayloadPending => "the payload of an earlier vectored send is still pending",
             Misuse::NoHandshake => "no handshake waits for this call",
-            Misuse::InvalidHeader => "invalid header, host, path or subprotocol",
+            Misuse::InvalidHeader => "invalid name or value of a header",
+            Misuse::ReservedHeader => "header that the handshake writes itself",
+            Misuse::InvalidSubprotocol => "subprotocols that are not unique tokens",
             Misuse::SubprotocolNotOffered => "subprotocol that the client did not offer",
             Misuse::InvalidStatus => "status that cannot end a handshake",
         })

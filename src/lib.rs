@@ -5,7 +5,7 @@
 //! # Ten lines
 //!
 //! ```
-//! use sockless::handshake::Response;
+//! use sockless::handshake::Accept;
 //! use sockless::{Config, Event, ReadBuffer, WebSocket, WriteBuffer};
 //!
 //! fn serve(mut stream: impl std::io::Read + std::io::Write) -> Result<(), Box<dyn std::error::Error>> {
@@ -16,7 +16,7 @@
 //!         rx.filled(n); // 0: the end of the stream
 //!         while let Some(event) = ws.receive(&mut rx, &mut tx) {
 //!             match event {
-//!                 Event::Request(request) => ws.accept(&request, Response::new(), &mut tx)?,
+//!                 Event::UpgradeRequest(request) => ws.accept(&request, Accept::new(), &mut tx)?,
 //!                 Event::Text(text) => ws.send_text(text, &mut tx)?,
 //!                 Event::Binary(bytes) => ws.send_binary(bytes, &mut tx)?,
 //!                 _ => {} // pings are answered, a Close is echoed, failures are in the output already
@@ -50,7 +50,7 @@
 //! # The states
 //!
 //! ```text
-//!                accept / establish             close, or the peer's Close
+//!                accept / confirm               close, or the peer's Close
 //!  Connecting ─────────────────────────► Open ─────────────────────────────► Closing
 //!      │                                   │                                    │ Close in both
 //!      │ refusal, answer,                  │ failure (Close in the output),     │ directions, failure,
@@ -63,7 +63,7 @@
 //!
 //! # Three ways in
 //!
-//! * [`WebSocket`] is the whole life of a connection. [`WebSocket::established`] begins where something else did the
+//! * [`WebSocket`] is the whole life of a connection. [`WebSocket::from_upgraded`] begins where something else did the
 //!   upgrade.
 //! * [`Receiver`] and [`Sender`] are its halves, for a task that reads and another that writes.
 //! * [`FrameHeader`], [`mask`], [`Utf8`], [`Close`] and the parts of the module `handshake` are its pieces.
@@ -81,7 +81,7 @@
 //!
 //! | feature | adds | needs |
 //! |---|---|---|
-//! | `handshake` (default) | both opening handshakes and the module `handshake` | `httparse`, `sha1_smol`, `base64` |
+//! | `handshake` (default) | both opening handshakes and the module `handshake` | `sha1_smol`, `base64` |
 //! | `alloc` | buffers that grow | an allocator |
 //! | `std` | implies `alloc` | |
 //! | `deflate` | permessage-deflate (RFC 7692): `deflate` | `alloc`, `zlib-rs`, which needs `std` |
@@ -142,4 +142,5 @@ pub use receiver::{Chunk, Incoming, Receiver};
 pub use role::{Client, Role, Server};
 pub use sender::Sender;
 pub use utf8::Utf8;
-pub use websocket::{Event, State, WebSocket};
+pub use websocket::event::Event;
+pub use websocket::{State, WebSocket};

@@ -70,7 +70,7 @@ impl<R: Role> Sender<R> {
     /// What was agreed on compression, if anything was.
     #[must_use]
     pub fn deflate(&self) -> Option<Agreement> {
-        self.deflation.as_ref().and_then(|deflation| deflation.agreement)
+        self.deflation.as_ref().map(|deflation| deflation.agreement)
     }
 
     /// Whether messages that begin from now on are compressed, where that was agreed and they are long enough. At
@@ -90,9 +90,7 @@ impl<R: Role> Sender<R> {
     /// Takes a compressor from the pool, if one can be of use.
     pub fn borrow_from(&mut self, pool: &mut Pool) {
         if let Some(deflation) = &mut self.deflation {
-            if deflation.agreement.is_some() {
-                deflation.deflater.borrow_from(pool);
-            }
+            deflation.deflater.borrow_from(pool);
         }
     }
 
@@ -114,7 +112,7 @@ impl<R: Role> WebSocket<R> {
     ///
     /// let config = DeflateConfig::DEFAULT;
     /// let offers: [&[u8]; 1] = [b"permessage-deflate; client_max_window_bits"]; // Sec-WebSocket-Extensions
-    /// let mut ws = WebSocket::established(Server, Config::default());
+    /// let mut ws = WebSocket::from_upgraded(Server, Config::default());
     /// if let Some(answer) = config.choose(extensions::parse(offers))? {
     ///     assert_eq!(answer.header.as_str(), "permessage-deflate"); // to be sent with the answer
     ///     ws = ws.with_deflate(answer.agreement, &config);

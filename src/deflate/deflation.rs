@@ -15,8 +15,7 @@ pub(crate) const LEAST_ROOM: usize = FrameHeader::MAX_LEN + 64;
 #[derive(Debug)]
 pub(crate) struct Deflation {
     pub(super) config: DeflateConfig,
-    /// What was agreed; while a client's offer is unanswered, nothing.
-    pub(super) agreement: Option<Agreement>,
+    pub(super) agreement: Agreement,
     pub(super) deflater: Deflater,
     /// Whether messages that begin now are compressed.
     pub(super) on: bool,
@@ -35,35 +34,21 @@ enum Message {
 }
 
 impl Deflation {
-    /// What a client offers.
-    pub(crate) fn offered(config: &DeflateConfig) -> Deflation {
+    pub(crate) fn agreed(agreement: Agreement, config: &DeflateConfig) -> Deflation {
         Deflation {
             config: *config,
-            agreement: None,
-            deflater: Deflater::new(config.send, config),
+            agreement,
+            deflater: Deflater::new(agreement.send, config),
             on: true,
             message: Message::None,
             totals: Totals::default(),
         }
     }
 
-    pub(crate) fn agreed(agreement: Agreement, config: &DeflateConfig) -> Deflation {
-        Deflation {
-            agreement: Some(agreement),
-            deflater: Deflater::new(agreement.send, config),
-            ..Deflation::offered(config)
-        }
-    }
-
-    #[cfg(feature = "handshake")]
-    pub(crate) const fn config(&self) -> DeflateConfig {
-        self.config
-    }
-
     /// Whether a message of this length, that begins now, is to be compressed.
     #[inline]
     pub(crate) const fn compresses(&self, len: usize) -> bool {
-        self.agreement.is_some() && self.on && len >= self.config.threshold
+        self.on && len >= self.config.threshold
     }
 
     /// Whether a part of a message is compressed: what its first part was decides, and of a message that this is not

@@ -6,7 +6,7 @@
 //!
 //! # In a connection
 //!
-//! A server accepts with `handshake::Response::deflate`, a client asks with `handshake::Request::deflate`, and one whose
+//! A server accepts with `handshake::Accept::deflate`, a client asks with `handshake::ConnectRequest::deflate`, and one whose
 //! upgrade was done elsewhere tells [`WebSocket::with_deflate`] what was agreed. From then on messages are inflated before
 //! they are handed out, and compressed where they are at least [`threshold`](DeflateConfig::threshold) bytes long.
 //! [`WebSocket::deflate`] says what holds. The halves take the same agreement.
@@ -59,9 +59,13 @@ pub(crate) use deflation::{Deflation, LEAST_ROOM};
 pub use inflater::{InflateError, InflateLimits, Inflater};
 pub(crate) use inflation::Inflation;
 pub use negotiation::{
-    Agreement, Answer, Context, DeflateConfig, HeaderValue, NAME, ResponseError, WindowBits,
+    Agreement, Answer, Context, DeflateConfig, HeaderValue, NAME, OfferShape, ResponseError,
+    WindowBits,
 };
 pub use pool::Pool;
+
+/// The compression that a handshake has agreed on, if any, and our configuration of it.
+pub type Compression = Option<(Agreement, DeflateConfig)>;
 
 /// What one call of [`Inflater::inflate`] or [`Deflater::deflate`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

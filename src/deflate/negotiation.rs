@@ -180,6 +180,45 @@ impl DeflateConfig {
         value
     }
 
+    /// Returns the client's offer in another shape: the value of one `Sec-WebSocket-Extensions` line.
+    #[must_use]
+    pub fn shaped_offer(&self, shape: OfferShape) -> HeaderValue {
+        match shape {
+            OfferShape::Parameters => self.offer(),
+            OfferShape::Bare => HeaderValue::new(),
+            OfferShape::WithFallback => {
+                let mut value = self.offer();
+                value.push(", ");
+                value.push(NAME);
+                value
+            }
+        }
+    }
+
+    /// Judges the server's answer to an offer of this shape as [`conclude`](Self::conclude) does. A
+    /// bare offer demands nothing, so an answer to it may leave the peer a full context.
+    ///
+    /// # Errors
+    ///
+    /// Returns the [`ResponseError`] of an answer that is malformed, or that no element of the offer
+    /// allows.
+    pub fn conclude_shaped<'a, R>(
+        &self,
+        shape: OfferShape,
+        response: R,
+    ) -> Result<Option<Agreement>, ResponseError>
+    where
+        R: IntoIterator<Item = Result<Extension<'a>, ExtensionSyntaxError>>,
+    {
+        self.conclude_by(response, |extension| match shape {
+            OfferShape::Parameters => self.judge(extension),
+            OfferShape::Bare => self.judge_bare(extension),
+            OfferShape::WithFallback => {
+                self.judge(extension).or_else(|_| self.judge_bare(extension))
+            }
+        })
+    }
+
     /// The server's choice: the first offer in the list that this configuration can meet, in the client's order of
     /// preference. `None` declines compression, and no header is sent.
     ///
@@ -261,6 +300,17 @@ impl DeflateConfig {
     where
         R: IntoIterator<Item = Result<Extension<'a>, ExtensionSyntaxError>>,
     {
+        self.conclude_by(response, |extension| self.judge(extension))
+    }
+
+    fn conclude_by<'a, R>(
+        &self,
+        response: R,
+        judge: impl Fn(&Extension<'a>) -> Result<Agreement, ResponseError>,
+    ) -> Result<Option<Agreement>, ResponseError>
+    where
+        R: IntoIterator<Item = Result<Extension<'a>, ExtensionSyntaxError>>,
+    {
         let mut agreement = None;
         for extension in response {
             let extension = extension.map_err(|ExtensionSyntaxError| ResponseError::Syntax)?;
@@ -270,9 +320,18 @@ impl DeflateConfig {
             if agreement.is_some() {
                 return Err(ResponseError::Repeated);
             }
-            agreement = Some(self.judge(&extension)?);
+            agreement = Some(judge(&extension)?);
         }
         Ok(agreement)
+    }
+
+    /// Judges an answer to the name alone. RFC 7692 7.1.2.2: `client_max_window_bits` may be in the
+    /// answer only if it was in the offer.
+    fn judge_bare(&self, response: &Extension<'_>) -> Result<Agreement, ResponseError> {
+        if response.parameters().any(|parameter| parameter.name() == CLIENT_MAX_WINDOW_BITS) {
+            return Err(ResponseError::Parameter);
+        }
+        DeflateConfig { receive: Context::FULL, ..*self }.judge(response)
     }
 
     fn judge(&self, response: &Extension<'_>) -> Result<Agreement, ResponseError> {
@@ -310,6 +369,21 @@ impl DeflateConfig {
             },
         })
     }
+}
+
+/// The shape of a client's offer (RFC 7692 section 7.1.3). Some servers refuse or drop offers with
+/// parameters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[non_exhaustive]
+pub enum OfferShape {
+    /// One element with the parameters that the configuration asks for.
+    #[default]
+    Parameters,
+    /// The name alone. The peer may use the largest window and keep its context.
+    Bare,
+    /// The element with parameters, then the name alone for a server that declines the first.
+    WithFallback,
 }
 
 impl Default for DeflateConfig {
@@ -376,8 +450,11 @@ pub struct HeaderValue {
 }
 
 impl HeaderValue {
-    /// The longest value: the name and all four parameters, both windows with two digits.
+    /// The longest value: the name and all four parameters, both windows with two digits, and the
+    /// name again as a fallback.
     pub const MAX_LEN: usize = NAME.len()
+        + ", ".len()
+        + NAME.len()
         + "; ".len()
         + SERVER_NO_CONTEXT_TAKEOVER.len()
         + "; ".len()
