@@ -127,7 +127,7 @@ fn inflating(what: &str, context: Context, messages: &[String], payloads: &[Vec<
         })
         .collect();
     let client = Client::new(|_: &mut [u8]| -> Result<(), EntropyError> { Ok(()) });
-    let ws = WebSocket::established(client, Config::default());
+    let ws = WebSocket::from_upgraded(client, Config::default());
     let mut ws = ws.with_deflate(agreement, &DeflateConfig::DEFAULT);
     let mut rx = ReadBuffer::new(vec![0; 1 << 17].into_boxed_slice());
     let mut tx = WriteBuffer::new([0; 1024]);
@@ -173,7 +173,7 @@ fn deflating(what: &str, context: Context, messages: &[String]) {
         }
     };
 
-    let ws = WebSocket::established(Server, Config::default());
+    let ws = WebSocket::from_upgraded(Server, Config::default());
     let mut ws = ws.with_deflate(agreement, &DeflateConfig::DEFAULT);
     let mut tx = WriteBuffer::new(vec![0; 1 << 17].into_boxed_slice());
     let mut connection = || {

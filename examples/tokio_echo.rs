@@ -18,7 +18,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sockless::handshake::Response;
+use sockless::handshake::Accept;
 use sockless::keepalive::{Action, Keepalive, Timers};
 use sockless::{
     CloseCode, Config, Event, Incoming, MessageKind, ReadBuffer, Receiver, Sender, Server, Storage,
@@ -122,13 +122,13 @@ async fn handshake(
         rx.filled(n);
         while let Some(event) = ws.receive(rx, &mut tx) {
             match event {
-                Event::Request(request) => {
-                    ws.accept(&request, Response::new(), &mut tx).map_err(io::Error::other)?;
+                Event::UpgradeRequest(request) => {
+                    ws.accept(&request, Accept::new(), &mut tx).map_err(io::Error::other)?;
                     socket.write_all(tx.bytes()).await?;
                     return Ok(ws.into_halves().map_err(|_| "not open".to_owned()));
                 }
                 // Left without an answer it gets one that says what this server is for.
-                Event::Http(request) => reason = format!("asked for {}", request.target()),
+                Event::OtherRequest(request) => reason = format!("asked for {}", request.target()),
                 Event::Failed(failure) => reason = failure.to_string(),
                 _ => {}
             }

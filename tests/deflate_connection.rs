@@ -57,7 +57,7 @@ fn feed(rx: &mut ReadBuffer<impl sockless::Storage>, bytes: &[u8]) {
 fn server_with(config: Config, deflate: DeflateConfig, input: &[u8]) -> Run {
     let by = |take, buffer| {
         at_every_cut(input, |input, cuts| {
-            let ws = WebSocket::established(Server, config).with_deflate(FULL, &deflate);
+            let ws = WebSocket::from_upgraded(Server, config).with_deflate(FULL, &deflate);
             run_ws(ws, input, cuts, buffer, take, true, |_, _, _| {})
         })
     };
@@ -139,7 +139,7 @@ fn rule_41_rsv1_elsewhere() {
         assert_fails(&server(&input), &[], "ReservedBit", 1002);
     }
     // And to none where nothing was agreed.
-    let ws = WebSocket::established(Server, Config::default());
+    let ws = WebSocket::from_upgraded(Server, Config::default());
     let run = run_ws(ws, &compressed(HELLO), &[], 1024, Take::Messages, true, |_, _, _| {});
     assert_fails(&run, &[], "ReservedBit", 1002);
 }
@@ -152,7 +152,7 @@ fn rule_47_truncated() {
             let input =
                 [compressed(HELLO), compressed(&HELLO[..length]), compressed(HELLO)].concat();
             let run = at_every_cut(&input, |input, cuts| {
-                let ws = WebSocket::established(Server, Config::default());
+                let ws = WebSocket::from_upgraded(Server, Config::default());
                 let ws = ws.with_deflate(FULL, &EAGER);
                 run_ws(ws, input, cuts, 1024, take, true, |_, _, _| {})
             });
@@ -234,7 +234,7 @@ fn rule_49_the_limit_is_exact() {
 fn whole_messages_fit_in_the_read_buffer() {
     for length in [1023, 1024, 1025] {
         let input = compressed(&deflate(&vec![b'a'; length]));
-        let ws = WebSocket::established(Server, Config::default()).with_deflate(FULL, &EAGER);
+        let ws = WebSocket::from_upgraded(Server, Config::default()).with_deflate(FULL, &EAGER);
         let run = run_ws(ws, &input, &[], 1024, Take::Messages, true, |_, _, _| {});
         if length <= 1024 {
             assert_events(&run, &[&words(&Event::Text(&"a".repeat(length)))]);
@@ -250,7 +250,7 @@ fn the_ratio_is_limited() {
     let fits = compressed(&deflate(&[0; 40_960]));
     let bomb = compressed(&deflate(&[0; 40_961]));
     let run = |input: &[u8]| {
-        let ws = WebSocket::established(Server, Config::default()).with_deflate(FULL, &config);
+        let ws = WebSocket::from_upgraded(Server, Config::default()).with_deflate(FULL, &config);
         run_ws(ws, input, &[], 1 << 16, Take::Messages, true, |_, _, _| {})
     };
     assert_events(&run(&fits), &[&words(&Event::Text(&"\0".repeat(40_960)))]);
@@ -273,7 +273,7 @@ fn chunks_of_a_long_message() {
     for buffer in [139, 1000, 1 << 20] {
         for step in [1, 100, input.len()] {
             let cuts: Vec<usize> = (step..input.len()).step_by(step).collect();
-            let ws = WebSocket::established(Server, Config::default()).with_deflate(FULL, &EAGER);
+            let ws = WebSocket::from_upgraded(Server, Config::default()).with_deflate(FULL, &EAGER);
             let run = run_ws(ws, &input, &cuts, buffer, Take::Chunks, true, |_, _, _| {});
             assert_events(&run, &expected);
         }
@@ -292,7 +292,7 @@ fn from_messages_to_chunks() {
         masked(0x81, b"plain"),
     ]
     .concat();
-    let mut ws = WebSocket::established(Server, Config::default()).with_deflate(FULL, &EAGER);
+    let mut ws = WebSocket::from_upgraded(Server, Config::default()).with_deflate(FULL, &EAGER);
     let (mut rx, mut tx) = (ReadBuffer::new([0; 20_000]), WriteBuffer::new([0; 1024]));
     feed(&mut rx, &input);
     assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Ping(b"")));
@@ -323,7 +323,7 @@ fn from_messages_to_chunks() {
 fn more_input_between_chunks() {
     let text = "abcdefghij".repeat(500);
     let input = compressed(&deflate(text.as_bytes()));
-    let mut ws = WebSocket::established(Server, Config::default()).with_deflate(FULL, &EAGER);
+    let mut ws = WebSocket::from_upgraded(Server, Config::default()).with_deflate(FULL, &EAGER);
     let (mut rx, mut tx) = (ReadBuffer::new([0; 300]), WriteBuffer::new([0; 1024]));
     let mut message = Vec::<u8>::new();
     feed(&mut rx, &input);
@@ -447,7 +447,7 @@ fn what_was_collected_is_handed_out_when_chunks_are_asked_for() {
     let all = deflate("one two three".as_bytes());
     let (head, tail) = all.split_at(all.len() - 3);
     for text in [true, false] {
-        let mut ws = WebSocket::established(Server, Config::default()).with_deflate(FULL, &EAGER);
+        let mut ws = WebSocket::from_upgraded(Server, Config::default()).with_deflate(FULL, &EAGER);
         let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 512]));
         feed(&mut rx, &masked(if text { 0x41 } else { 0x42 }, head));
         assert_eq!(ws.receive(&mut rx, &mut tx), None, "held until it is whole");

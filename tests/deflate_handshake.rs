@@ -7,8 +7,7 @@ mod common;
 use common::{REQUEST, Sevens, Take, at_every_cut, frames, handshake_by, plain, run_ws, sevens};
 use sockless::deflate::{Agreement, Context, DeflateConfig, WindowBits};
 use sockless::handshake::{
-    HandshakeError, Request, Response, Uri, accept_key, check_response, check_response_deflate,
-    extension_list,
+    Accept, ConnectRequest, HandshakeError, Key, Uri, accept_key, extension_list,
 };
 use sockless::{Client, Config, Event, ReadBuffer, WebSocket, WriteBuffer};
 
@@ -34,12 +33,12 @@ fn request(lines: &[&str]) -> Vec<u8> {
 /// The value of the extension line that a server of this configuration answers, and whether "Hello" got through.
 fn answered(config: DeflateConfig, lines: &[&str]) -> (Option<String>, bool) {
     let run = handshake_by(Config::default(), &request(lines), |ws, event, tx| {
-        if let Event::Request(request) = event {
+        if let Event::UpgradeRequest(request) = event {
             assert_eq!(
                 request.extensions().count(),
                 lines.iter().flat_map(|line| line.split(',')).count()
             );
-            ws.accept(request, Response::new().deflate(config), tx).unwrap();
+            ws.accept(request, Accept::new().with_deflate(config), tx).unwrap();
         }
         if let Event::Text(text) = event {
             ws.send_text(text, tx).unwrap();
@@ -105,9 +104,9 @@ fn answer(config: Option<DeflateConfig>, line: &str) -> (Vec<String>, Option<Agr
     let agreement = std::cell::Cell::new(None);
     let run = at_every_cut(&input, |input, cuts| {
         let mut ws = WebSocket::client(Config::default(), sevens as Sevens);
-        let mut request = Request::new(&uri);
+        let mut request = ConnectRequest::new(&uri);
         if let Some(config) = config {
-            request = request.deflate(config);
+            request = request.with_deflate(config);
         }
         let mut tx = WriteBuffer::new([0; 4096]);
         ws.connect(&request, &mut tx).unwrap();
@@ -181,13 +180,17 @@ fn over_headers_from_elsewhere() {
     ];
     let agreement = Agreement { send: Context::FULL, receive: Context::PER_MESSAGE };
     assert_eq!(extension_list(headers).count(), 1);
-    assert_eq!(check_response(key, headers, &[]), Err(HandshakeError::Extension));
-    assert_eq!(check_response_deflate(key, headers, &[], &CONFIG), Ok((None, Some(agreement))));
-    assert_eq!(
-        check_response_deflate(key, headers[..3].iter().copied(), &[], &CONFIG),
-        Ok((None, None))
-    );
-    let elsewhere = WebSocket::established(Client::new(sevens as Sevens), Config::default());
+    let key = Key::parse(key).unwrap();
+    let uri = Uri::parse("ws://a/").unwrap();
+    let plain = ConnectRequest::new(&uri);
+    let offering = plain.with_deflate(CONFIG);
+    let judged = plain.check_response(Some(&key), 101, &headers);
+    assert_eq!(judged, Err(HandshakeError::Extension));
+    let agreed = offering.check_response(Some(&key), 101, &headers).unwrap();
+    assert_eq!(agreed.compression(), Some((agreement, CONFIG)));
+    let agreed = offering.check_response(Some(&key), 101, &headers[..3]).unwrap();
+    assert_eq!(agreed.compression(), None);
+    let elsewhere = WebSocket::from_upgraded(Client::new(sevens as Sevens), Config::default());
     assert_eq!(elsewhere.with_deflate(agreement, &CONFIG).deflate(), Some(agreement));
 }
 
@@ -207,16 +210,18 @@ fn our_client_and_our_server() {
             let mut client = WebSocket::client(Config::default(), sevens as Sevens);
             let mut server = WebSocket::server(Config::default());
             let (mut rx, mut tx) = (ReadBuffer::new([0; 4096]), WriteBuffer::new([0; 4096]));
-            client.connect(&Request::new(&uri).deflate(*ours), &mut tx).unwrap();
+            client.connect(&ConnectRequest::new(&uri).with_deflate(*ours), &mut tx).unwrap();
             feed(&mut rx, tx.bytes());
             tx.clear();
-            let Some(Event::Request(request)) = server.receive(&mut rx, &mut tx) else { panic!() };
-            server.accept(&request, Response::new().deflate(*theirs), &mut tx).unwrap();
+            let Some(Event::UpgradeRequest(request)) = server.receive(&mut rx, &mut tx) else {
+                panic!()
+            };
+            server.accept(&request, Accept::new().with_deflate(*theirs), &mut tx).unwrap();
             feed(&mut rx, tx.bytes());
             tx.clear();
             let event = client.receive(&mut rx, &mut tx);
-            let Some(Event::Response(response)) = event else { panic!("{event:?}") };
-            client.establish(&response, &[]).unwrap();
+            let Some(Event::UpgradeResponse(response)) = event else { panic!("{event:?}") };
+            client.confirm(&response, &[]).unwrap();
             let (at_client, at_server) = (client.deflate().unwrap(), server.deflate().unwrap());
             assert_eq!(at_client.send, at_server.receive);
             assert_eq!(at_client.receive, at_server.send);

@@ -61,7 +61,7 @@ fn receive(
 ) -> (usize, String, Cost) {
     let config = Config::default().max_message_size(limit);
     let deflate = DeflateConfig { max_ratio, ..CONFIG };
-    let mut ws = WebSocket::established(Server, config).with_deflate(FULL, &deflate);
+    let mut ws = WebSocket::from_upgraded(Server, config).with_deflate(FULL, &deflate);
     let mut rx = ReadBuffer::new(vec![0; 2 << 20].into_boxed_slice());
     let mut tx = WriteBuffer::new([0; 1024]);
     let ((bytes, last), cost) = cost_of(|| {
@@ -121,7 +121,7 @@ fn rule_49_a_bomb() {
 #[test]
 fn nothing_before_the_first_compressed_message() {
     let (mut ws, cost) =
-        cost_of(|| WebSocket::established(Server, Config::default()).with_deflate(FULL, &CONFIG));
+        cost_of(|| WebSocket::from_upgraded(Server, Config::default()).with_deflate(FULL, &CONFIG));
     assert!(cost.bytes <= 1024, "{cost:?}");
     let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 1024]));
     ws.set_compress(false);
@@ -137,7 +137,7 @@ fn nothing_before_the_first_compressed_message() {
 fn nothing_behind_the_first_compressed_message() {
     for agreement in [FULL, PER_MESSAGE] {
         let mut ws =
-            WebSocket::established(Server, Config::default()).with_deflate(agreement, &CONFIG);
+            WebSocket::from_upgraded(Server, Config::default()).with_deflate(agreement, &CONFIG);
         let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 1024]));
         let hello = masked(b"\xf2\x48\xcd\xc9\xc9\x07\x00");
         let mut exchange = || {
@@ -160,7 +160,7 @@ fn rule_50_idle_connections_hold_no_window() {
         let mut connections = Vec::with_capacity(CONNECTIONS);
         let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 1024]));
         for _ in 0..CONNECTIONS {
-            let ws = WebSocket::established(Server, Config::default());
+            let ws = WebSocket::from_upgraded(Server, Config::default());
             let mut ws = ws.with_deflate(PER_MESSAGE, &CONFIG);
             ws.borrow_from(&mut pool);
             feed(&mut rx, &masked(b"\xf2\x48\xcd\xc9\xc9\x07\x00"));
@@ -212,7 +212,7 @@ fn the_documented_memory() {
 fn a_short_message_takes_little_of_a_high_limit() {
     for limit in [(64 << 20) - 1, 64 << 20, (64 << 20) + 1] {
         let config = Config::default().max_message_size(limit);
-        let mut ws = WebSocket::established(Server, config).with_deflate(FULL, &CONFIG);
+        let mut ws = WebSocket::from_upgraded(Server, config).with_deflate(FULL, &CONFIG);
         let mut rx = ReadBuffer::growing(128 << 20);
         let mut tx = WriteBuffer::new([0; 1024]);
         let (_, cost) = cost_of(|| {

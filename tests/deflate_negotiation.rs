@@ -2,7 +2,7 @@
 #![cfg(feature = "deflate")]
 
 use sockless::deflate::{
-    Agreement, Answer, Context, DeflateConfig, HeaderValue, ResponseError, WindowBits,
+    Agreement, Answer, Context, DeflateConfig, HeaderValue, OfferShape, ResponseError, WindowBits,
 };
 use sockless::extensions;
 
@@ -285,11 +285,44 @@ fn both_ends_agree() {
 
 #[test]
 fn the_longest_header_value_fits() {
-    let longest = choose(
-        &PER_MESSAGE,
-        "permessage-deflate; server_max_window_bits=14; client_max_window_bits=14",
-    );
-    assert_eq!(longest.unwrap().header.as_str().len(), HeaderValue::MAX_LEN);
+    let config = DeflateConfig {
+        send: Context { window_bits: WindowBits::new(14).unwrap(), takeover: false },
+        receive: Context { window_bits: WindowBits::new(14).unwrap(), takeover: false },
+        ..DeflateConfig::DEFAULT
+    };
+    let longest = config.shaped_offer(OfferShape::WithFallback);
+    assert_eq!(longest.as_str().len(), HeaderValue::MAX_LEN);
+    assert!(longest.as_str().ends_with("; client_max_window_bits=14, permessage-deflate"));
+}
+
+/// Rule 60, section 7.1.3: some servers refuse or drop offers with parameters.
+#[test]
+fn rule_60_an_offer_has_the_shape_that_was_asked_for() {
+    let config = windows(12, 10);
+    let judge =
+        |shape, answer: &str| config.conclude_shaped(shape, extensions::parse([answer.as_bytes()]));
+    let bare = "permessage-deflate";
+    assert_eq!(config.shaped_offer(OfferShape::Bare).as_str(), bare);
+    assert_eq!(config.shaped_offer(OfferShape::Parameters), config.offer());
+    // Our own ceiling for sending holds; what a bare offer does not ask for, the peer may do.
+    let free = Agreement {
+        send: Context { window_bits: config.send.window_bits, takeover: true },
+        receive: Context::FULL,
+    };
+    assert_eq!(judge(OfferShape::Bare, bare), Ok(Some(free)));
+    assert_eq!(judge(OfferShape::WithFallback, bare), Ok(Some(free)));
+    assert_eq!(judge(OfferShape::Parameters, bare), Err(ResponseError::NotMet));
+    for shape in [OfferShape::Bare, OfferShape::WithFallback] {
+        let smaller =
+            judge(shape, "permessage-deflate; server_max_window_bits=9").unwrap().unwrap();
+        assert_eq!(smaller.receive.window_bits, WindowBits::new(9).unwrap());
+        assert_eq!(judge(shape, ""), Ok(None));
+        assert!(judge(shape, "permessage-deflate, permessage-deflate").is_err());
+    }
+    // Section 7.1.2.2: in the answer only if it was in the offer.
+    let with_client = "permessage-deflate; server_max_window_bits=10; client_max_window_bits=9";
+    assert!(judge(OfferShape::Bare, with_client).is_err());
+    assert!(judge(OfferShape::WithFallback, with_client).is_ok());
 }
 
 /// Section 7.1.2: each window is written as its own number, asked for and answered.

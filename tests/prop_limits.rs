@@ -176,8 +176,8 @@ fn large_inputs_byte_by_byte() {
             rx.filled(1);
             while let Some(event) = ws.receive(&mut rx, &mut tx) {
                 events += 1;
-                if let Event::Request(request) = event {
-                    ws.accept(&request, sockless::handshake::Response::new(), &mut tx).unwrap();
+                if let Event::UpgradeRequest(request) = event {
+                    ws.accept(&request, sockless::handshake::Accept::new(), &mut tx).unwrap();
                 }
             }
             tx.clear();
@@ -205,7 +205,7 @@ fn large_inputs_byte_by_byte() {
     }
     frame(&mut input, 0x80, b"z", true);
     assert_eq!(feed(&input), 1001);
-    let mut server = WebSocket::established(Server, Config::default());
+    let mut server = WebSocket::from_upgraded(Server, Config::default());
     // Output taken away byte by byte while more is put in.
     let mut tx = WriteBuffer::growing(8 << 20);
     for round in 0..1 << 20 {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
-use sockless::handshake::Uri;
+use sockless::handshake::{HandshakeError, Uri};
 use sockless::keepalive::{Action, Keepalive, Timeout, Timers};
 use sockless::{
     Client, CloseCode, Config, Error, Event, Failure, Growing, MessageKind, Misuse, OsEntropy,
@@ -178,8 +178,8 @@ impl Connection<'_> {
         let we_closed = self.ws.state() == State::Closing;
         while let Some(event) = self.ws.receive(&mut self.rx, &mut self.tx) {
             match event {
-                Event::Response(response) => {
-                    match self.ws.establish(&response, &self.options.offered()) {
+                Event::UpgradeResponse(response) => {
+                    match self.ws.confirm(&response, &self.options.offered()) {
                         Ok(subprotocol) => {
                             self.keepalive.opened(millis(self.start));
                             self.output.opened(subprotocol)?;
@@ -187,14 +187,17 @@ impl Connection<'_> {
                                 self.output.compression(self.ws.deflate().is_some())?;
                             }
                         }
-                        Err(failure) => failed(failure, &mut self.exit),
+                        Err(_) => {
+                            let failure = Failure::Handshake(HandshakeError::Subprotocol);
+                            failed(failure, &mut self.exit);
+                        }
                     }
                 }
-                Event::Refused(response) => {
+                Event::Rejected(response) => {
                     self.exit.get_or_insert(Exit::Refused);
                     self.output.refused(&response)?;
                 }
-                Event::Body(bytes) => self.output.body(bytes)?,
+                Event::RejectionBody(bytes) => self.output.body(bytes)?,
                 Event::Text(text) => self.output.text(text)?,
                 Event::Binary(bytes) => self.output.bytes("binary", bytes)?,
                 Event::Ping(bytes) => self.output.bytes("ping", bytes)?,

@@ -172,11 +172,11 @@ impl Connection {
 
     fn event(&mut self, event: Event, tx: &mut Tx, shared: &mut Shared) {
         let outcome = match event {
-            Event::Request(request) => {
+            Event::UpgradeRequest(request) => {
                 self.purpose = routes::upgrade(&request, &mut self.ws, tx, shared);
                 self.opened(&request, shared)
             }
-            Event::Http(request) => {
+            Event::OtherRequest(request) => {
                 routes::page(&request, &mut self.ws, tx, shared);
                 Ok(())
             }

@@ -93,7 +93,7 @@ mod tests {
     fn echoed(len: usize, cut: usize) -> Vec<u8> {
         let mut pool = Pool::new(HELD_BY_ALL);
         let (mut rx, mut tx) = (pool.rx(&mut None), pool.tx(&mut None));
-        let mut ws = WebSocket::established(Server, Config::default());
+        let mut ws = WebSocket::from_upgraded(Server, Config::default());
         let mut echo = Echo::default();
         let mut input = vec![0x82, 0xff];
         input.extend((len as u64).to_be_bytes());

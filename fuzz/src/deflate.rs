@@ -197,10 +197,10 @@ pub fn connection(input: &[u8]) {
     let run = |step: usize, chunks: bool, buffer: usize| {
         if flags & 1 == 0 {
             let client = Client::new(sevens as fn(&mut [u8]) -> Result<(), EntropyError>);
-            let ws = WebSocket::established(client, config).with_deflate(agreement, &deflate);
+            let ws = WebSocket::from_upgraded(client, config).with_deflate(agreement, &deflate);
             drive(ws, input, step, chunks, buffer)
         } else {
-            let ws = WebSocket::established(Server, config).with_deflate(agreement, &deflate);
+            let ws = WebSocket::from_upgraded(Server, config).with_deflate(agreement, &deflate);
             drive(ws, input, step, chunks, buffer)
         }
     };

@@ -6,7 +6,7 @@
 //!
 //! # In a connection
 //!
-//! A server accepts with `handshake::Accept::deflate`, a client asks with `handshake::ConnectRequest::deflate`, and one whose
+//! A server accepts with `handshake::Accept::with_deflate`, a client asks with `handshake::ConnectRequest::with_deflate`, and one whose
 //! upgrade was done elsewhere tells [`WebSocket::with_deflate`] what was agreed. From then on messages are inflated before
 //! they are handed out, and compressed where they are at least [`threshold`](DeflateConfig::threshold) bytes long.
 //! [`WebSocket::deflate`] says what holds. The halves take the same agreement.

@@ -22,9 +22,9 @@ use crate::error::{Error, Misuse};
 ///
 /// let uri = Uri::parse("ws://example.com/chat?room=1")?;
 /// let request = ConnectRequest::new(&uri)
-///     .subprotocols(&["chat.v2", "chat.v1"])
-///     .origin("https://example.com")
-///     .headers(&[("Authorization", "Bearer 1234")]);
+///     .with_subprotocols(&["chat.v2", "chat.v1"])
+///     .with_origin("https://example.com")
+///     .with_headers(&[("Authorization", "Bearer 1234")]);
 /// # Ok::<(), sockless::handshake::UriError>(())
 /// ```
 #[derive(Clone, Copy)]
@@ -54,14 +54,14 @@ impl<'a> ConnectRequest<'a> {
 
     /// Offers subprotocols in the order of preference (RFC 6455 section 1.9).
     #[must_use]
-    pub const fn subprotocols(mut self, names: &'a [&'a str]) -> ConnectRequest<'a> {
+    pub const fn with_subprotocols(mut self, names: &'a [&'a str]) -> ConnectRequest<'a> {
         self.subprotocols = names;
         self
     }
 
     /// Sets the `Origin` (RFC 6454). Only browsers have to send one.
     #[must_use]
-    pub const fn origin(mut self, origin: &'a str) -> ConnectRequest<'a> {
+    pub const fn with_origin(mut self, origin: &'a str) -> ConnectRequest<'a> {
         self.origin = Some(origin);
         self
     }
@@ -70,7 +70,7 @@ impl<'a> ConnectRequest<'a> {
     /// agreed to.
     #[cfg(feature = "deflate")]
     #[must_use]
-    pub const fn deflate(mut self, config: DeflateConfig) -> ConnectRequest<'a> {
+    pub const fn with_deflate(mut self, config: DeflateConfig) -> ConnectRequest<'a> {
         self.offer.config = Some(config);
         self
     }
@@ -78,14 +78,14 @@ impl<'a> ConnectRequest<'a> {
     /// Sets the shape of the offer of compression: some servers refuse offers with parameters.
     #[cfg(feature = "deflate")]
     #[must_use]
-    pub const fn deflate_shape(mut self, shape: OfferShape) -> ConnectRequest<'a> {
+    pub const fn with_deflate_shape(mut self, shape: OfferShape) -> ConnectRequest<'a> {
         self.offer.shape = shape;
         self
     }
 
     /// Adds header fields, such as for authentication. What the handshake writes itself is refused.
     #[must_use]
-    pub const fn headers(mut self, headers: &'a [(&'a str, &'a str)]) -> ConnectRequest<'a> {
+    pub const fn with_headers(mut self, headers: &'a [(&'a str, &'a str)]) -> ConnectRequest<'a> {
         self.headers = headers;
         self
     }
@@ -103,7 +103,7 @@ impl<'a> ConnectRequest<'a> {
     /// use sockless::handshake::{ConnectRequest, Uri};
     ///
     /// let uri = Uri::parse("wss://example.com/chat").unwrap();
-    /// let request = ConnectRequest::new(&uri).subprotocols(&["chat"]);
+    /// let request = ConnectRequest::new(&uri).with_subprotocols(&["chat"]);
     /// let fields: Vec<_> =
     ///     request.fields(None)?.map(|(name, value)| format!("{name}: {value}")).collect();
     /// assert_eq!(fields, ["Sec-WebSocket-Version: 13", "Sec-WebSocket-Protocol: chat"]);
@@ -208,8 +208,8 @@ impl fmt::Debug for ConnectRequest<'_> {
 ///
 /// ```
 /// let accept = sockless::handshake::Accept::new()
-///     .subprotocol("chat.v2")
-///     .headers(&[("Set-Cookie", "id=1; HttpOnly")]);
+///     .with_subprotocol("chat.v2")
+///     .with_headers(&[("Set-Cookie", "id=1; HttpOnly")]);
 /// ```
 #[derive(Clone, Copy, Default)]
 pub struct Accept<'a> {
@@ -228,7 +228,7 @@ impl<'a> Accept<'a> {
     /// Chooses one of the subprotocols that were offered. Most browsers end the connection if they
     /// offered some and none is chosen.
     #[must_use]
-    pub const fn subprotocol(mut self, name: &'a str) -> Accept<'a> {
+    pub const fn with_subprotocol(mut self, name: &'a str) -> Accept<'a> {
         self.subprotocol = Some(name);
         self
     }
@@ -237,14 +237,14 @@ impl<'a> Accept<'a> {
     /// [`WebSocket::deflate`](crate::WebSocket::deflate) returns what was agreed.
     #[cfg(feature = "deflate")]
     #[must_use]
-    pub const fn deflate(mut self, config: DeflateConfig) -> Accept<'a> {
+    pub const fn with_deflate(mut self, config: DeflateConfig) -> Accept<'a> {
         self.offer.config = Some(config);
         self
     }
 
     /// Adds header fields. What the handshake writes itself is refused.
     #[must_use]
-    pub const fn headers(mut self, headers: &'a [(&'a str, &'a str)]) -> Accept<'a> {
+    pub const fn with_headers(mut self, headers: &'a [(&'a str, &'a str)]) -> Accept<'a> {
         self.headers = headers;
         self
     }

@@ -1,5 +1,7 @@
 //! The rules of both heads, for headers of any source (RFC 6455 sections 4.1 and 4.2, RFC 8441).
 
+use core::fmt;
+
 use super::compression::{Agreed, Offer};
 use super::error::HandshakeError;
 use super::fields::{
@@ -33,14 +35,14 @@ const MAX_SUBPROTOCOLS: usize = 100;
 /// ];
 /// let upgrade = Upgrade::from_request("GET", &headers)?.expect("a request for a WebSocket");
 /// assert!(upgrade.subprotocols().any(|name| name == "superchat"));
-/// let accepted = upgrade.accept(Accept::new().subprotocol("superchat"))?;
+/// let accepted = upgrade.accept(Accept::new().with_subprotocol("superchat"))?;
 /// assert_eq!(accepted.status(), 101);
 /// for (name, value) in accepted.fields() {
 ///     println!("{name}: {value}"); // the headers of the 101
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Upgrade<I> {
     /// The key of an upgrade; an extended CONNECT has none.
     key: Option<Key>,
@@ -139,6 +141,13 @@ impl<'a, I: IntoIterator<Item: HeaderField<'a>> + Clone> Upgrade<I> {
             response: accept,
             agreed: Agreed { subprotocol: accept.subprotocol, compression },
         })
+    }
+}
+
+impl<I> fmt::Debug for Upgrade<I> {
+    /// Shows no header: some hold credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upgrade").field("key", &self.key).finish_non_exhaustive()
     }
 }
 

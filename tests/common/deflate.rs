@@ -17,7 +17,7 @@ pub fn pair(
     agreement: Agreement,
     config: DeflateConfig,
 ) -> (WebSocket<Client<Sevens>>, WebSocket<Server>) {
-    let client = WebSocket::established(Client::new(sevens as Sevens), Config::default());
-    let server = WebSocket::established(Server, Config::default());
+    let client = WebSocket::from_upgraded(Client::new(sevens as Sevens), Config::default());
+    let server = WebSocket::from_upgraded(Server, Config::default());
     (client.with_deflate(agreement, &config), server.with_deflate(agreement, &config))
 }

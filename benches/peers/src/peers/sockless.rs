@@ -1,6 +1,6 @@
 //! This crate: messages whole, borrowed from a buffer of the caller's, every check on.
 
-use sockless::handshake::Response;
+use sockless::handshake::Accept;
 use sockless::{
     Client, Config, EntropyError, Event, ReadBuffer, Role as RoleOf, Server, WebSocket, WriteBuffer,
 };
@@ -62,7 +62,7 @@ fn client() -> impl RoleOf {
 }
 
 fn receiver<R: RoleOf + 'static>(role: R, source: Source, drain: Drain) -> Box<dyn Receive> {
-    let socket = WebSocket::established(role, Config::default());
+    let socket = WebSocket::from_upgraded(role, Config::default());
     let (rx, tx) = (ReadBuffer::new(room(ROOM)), WriteBuffer::new([0; 1024]));
     Box::new(Receiver { socket, source, drain, rx, tx })
 }
@@ -73,7 +73,7 @@ fn sender<R: RoleOf + 'static>(
     messages: &'static [Message],
     vectored: usize,
 ) -> Box<dyn Send> {
-    let socket = WebSocket::established(role, Config::default());
+    let socket = WebSocket::from_upgraded(role, Config::default());
     let messages = messages
         .iter()
         .map(|message| match message.kind {
@@ -199,8 +199,8 @@ impl Handshake for Shaking {
         let read = self.source.fill(self.rx.space());
         self.rx.filled(read);
         match socket.receive(&mut self.rx, &mut self.tx) {
-            Some(Event::Request(request)) => {
-                socket.accept(&request, Response::new(), &mut self.tx).map_err(text)?;
+            Some(Event::UpgradeRequest(request)) => {
+                socket.accept(&request, Accept::new(), &mut self.tx).map_err(text)?;
             }
             other => return Err(text(other)),
         }
