@@ -2,27 +2,15 @@
 
 use alloc::boxed::Box;
 
-use super::{Agreement, DeflateConfig, Deflation, Inflation, Pool};
+use super::deflation::Deflation;
+use super::inflation::Inflation;
+use super::negotiation::{Agreement, DeflateConfig};
+use super::pool::Pool;
+use super::totals::Totals;
 use crate::buffer::{Storage, WriteBuffer};
 use crate::frame::MessageKind;
 use crate::role::Role;
 use crate::{Error, Receiver, Sender, WebSocket};
-
-/// How much went through one direction of a connection as compressed messages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Bytes of messages.
-    pub messages: u64,
-    /// Bytes of payload that they were on the wire.
-    pub wire: u64,
-}
-
-impl Totals {
-    pub(super) const fn add(&mut self, messages: usize, wire: usize) {
-        self.messages = self.messages.saturating_add(messages as u64);
-        self.wire = self.wire.saturating_add(wire as u64);
-    }
-}
 
 impl Receiver {
     /// Inflates compressed messages, as they were agreed. Only [`receive_from`](Self::receive_from) and

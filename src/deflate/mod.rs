@@ -52,8 +52,8 @@ mod inflater;
 mod inflation;
 mod negotiation;
 mod pool;
+mod totals;
 
-pub use connection::Totals;
 pub use deflater::Deflater;
 pub(crate) use deflation::{Deflation, LEAST_ROOM};
 pub use inflater::{InflateError, InflateLimits, Inflater};
@@ -63,6 +63,7 @@ pub use negotiation::{
     WindowBits,
 };
 pub use pool::Pool;
+pub use totals::Totals;
 
 /// The compression that a handshake has agreed on, if any, and our configuration of it.
 pub type Compression = Option<(Agreement, DeflateConfig)>;

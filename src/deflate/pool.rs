@@ -4,7 +4,15 @@ use alloc::vec::Vec;
 
 use zlib_rs::{Deflate, Inflate};
 
-use super::deflater::Parameters;
+use super::negotiation::WindowBits;
+
+/// The parameters that the memory of a compressor is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Parameters {
+    pub(super) window_bits: WindowBits,
+    pub(super) level: u8,
+    pub(super) memory_level: u8,
+}
 
 /// Idle memory of connections that keep no context between messages (RFC 7692 section 7.1.1).
 ///

@@ -2,13 +2,14 @@
 
 use core::fmt;
 
+use super::accept::{Accept, Accepted};
 use super::compression::{Agreed, Offer};
 use super::error::HandshakeError;
 use super::fields::{
     Field, HeaderField, content_length, has_token, is_token, next_element, token, trim,
 };
 use super::key::Key;
-use super::message::{Accept, Accepted};
+
 use super::uri::is_host_and_port;
 use crate::error::Misuse;
 use crate::extensions;
