@@ -25,9 +25,9 @@ const TIMERS: Timers = Timers {
 };
 /// How long a client may leave what we send it unread, once its own message has come to an end or to a halt.
 const STALLED_MS: u64 = 20_000;
-/// How many reads a client may have in its turn, while others wait for theirs.
-const READS_PER_TURN: usize = 16;
-/// How much may be made of one read: 16 KiB can inflate to a thousand times that.
+/// How many reads of 65 KiB at most a client may have in its turn, while others wait for theirs.
+const READS_PER_TURN: usize = 4;
+/// How much may be made of one read: 65 KiB can inflate to a thousand times that.
 const INFLATED_PER_READ: usize = 256 << 10;
 
 /// What a connection is for, once its request has said so.
