@@ -95,7 +95,14 @@ fn number(text: &str) -> Result<usize, String> {
 }
 
 fn main() -> ExitCode {
-    match options().and_then(|options| options.map_or_else(|| Ok(println!("{USAGE}")), work)) {
+    let outcome = options().and_then(|options| match options {
+        Some(options) => work(options),
+        None => {
+            println!("{USAGE}");
+            Ok(())
+        }
+    });
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}\n\n{USAGE}");
@@ -108,11 +115,11 @@ fn work(options: Options) -> Result<(), String> {
     let start = Instant::now();
     // Candidates that panic are caught and named; their traces would only hide the table.
     std::panic::set_hook(Box::new(|_| {}));
-    let wanted = |candidate: &Box<dyn Candidate>| {
+    let mut candidates = peers::all();
+    candidates.retain(|candidate| {
         options.candidates.is_empty()
             || options.candidates.iter().any(|name| name == candidate.name())
-    };
-    let candidates: Vec<Box<dyn Candidate>> = peers::all().into_iter().filter(wanted).collect();
+    });
     if let Some(passes) = options.passes {
         return repeat(&candidates, &options, passes);
     }
