@@ -231,9 +231,9 @@ impl<R: Role> WebSocket<R> {
         tx: &mut WriteBuffer<T>,
         delivery: Delivery,
     ) -> Option<Event<'b>> {
+        // Most messages are whole and small. The general path below gives the same for them.
         if delivery == Delivery::Messages {
-            // Most messages are whole and small. The long way below would give the same for them.
-            if let Some((place, kind)) = self.receiver.quick_from(rx) {
+            if let Some((place, kind)) = self.receiver.take_small_message(rx) {
                 let bytes = rx.slice(place);
                 return Some(match kind {
                     MessageKind::Binary => Event::Binary(bytes),
@@ -245,7 +245,11 @@ impl<R: Role> WebSocket<R> {
             }
         }
         let at_end = rx.at_end();
-        match self.receiver.read(rx, delivery) {
+        let item = match delivery {
+            Delivery::Messages => self.receiver.read(rx, delivery),
+            Delivery::Chunks => self.receiver.receive_chunks_from(rx),
+        };
+        match item {
             Ok(Some(Incoming::Data(chunk))) => {
                 if delivery == Delivery::Chunks || !chunk.is_whole() {
                     return Some(Event::Chunk(chunk));
