@@ -158,7 +158,7 @@ fn a_change_of_mind_gives_the_same_bytes_at_any_cut() {
         let input = stream(&mut random, true, &[100, 5000, 40_000]);
         let until = random.below(input.len() + 1);
         let at = [until, until + random.below(input.len() + 1 - until)];
-        let ws = || WebSocket::established(Server, Config::default());
+        let ws = || WebSocket::from_upgraded(Server, Config::default());
         let whole = switching(ws(), &input, &[], at);
         for most in [100, 1460, 20_000] {
             let cuts = cuts(&mut random, input.len(), most);
@@ -189,7 +189,7 @@ fn a_change_of_mind_about_a_compressed_message() {
         let until = random.below(input.len() + 1);
         let at = [until, until + random.below(input.len() + 1 - until)];
         let ws = || {
-            let ws = WebSocket::established(Server, Config::default());
+            let ws = WebSocket::from_upgraded(Server, Config::default());
             ws.with_deflate(FULL, &DeflateConfig::DEFAULT)
         };
         // Whether the bytes before a fault are handed out is not the same at any cut, but whether there is one is.
