@@ -125,7 +125,7 @@ async fn handshake(
                 Event::UpgradeRequest(request) => {
                     ws.accept(&request, Accept::new(), &mut tx).map_err(io::Error::other)?;
                     socket.write_all(tx.bytes()).await?;
-                    return Ok(ws.into_halves().map_err(|_| "not open".to_owned()));
+                    return Ok(ws.split().map_err(|_| "not open".to_owned()));
                 }
                 // Left without an answer it gets one that says what this server is for.
                 Event::OtherRequest(request) => reason = format!("asked for {}", request.target()),

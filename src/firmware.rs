@@ -17,7 +17,7 @@
 //!
 //! /// A connection that something else has upgraded; see [`WebSocket::server`] for the handshake.
 //! fn serve(socket: &mut impl Socket, rx: &mut [u8; 256], tx: &mut [u8; 512]) {
-//!     let config = Config::new().max_message_size(64 << 10);
+//!     let config = Config::new().with_max_message_size(64 << 10);
 //!     let mut ws = WebSocket::established(Server, config);
 //!     let (mut rx, mut tx) = (ReadBuffer::new(&mut rx[..]), WriteBuffer::new(&mut tx[..]));
 //!     while !ws.is_done() {

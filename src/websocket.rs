@@ -363,7 +363,7 @@ impl<R: Role> WebSocket<R> {
     ///
     /// # Errors
     /// The connection itself, unless its state is [`State::Open`].
-    pub fn into_halves(self) -> Result<(Receiver, Sender<R>), WebSocket<R>> {
+    pub fn split(self) -> Result<(Receiver, Sender<R>), WebSocket<R>> {
         if self.state() == State::Open { Ok((self.receiver, self.sender)) } else { Err(self) }
     }
 

@@ -207,7 +207,7 @@ fn rule_35_a_close_in_the_middle_of_a_message_is_answered() {
 /// Rule 36, section 7.1.7: with the code that belongs to the failure, and nothing more is processed.
 #[test]
 fn rule_36_a_failure_sends_its_code_and_is_the_end() {
-    let config = Config::default().max_message_size(100).max_fragments(3);
+    let config = Config::default().with_max_message_size(100).with_max_fragments(3);
     let too_many = [masked(0x02, b""), masked(0, b""), masked(0, b""), masked(0, b"")].concat();
     for (bad, violation, code) in [
         (masked(0xC1, b""), Violation::ReservedBit, 1002),

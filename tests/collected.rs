@@ -171,8 +171,8 @@ fn a_change_of_mind_gives_the_same_bytes_at_any_cut() {
 #[test]
 #[cfg(feature = "deflate")]
 fn a_change_of_mind_about_a_compressed_message() {
-    use sockless::deflate::{Agreement, Context, DeflateConfig};
-    const FULL: Agreement = Agreement { send: Context::FULL, receive: Context::FULL };
+    use sockless::deflate::{Context, DeflateConfig, DeflateParams};
+    const FULL: DeflateParams = DeflateParams { send: Context::FULL, receive: Context::FULL };
 
     let mut random = Random(0xFEED_FACE_1234_5678);
     for _ in 0..model::cases(200) {

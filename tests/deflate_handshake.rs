@@ -5,7 +5,7 @@
 mod common;
 
 use common::{REQUEST, Sevens, Take, at_every_cut, frames, handshake_by, plain, run_ws, sevens};
-use sockless::deflate::{Agreement, Context, DeflateConfig, WindowBits};
+use sockless::deflate::{Context, DeflateConfig, DeflateParams, WindowBits};
 use sockless::handshake::{
     Accept, ConnectRequest, HandshakeError, Key, Uri, accept_key, extension_list,
 };
@@ -90,7 +90,7 @@ fn declined_and_malformed() {
 }
 
 /// A client's connection through its handshake, with this extension line in the answer and "Hello" behind it.
-fn answer(config: Option<DeflateConfig>, line: &str) -> (Vec<String>, Option<Agreement>) {
+fn answer(config: Option<DeflateConfig>, line: &str) -> (Vec<String>, Option<DeflateParams>) {
     let uri = Uri::parse("ws://example.com/").unwrap();
     let mut input =
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -138,7 +138,7 @@ fn a_client_takes_what_its_offer_allows() {
         let (events, agreement) =
             answer(Some(CONFIG), &format!("Sec-WebSocket-Extensions: {line}\r\n"));
         assert_eq!(events[..2], ["response None", "text \"Hello\""], "{line}");
-        assert_eq!(agreement, Some(Agreement { send, receive }));
+        assert_eq!(agreement, Some(DeflateParams { send, receive }));
     }
     // Declined: compressed messages are none of this connection.
     for line in ["", "Sec-WebSocket-Extensions: \r\n"] {
@@ -178,7 +178,7 @@ fn over_headers_from_elsewhere() {
         (b"sec-websocket-accept", &accept),
         (b"sec-websocket-extensions", b"permessage-deflate; server_no_context_takeover"),
     ];
-    let agreement = Agreement { send: Context::FULL, receive: Context::PER_MESSAGE };
+    let agreement = DeflateParams { send: Context::FULL, receive: Context::PER_MESSAGE };
     assert_eq!(extension_list(headers).count(), 1);
     let key = Key::parse(key).unwrap();
     let uri = Uri::parse("ws://a/").unwrap();

@@ -7,7 +7,7 @@ mod allocator;
 use allocator::{Cost, Counting, cost_of, without_allocator};
 use flate2::{Compress, Compression, FlushCompress};
 use sockless::deflate::{
-    Agreement, Context, DeflateConfig, Deflater, Flush, InflateLimits, Inflater, Pool,
+    Context, DeflateConfig, DeflateParams, Deflater, Flush, InflateLimits, Inflater, Pool,
 };
 use sockless::{
     Config, Event, FrameHeader, OpCode, ReadBuffer, Server, Violation, WebSocket, WriteBuffer,
@@ -16,9 +16,9 @@ use sockless::{
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-const FULL: Agreement = Agreement { send: Context::FULL, receive: Context::FULL };
-const PER_MESSAGE: Agreement =
-    Agreement { send: Context::PER_MESSAGE, receive: Context::PER_MESSAGE };
+const FULL: DeflateParams = DeflateParams { send: Context::FULL, receive: Context::FULL };
+const PER_MESSAGE: DeflateParams =
+    DeflateParams { send: Context::PER_MESSAGE, receive: Context::PER_MESSAGE };
 const CONFIG: DeflateConfig = DeflateConfig { threshold: 0, ..DeflateConfig::DEFAULT };
 
 /// A decompressor: its window of 32 KiB, and tables.
@@ -59,7 +59,7 @@ fn receive(
     chunks: bool,
     max_ratio: Option<u32>,
 ) -> (usize, String, Cost) {
-    let config = Config::default().max_message_size(limit);
+    let config = Config::default().with_max_message_size(limit);
     let deflate = DeflateConfig { max_ratio, ..CONFIG };
     let mut ws = WebSocket::from_upgraded(Server, config).with_deflate(FULL, &deflate);
     let mut rx = ReadBuffer::new(vec![0; 2 << 20].into_boxed_slice());
@@ -211,7 +211,7 @@ fn the_documented_memory() {
 #[test]
 fn a_short_message_takes_little_of_a_high_limit() {
     for limit in [(64 << 20) - 1, 64 << 20, (64 << 20) + 1] {
-        let config = Config::default().max_message_size(limit);
+        let config = Config::default().with_max_message_size(limit);
         let mut ws = WebSocket::from_upgraded(Server, config).with_deflate(FULL, &CONFIG);
         let mut rx = ReadBuffer::growing(128 << 20);
         let mut tx = WriteBuffer::new([0; 1024]);

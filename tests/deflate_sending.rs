@@ -6,14 +6,14 @@ mod common;
 
 use common::deflate::{pair, transfer};
 use common::{frames, words};
-use sockless::deflate::{Agreement, Context, DeflateConfig, WindowBits};
+use sockless::deflate::{Context, DeflateConfig, DeflateParams, WindowBits};
 use sockless::{
     Error, Event, MessageKind, Misuse, OpCode, ReadBuffer, Sender, Server, WebSocket, WriteBuffer,
 };
 
-const FULL: Agreement = Agreement { send: Context::FULL, receive: Context::FULL };
-const PER_MESSAGE: Agreement =
-    Agreement { send: Context::PER_MESSAGE, receive: Context::PER_MESSAGE };
+const FULL: DeflateParams = DeflateParams { send: Context::FULL, receive: Context::FULL };
+const PER_MESSAGE: DeflateParams =
+    DeflateParams { send: Context::PER_MESSAGE, receive: Context::PER_MESSAGE };
 const EAGER: DeflateConfig = DeflateConfig { threshold: 0, ..DeflateConfig::DEFAULT };
 
 /// Bytes that do not compress.
@@ -41,7 +41,7 @@ fn both_ends() {
         for takeover in [false, true] {
             let window_bits = WindowBits::new(bits).unwrap();
             let context = Context { window_bits, takeover };
-            let agreement = Agreement { send: context, receive: context };
+            let agreement = DeflateParams { send: context, receive: context };
             let (mut client, mut server) = pair(agreement, EAGER);
             let (mut rx, mut tx) = (ReadBuffer::growing(1 << 20), WriteBuffer::growing(1 << 20));
             for size in sizes {
@@ -265,7 +265,7 @@ fn any_stream_through_small_buffers() {
                     let window_bits = WindowBits::new(bits).unwrap();
                     let send = Context { window_bits, takeover: true };
                     let config = DeflateConfig { memory_level, ..EAGER };
-                    let agreement = Agreement { send, receive: send };
+                    let agreement = DeflateParams { send, receive: send };
                     let (mut client, mut server) = pair(agreement, config);
                     client.set_compress(compress);
                     let mut memory = vec![0; capacity];

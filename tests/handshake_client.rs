@@ -251,7 +251,7 @@ fn rule_15_what_is_no_answer_fails() {
     fails(&many, "TooManyHeaders");
     accepted(&response("", &["X: y"; 61]));
     let limit = |bytes: usize| {
-        client_by(Config::default().max_head_size(bytes as u32), &[], &whole, |_, _, _| {})
+        client_by(Config::default().with_max_head_size(bytes as u32), &[], &whole, |_, _, _| {})
     };
     assert_eq!(limit(whole.len()).events[0], "response None");
     assert_eq!(limit(whole.len() - 1).events, ["failed Handshake(HeadTooLarge)"]);

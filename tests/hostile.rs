@@ -24,7 +24,7 @@ fn claim(len: u64) -> Vec<u8> {
 /// wraps.
 #[test]
 fn claimed_lengths_of_63_and_64_bits() {
-    let unlimited = Config::default().max_frame_size(u64::MAX).max_message_size(u64::MAX);
+    let unlimited = Config::default().with_max_frame_size(u64::MAX).with_max_message_size(u64::MAX);
     for (len, reason) in [
         ((1 << 63) - 1, "FrameTooBig"),
         (1 << 63, "LengthTopBit"),
@@ -64,7 +64,8 @@ fn sums_of_claimed_lengths_do_not_wrap() {
         for len in [(1 << 32) - 10, (1 << 32) - 9, (1 << 63) - 11, (1 << 63) - 1] {
             let mut input = [&first[..], &claim(len)].concat();
             input[first.len()] = 0x80;
-            let config = Config::default().max_frame_size(u64::MAX).max_message_size(limit);
+            let config =
+                Config::default().with_max_frame_size(u64::MAX).with_max_message_size(limit);
             let run = at_every_cut(&input, |input, cuts| {
                 let ws = WebSocket::from_upgraded(Server, config);
                 run_ws(ws, input, cuts, 512, Take::Chunks, true, |_, _, _| {})
@@ -90,7 +91,7 @@ fn sums_of_claimed_lengths_do_not_wrap() {
 /// Rows "a 15-byte input that allocates 1 GiB" and "14 bytes that grow a heap": memory follows what was received.
 #[test]
 fn memory_follows_received_bytes_only() {
-    let config = Config::default().max_frame_size(u64::MAX).max_message_size(u64::MAX);
+    let config = Config::default().with_max_frame_size(u64::MAX).with_max_message_size(u64::MAX);
     for (len, received) in
         [(1u64 << 30, 1), (1 << 30, 0), (1 << 40, 100), (1 << 30, 10_000), ((1 << 63) - 1, 100)]
     {
@@ -193,7 +194,7 @@ fn a_million_tiny_fragments() {
 /// Row "a message that never finishes": its size is bounded over all frames, its memory by the caller's buffer.
 #[test]
 fn a_message_that_never_finishes() {
-    let config = Config::default().max_message_size(1 << 20);
+    let config = Config::default().with_max_message_size(1 << 20);
     let (first, next) = (masked(0x01, &[b'x'; 1000]), masked(0x00, &[b'x'; 1000]));
     let ((), cost) = cost_of(|| {
         let mut ws = WebSocket::from_upgraded(Server, config);
@@ -237,7 +238,7 @@ fn a_message_that_never_finishes() {
 #[test]
 fn the_limits_of_size_are_exact() {
     for limit in [0usize, 1, 125, 126, 127, 300] {
-        let config = Config::default().max_message_size(limit as u64);
+        let config = Config::default().with_max_message_size(limit as u64);
         for over in [0usize, 1, 2] {
             let len = limit + over;
             let mut inputs = vec![masked(0x82, &vec![7; len])];
@@ -257,7 +258,7 @@ fn the_limits_of_size_are_exact() {
             }
         }
         // The size of one frame, of a message that may be larger.
-        let config = Config::default().max_frame_size(limit as u64);
+        let config = Config::default().with_max_frame_size(limit as u64);
         let two = [masked(0x02, &vec![7; limit]), masked(0x80, &vec![7; limit])].concat();
         assert!(server_with(config, &two).events[0].starts_with("binary"));
         for first in [0x82, 0x02, 0x81] {

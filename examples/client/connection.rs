@@ -75,8 +75,8 @@ pub fn run(socket: std::net::TcpStream, uri: &Uri<'_>, options: &Options) -> io:
         socket,
         ws: WebSocket::client(
             Config::default()
-                .max_message_size(MAX_MESSAGE as u64)
-                .max_frame_size(MAX_MESSAGE as u64),
+                .with_max_message_size(MAX_MESSAGE as u64)
+                .with_max_frame_size(MAX_MESSAGE as u64),
             OsEntropy,
         ),
         rx: ReadBuffer::growing(READ_LIMIT),

@@ -26,7 +26,7 @@ async fn device(wire: &Wire, log: &mut Vec<String>) -> Result<(), Error> {
         Ok(())
     };
     // A request of 16 header lines at most: the array for them lies on the stack while the head is parsed.
-    let mut ws = WebSocket::client(Config::new().max_headers(16), entropy);
+    let mut ws = WebSocket::client(Config::new().with_max_headers(16), entropy);
     let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
     ws.connect(&ConnectRequest::new(&uri), &mut tx)?;
     let end = &mut wire.end(0);
@@ -47,7 +47,7 @@ async fn device(wire: &Wire, log: &mut Vec<String>) -> Result<(), Error> {
 
 /// The gateway: accepts, thanks for every measurement.
 async fn gateway(wire: &Wire, log: &mut Vec<String>) {
-    let mut ws = WebSocket::server(Config::new().max_headers(16));
+    let mut ws = WebSocket::server(Config::new().with_max_headers(16));
     let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
     let end = &mut wire.end(1);
     let driven = asynchronous::drive(&mut ws, end, &mut rx, &mut tx, async |ws, event, tx| {

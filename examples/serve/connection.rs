@@ -11,7 +11,7 @@ use sockless::{CloseCode, Config, Error, Event, Failure, Server, State, WebSocke
 
 use crate::Shared;
 use crate::buffers::{HIGH_MARK, NEWS_MARK, Pool, Rx, Tx};
-use crate::compression::Totals;
+use crate::compression::CompressionStats;
 use crate::echo::{Echo, MAX_MESSAGE};
 use crate::routes;
 
@@ -70,8 +70,8 @@ impl Connection {
             socket,
             ws: WebSocket::server(
                 Config::default()
-                    .max_message_size(MAX_MESSAGE as u64)
-                    .max_frame_size(MAX_MESSAGE as u64),
+                    .with_max_message_size(MAX_MESSAGE as u64)
+                    .with_max_frame_size(MAX_MESSAGE as u64),
             ),
             rx: None,
             tx: None,
@@ -96,7 +96,7 @@ impl Connection {
         let next = self.exchange(&mut rx, &mut tx, shared);
         self.ws.return_to(&mut shared.pool.deflate);
         if let Purpose::Echo(echo) = &self.purpose {
-            shared.traffic.update(self.id, || Totals::of(&self.ws, echo.bytes()));
+            shared.traffic.update(self.id, || CompressionStats::of(&self.ws, echo.bytes()));
         }
         shared.pool.put_rx(rx, &mut self.rx);
         shared.pool.put_tx(tx, &mut self.tx);

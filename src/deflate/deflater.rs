@@ -93,7 +93,7 @@ impl Deflater {
             }
             self.phase = Phase::Compressing;
         }
-        if self.phase == Phase::Compressing && flush != Flush::No {
+        if self.phase == Phase::Compressing && flush != Flush::None {
             self.phase = Phase::Flushing;
         }
         progress.step = if self.phase == Phase::Compressing {

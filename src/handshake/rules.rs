@@ -213,7 +213,7 @@ pub(super) fn check_response<'a>(
     // list names none.
     let mut extensions = extension_list(headers).peekable();
     let compression = match extensions.peek() {
-        Some(_) => offer.conclude(extensions)?,
+        Some(_) => offer.accept_response(extensions)?,
         None => Default::default(),
     };
     Ok(Agreed { subprotocol, compression })

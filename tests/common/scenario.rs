@@ -66,8 +66,8 @@ impl Scenario {
             Start::MidMessage => assert!(scenario.feed(&masked(0x01, b"Hel")).is_empty()),
             #[cfg(feature = "deflate")]
             Start::MidCompressed => {
-                use sockless::deflate::{Agreement, Context, DeflateConfig};
-                let agreement = Agreement { send: Context::FULL, receive: Context::FULL };
+                use sockless::deflate::{Context, DeflateConfig, DeflateParams};
+                let agreement = DeflateParams { send: Context::FULL, receive: Context::FULL };
                 scenario.ws = scenario.ws.with_deflate(agreement, &DeflateConfig::DEFAULT);
                 assert!(scenario.feed(&masked(0x41, b"\xf2\x48\xcd")).is_empty());
             }

@@ -34,9 +34,9 @@ impl Rules {
 
     pub fn config(self) -> Config {
         Config::new()
-            .max_frame_size(self.max_frame)
-            .max_message_size(self.max_message)
-            .max_fragments(self.max_fragments)
+            .with_max_frame_size(self.max_frame)
+            .with_max_message_size(self.max_message)
+            .with_max_fragments(self.max_fragments)
     }
 }
 

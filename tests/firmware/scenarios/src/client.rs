@@ -27,7 +27,7 @@ pub fn client(link: &mut impl Link, rx: &mut [u8], tx: &mut [u8], mut seed: u32)
         }
         Ok(())
     };
-    let mut ws = WebSocket::client(Config::default().max_headers(16), entropy);
+    let mut ws = WebSocket::client(Config::default().with_max_headers(16), entropy);
     let (mut rx, mut tx) = (ReadBuffer::new(rx), WriteBuffer::new(tx));
     let request = ConnectRequest::new(&uri).with_subprotocols(&SUBPROTOCOLS);
     if ws.connect(&request, &mut tx).is_err() {
