@@ -64,6 +64,8 @@
 //! `pong_within` to answer it; only `idle_within` counts that time as silence. Read what has arrived before
 //! asking what is due.
 
+use core::fmt;
+
 /// How long each thing may take, in the caller's unit of time. `None` turns a timer off; `Some(0)` counts
 /// as one tick, so that [`Keepalive::poll`] comes to rest at each point in time.
 ///
@@ -122,6 +124,19 @@ pub enum Timeout {
     /// The connection did not end for [`Timers::close_within`] after our Close.
     Close,
 }
+
+impl fmt::Display for Timeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Timeout::Handshake => "the opening handshake took too long",
+            Timeout::Pong => "a ping was not answered in time",
+            Timeout::Idle => "nothing was received for too long",
+            Timeout::Close => "the closing handshake took too long",
+        })
+    }
+}
+
+impl core::error::Error for Timeout {}
 
 /// The timers of one connection, 64 bytes. The [module](self) shows its use and its states.
 #[derive(Clone, Debug)]

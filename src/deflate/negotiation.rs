@@ -195,7 +195,7 @@ impl DeflateConfig {
         }
     }
 
-    /// Judges the server's answer to an offer of this shape as [`conclude`](Self::conclude) does. A
+    /// Judges the server's answer to an offer of this shape as [`accept_response`](Self::accept_response) does. A
     /// bare offer demands nothing, so an answer to it may leave the peer a full context.
     ///
     /// # Errors
