@@ -310,7 +310,7 @@ fn rule_37_the_server_closes_the_transport_first() {
 /// Rule 37, section 7.1.1: how long the client waits is up to the caller's clock.
 #[test]
 fn rule_37_the_wait_for_the_end_is_bounded_by_the_caller_s_clock() {
-    let timers = Timers { close_within: Some(5), ..Timers::OFF };
+    let timers = Timers::OFF.with_close_within(Some(5));
     let mut keepalive = Keepalive::new(timers, 100);
     keepalive.opened(100);
     let mut ws = WebSocket::from_upgraded(Client::new(sevens as Sevens), Config::default());
