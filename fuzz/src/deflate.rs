@@ -26,7 +26,7 @@ pub struct Negotiation<'a> {
 pub fn negotiation(negotiation: &Negotiation) {
     let Negotiation { server, client, lines } = negotiation;
     let within = |agreement: DeflateParams, config: &DeflateConfig| {
-        [(agreement.send, config.send), (agreement.receive, config.receive)].iter().all(
+        [(agreement.send, config.send()), (agreement.receive, config.receive())].iter().all(
             |(have, most)| {
                 have.window_bits <= most.window_bits && (most.takeover || !have.takeover)
             },
