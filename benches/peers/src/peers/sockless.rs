@@ -2,7 +2,7 @@
 
 use sockless::handshake::Response;
 use sockless::{
-    Client, Config, EntropyError, Event, ReadBuffer, Role as RoleOf, Server, WebSocket, WriteBuffer,
+    Client, Config, Event, FnEntropy, ReadBuffer, Role as RoleOf, Server, WebSocket, WriteBuffer,
 };
 
 use crate::candidate::{CLOSED, Candidate, Handshake, Receive, Send};
@@ -55,10 +55,10 @@ fn room(size: usize) -> Box<[u8]> {
 
 fn client() -> impl RoleOf {
     let mut random = fastrand::Rng::new();
-    Client::new(move |bytes: &mut [u8]| -> Result<(), EntropyError> {
+    Client::new(FnEntropy::new(move |bytes: &mut [u8]| {
         random.fill(bytes);
         Ok(())
-    })
+    }))
 }
 
 fn receiver<R: RoleOf + 'static>(role: R, source: Source, drain: Drain) -> Box<dyn Receive> {
