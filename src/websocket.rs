@@ -116,10 +116,10 @@ impl<R: Role> WebSocket<R> {
     /// into the read buffer by [`ReadBuffer::extend`].
     ///
     /// ```
-    /// use sockless::{Client, Config, Server, WebSocket};
+    /// use sockless::{Client, Config, FnEntropy, Server, WebSocket};
     ///
     /// let server = WebSocket::from_upgraded(Server, Config::default());
-    /// let keys = |key: &mut [u8]| Ok(key.fill(7)); // the caller's entropy
+    /// let keys = FnEntropy::new(|key| Ok(key.fill(7))); // the caller's entropy
     /// let client = WebSocket::from_upgraded(Client::new(keys), Config::default());
     /// ```
     #[must_use]

@@ -76,7 +76,7 @@ pub fn run(socket: std::net::TcpStream, uri: &Uri<'_>, options: &Options) -> io:
             Config::default()
                 .with_max_message_size(MAX_MESSAGE as u64)
                 .with_max_frame_size(MAX_MESSAGE as u64),
-            OsEntropy,
+            OsEntropy::new(),
         ),
         rx: ReadBuffer::growing(READ_LIMIT),
         tx: WriteBuffer::growing(WRITE_LIMIT),
