@@ -22,27 +22,33 @@ use opening::{Opening as _, Outcome};
 
 /// A WebSocket connection as a state machine. It is driven by three kinds of calls, in any order:
 ///
-/// 1. Bytes from the peer go into a [`ReadBuffer`]; [`receive`](Self::receive) (or
-///    [`receive_chunks`](Self::receive_chunks)) is called until it says `None`.
-/// 2. The `send_*` methods, [`close`](Self::close), and in the handshake `accept`, `respond`, `connect` and
-///    `confirm`, put bytes into a [`WriteBuffer`]. Replies that the protocol asks for are put there by `receive`.
-/// 3. What is in the [`WriteBuffer`] is written to the peer, and taken out of it.
+/// 1. Read bytes from the peer into a [`ReadBuffer`], then call [`receive`](Self::receive) (or
+///    [`receive_chunks`](Self::receive_chunks)) until it returns `None`.
+/// 2. The `send_*` methods, [`close`](Self::close), and during the handshake `accept`, `respond`,
+///    `connect` and `confirm`, write into a [`WriteBuffer`]. `receive` writes the replies that the
+///    protocol demands.
+/// 3. Write the bytes of the [`WriteBuffer`] to the peer, and consume them.
 ///
-/// When [`is_done`](Self::is_done), what is left in the [`WriteBuffer`] is written and the transport is
-/// closed.
+/// When [`is_done`](Self::is_done) returns `true`, write what is left in the [`WriteBuffer`] and close
+/// the transport.
 ///
-/// # Things to know when driving it
+/// # Driving a connection
 ///
-/// * **A slow peer.** While [`WriteBuffer::len`] is high, call neither `receive` nor `space`: the peer is held back by the
-///   transport then. What has been received stays where it is.
-/// * **Cancelled futures.** A driver that is dropped between two calls can go on with the same machine and buffers. Where a
-///   write may be dropped in the middle, write a part and [`consume`](WriteBuffer::consume) what was taken; a `write_all`
-///   that is dropped cannot say how far it came.
-/// * **Closing the transport.** Closing a TCP socket while the peer is still sending resets the connection, and our last
-///   Close or refusal may be lost with it. Shut down the sending side, read and drop what comes until the end of the stream
-///   or for a second, then close.
-/// * **After our own [`close`](Self::close)** messages still arrive that were on their way. To answer one is
-///   [`Misuse::Closed`]: look at [`state`](Self::state) first.
+/// * **A slow peer.** While [`WriteBuffer::len`] is high, hold back your own sends. Go on reading, and
+///   calling `receive`: replies cost constant memory, and two peers that stop reading while they send
+///   wait for each other for ever. Hold back `receive` only where each message makes you send one, as
+///   an echo does; received bytes stay in the read buffer meanwhile.
+/// * **Blocking writes.** Two blocking loops that both write in bulk can stop for good, because neither
+///   reads while its write blocks. Use a thread for each direction, or a transport that does not block.
+/// * **Cancelled futures.** A driver that is dropped between two calls can go on with the same machine
+///   and buffers. If a write can be dropped half-way, write a part and
+///   [`consume`](WriteBuffer::consume) what was taken. A `write_all` that is dropped cannot say how much
+///   it wrote.
+/// * **Closing the transport.** If you close a TCP socket while the peer still sends, the connection is
+///   reset, and our last Close or refusal may be lost. Shut down the sending side, read and drop what
+///   comes until the end of the stream or for a second, then close.
+/// * **After our own [`close`](Self::close)** messages still arrive that were on their way. To answer one
+///   is [`Misuse::Closed`]: look at [`state`](Self::state) first.
 ///
 /// A failure is final and needs no care: the Close frame or HTTP refusal that is due is in the output, the
 /// reason comes as [`Event::Failed`], and whatever follows is ignored.

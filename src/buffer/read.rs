@@ -304,7 +304,7 @@ impl<S: Storage> ReadBuffer<S> {
             // to new memory then is at most half of it.
             let guess = self.held.saturating_mul(4).max(1).saturating_add(self.inflated_len);
             let size = guess.max(self.inflated_len.saturating_mul(2));
-            let size = if size > most / 2 { most } else { size.max(1024) };
+            let size = if size > most / 2 { most } else { size.max(1024).min(most) };
             grow(&mut self.inflated, size, most);
         }
         let held = self.storage.as_ref().get(self.start..self.start + self.held);
