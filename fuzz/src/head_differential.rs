@@ -77,7 +77,7 @@ pub fn compare_input(input: &[u8]) {
 /// Panics if the verdicts differ without a known reason.
 pub fn compare(kind: Kind, head: &[u8], cut: usize) -> Outcome {
     let mut slots = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let (start, theirs, parsed) = read_theirs(kind, head, &mut slots);
+    let (starts, theirs, parsed) = read_theirs(kind, head, &mut slots);
     let mut is_seen = false;
     let mut check = |seen: Seen<'_>| {
         is_seen = !matches!(seen, Seen::Nothing);
@@ -97,6 +97,9 @@ pub fn compare(kind: Kind, head: &[u8], cut: usize) -> Outcome {
         }
         _ => {}
     }
+    // The last head, unless the crate refuses an interim response in front of it.
+    let end = refused_at(kind, head).unwrap_or(usize::MAX);
+    let start = starts.iter().rev().copied().find(|&start| start < end).unwrap_or(0);
     let last = head.get(start..).unwrap_or_default();
     match explained(kind, last, ours, theirs) {
         Some(LATER_VERSION) => {
@@ -238,12 +241,12 @@ enum Parsed<'h> {
     Response { status: u16, headers: &'h [httparse::Header<'h>] },
 }
 
-/// Reads a head by httparse. Returns where the last head begins, the verdict and what is in it.
+/// Reads a head by httparse. Returns where heads behind interim responses begin, the verdict and what is in it.
 fn read_theirs<'h>(
     kind: Kind,
     input: &'h [u8],
     slots: &'h mut [httparse::Header<'h>; MAX_HEADERS],
-) -> (usize, Verdict<httparse::Error>, Option<Parsed<'h>>) {
+) -> (Vec<usize>, Verdict<httparse::Error>, Option<Parsed<'h>>) {
     let verdict = |start, result: httparse::Result<usize>| match result {
         Ok(httparse::Status::Complete(len)) => Verdict::Whole { end: start + len },
         Ok(httparse::Status::Partial) => Verdict::Partial,
@@ -261,24 +264,28 @@ fn read_theirs<'h>(
             }),
             _ => None,
         };
-        return (0, theirs, parsed);
+        return (Vec::new(), theirs, parsed);
     }
     let mut config = httparse::ParserConfig::default();
     config.allow_obsolete_multiline_headers_in_responses(true);
     let mut start = 0;
+    let mut starts = Vec::new();
     // The client reads on behind interim responses.
     loop {
         let mut scratch = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut response = httparse::Response::new(&mut scratch);
         let theirs = verdict(start, config.parse_response(&mut response, &input[start..]));
-        let Verdict::Whole { end } = theirs else { return (start, theirs, None) };
+        let Verdict::Whole { end } = theirs else { return (starts, theirs, None) };
         match response.code.unwrap_or_default() {
-            100 | 102..200 => start = end,
+            100 | 102..200 => {
+                start = end;
+                starts.push(end);
+            }
             status => {
                 let count = response.headers.len();
                 slots[..count].copy_from_slice(response.headers);
                 return (
-                    start,
+                    starts,
                     theirs,
                     Some(Parsed::Response { status, headers: &slots[..count] }),
                 );

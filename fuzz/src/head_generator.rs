@@ -2,7 +2,7 @@
 
 use crate::head_differential::{Kind, MAX_INPUT};
 
-/// Each list begins with what is chosen most.
+// Each list begins with the elements that are chosen most.
 const METHODS: &[&str] =
     &["GET", "GET", "POST", "OPTIONS", "CONNECT", "A", "~|.", "get", "", "G(T", "POSTS", "PO"];
 const TARGETS: &[&str] = &[
@@ -134,7 +134,7 @@ const ACCEPT: [[&str; 2]; 3] = [
 
 /// Writes a head that the bytes of `choose` describe to the empty `head`.
 pub fn write_head(kind: Kind, head: &mut Vec<u8>, mut choose: impl FnMut() -> u8) {
-    // An interim response, or an empty line, comes first now and then.
+    // Now and then an interim response or an empty line comes first.
     match choose() {
         0..=8 => head.extend_from_slice(b"\r\n"),
         9..=12 => head.extend_from_slice(b"\n\r\n"),
@@ -143,16 +143,21 @@ pub fn write_head(kind: Kind, head: &mut Vec<u8>, mut choose: impl FnMut() -> u8
         }
         _ => {}
     }
-    let parts: &[&[&str]] = match kind {
-        Kind::Request => &[METHODS, &[" "], TARGETS, &[" "], VERSIONS, ENDS],
-        Kind::Response => &[VERSIONS, &[" "], STATUS, REASONS, ENDS],
+    let parts: &[(&[&str], usize)] = match kind {
+        Kind::Request => {
+            &[(METHODS, 4), (&[" "], 1), (TARGETS, 5), (&[" "], 1), (VERSIONS, 2), (ENDS, 2)]
+        }
+        Kind::Response => &[(VERSIONS, 3), (&[" "], 1), (STATUS, 4), (REASONS, 7), (ENDS, 2)],
     };
-    parts.iter().for_each(|list| pick(list, head, &mut choose));
+    for (list, good) in parts {
+        pick(list, *good, head, &mut choose);
+    }
     let shape = choose();
-    let lines: &[[&str; 2]] = match kind {
-        _ if shape & 7 != 0 => &[],
-        Kind::Request => &UPGRADE,
-        Kind::Response => &ACCEPT,
+    let lines: &[[&str; 2]] = match (kind, shape & 7) {
+        (Kind::Request, 0) => &UPGRADE,
+        (Kind::Request, 1..5) => &UPGRADE[..1],
+        (Kind::Response, 0) => &ACCEPT,
+        _ => &[],
     };
     for [name, value] in lines {
         head.extend([name, ": ", value, "\r\n"].iter().flat_map(|part| part.as_bytes()));
@@ -166,15 +171,12 @@ pub fn write_head(kind: Kind, head: &mut Vec<u8>, mut choose: impl FnMut() -> u8
         _ => shape / 8 % 4,
     };
     for _ in 0..count {
-        // Any name and any value: none of them is more likely.
-        let name = NAMES[usize::from(choose()) % NAMES.len()];
-        head.extend_from_slice(name.as_bytes());
-        pick(COLONS, head, &mut choose);
-        let value = VALUES[usize::from(choose()) % VALUES.len()];
-        head.extend_from_slice(value.as_bytes());
-        pick(ENDS, head, &mut choose);
+        pick(NAMES, 13, head, &mut choose);
+        pick(COLONS, 5, head, &mut choose);
+        pick(VALUES, 13, head, &mut choose);
+        pick(ENDS, 2, head, &mut choose);
     }
-    pick(ENDS, head, &mut choose);
+    pick(ENDS, 2, head, &mut choose);
     if choose() & 7 == 0 {
         head.extend_from_slice(b"\x81\x80more");
     }
@@ -184,14 +186,10 @@ pub fn write_head(kind: Kind, head: &mut Vec<u8>, mut choose: impl FnMut() -> u8
     head.truncate(MAX_INPUT);
 }
 
-/// Appends an element of the list, mostly the first.
-fn pick(list: &[&str], head: &mut Vec<u8>, choose: &mut impl FnMut() -> u8) {
-    if list.is_empty() {
-        return;
-    }
-    let choice = usize::from(choose());
-    let element =
-        if choice < 160 { list[choice % 2 % list.len()] } else { list[choice % list.len()] };
+/// Appends an element of the list, mostly one of the first `good`.
+fn pick(list: &[&str], good: usize, head: &mut Vec<u8>, choose: &mut impl FnMut() -> u8) {
+    let among = if choose() < 244 { good } else { list.len() };
+    let element = list[usize::from(choose()) % among];
     head.extend_from_slice(element.as_bytes());
 }
 
