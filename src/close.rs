@@ -111,6 +111,22 @@ impl From<CloseCode> for u16 {
     }
 }
 
+impl Violation {
+    /// The code of the Close frame that answers this (RFC 6455 section 7.4.1).
+    #[cfg_attr(target_os = "none", inline(never))]
+    #[must_use]
+    pub const fn close_code(self) -> CloseCode {
+        match self {
+            Violation::InvalidUtf8 | Violation::CorruptCompression => CloseCode::INVALID_PAYLOAD,
+            Violation::FrameTooBig | Violation::MessageTooBig | Violation::CompressionRatio => {
+                CloseCode::MESSAGE_TOO_BIG
+            }
+            Violation::TooManyFragments => CloseCode::POLICY_VIOLATION,
+            _ => CloseCode::PROTOCOL_ERROR,
+        }
+    }
+}
+
 impl fmt::Display for CloseCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)

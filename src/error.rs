@@ -3,7 +3,6 @@
 
 use core::fmt;
 
-use crate::close::CloseCode;
 #[cfg(feature = "handshake")]
 use crate::handshake::error::HandshakeError;
 
@@ -49,22 +48,6 @@ pub enum Violation {
     CorruptCompression,
     /// A compressed message that inflates to more than the configured multiple of its size.
     CompressionRatio,
-}
-
-impl Violation {
-    /// The code of the Close frame that answers this (RFC 6455 section 7.4.1).
-    #[cfg_attr(target_os = "none", inline(never))]
-    #[must_use]
-    pub const fn close_code(self) -> CloseCode {
-        match self {
-            Violation::InvalidUtf8 | Violation::CorruptCompression => CloseCode::INVALID_PAYLOAD,
-            Violation::FrameTooBig | Violation::MessageTooBig | Violation::CompressionRatio => {
-                CloseCode::MESSAGE_TOO_BIG
-            }
-            Violation::TooManyFragments => CloseCode::POLICY_VIOLATION,
-            _ => CloseCode::PROTOCOL_ERROR,
-        }
-    }
 }
 
 impl fmt::Display for Violation {

@@ -92,6 +92,17 @@ pub enum State {
     Closed,
 }
 
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            State::Connecting => "connecting",
+            State::Open => "open",
+            State::Closing => "closing",
+            State::Closed => "closed",
+        })
+    }
+}
+
 impl<R: Role> fmt::Debug for WebSocket<R> {
     /// Shows the state; the machine holds keys and bytes of messages.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -105,10 +116,10 @@ impl<R: Role> WebSocket<R> {
     /// into the read buffer by [`ReadBuffer::extend`].
     ///
     /// ```
-    /// use sockless::{Client, Config, Server, WebSocket};
+    /// use sockless::{Client, Config, FnEntropy, Server, WebSocket};
     ///
     /// let server = WebSocket::from_upgraded(Server, Config::default());
-    /// let keys = |key: &mut [u8]| Ok(key.fill(7)); // the caller's entropy
+    /// let keys = FnEntropy::new(|key| Ok(key.fill(7))); // the caller's entropy
     /// let client = WebSocket::from_upgraded(Client::new(keys), Config::default());
     /// ```
     #[must_use]
@@ -125,6 +136,7 @@ impl<R: Role> WebSocket<R> {
     ///
     /// Replies go into `tx`. Call it until it says `None`, then send what is in `tx`.
     #[inline]
+    #[must_use = "the event is lost otherwise"]
     pub fn receive<'b, S: Storage, T: Storage>(
         &mut self,
         rx: &'b mut ReadBuffer<S>,
@@ -139,6 +151,7 @@ impl<R: Role> WebSocket<R> {
     ///
     /// Both may be called on the same connection. A message of which a chunk was handed out goes on in chunks.
     #[inline]
+    #[must_use = "the event is lost otherwise"]
     pub fn receive_chunks<'b, S: Storage, T: Storage>(
         &mut self,
         rx: &'b mut ReadBuffer<S>,
@@ -231,9 +244,9 @@ impl<R: Role> WebSocket<R> {
         tx: &mut WriteBuffer<T>,
         delivery: Delivery,
     ) -> Option<Event<'b>> {
+        // Most messages are whole and small. The general path below gives the same for them.
         if delivery == Delivery::Messages {
-            // Most messages are whole and small. The long way below would give the same for them.
-            if let Some((place, kind)) = self.receiver.quick_from(rx) {
+            if let Some((place, kind)) = self.receiver.take_small_message(rx) {
                 let bytes = rx.slice(place);
                 return Some(match kind {
                     MessageKind::Binary => Event::Binary(bytes),
@@ -245,7 +258,11 @@ impl<R: Role> WebSocket<R> {
             }
         }
         let at_end = rx.at_end();
-        match self.receiver.read(rx, delivery) {
+        let item = match delivery {
+            Delivery::Messages => self.receiver.read(rx, delivery),
+            Delivery::Chunks => self.receiver.receive_chunks_from(rx),
+        };
+        match item {
             Ok(Some(Incoming::Data(chunk))) => {
                 if delivery == Delivery::Chunks || !chunk.is_whole() {
                     return Some(Event::Chunk(chunk));
@@ -359,7 +376,7 @@ impl<R: Role> WebSocket<R> {
     ///
     /// # Errors
     /// The connection itself, unless its state is [`State::Open`].
-    pub fn into_halves(self) -> Result<(Receiver, Sender<R>), WebSocket<R>> {
+    pub fn split(self) -> Result<(Receiver, Sender<R>), WebSocket<R>> {
         if self.state() == State::Open { Ok((self.receiver, self.sender)) } else { Err(self) }
     }
 

@@ -159,18 +159,18 @@ fn every_status_makes_a_complete_answer_or_none() {
 #[cfg(feature = "deflate")]
 #[test]
 fn errors_of_compression_say_what_they_are() {
-    use sockless::deflate::{InflateError, ResponseError};
+    use sockless::deflate::{InflateError, NegotiationError};
     all_different(
         [InflateError::Corrupt, InflateError::TooLong, InflateError::Ratio]
             .map(|error| error.to_string()),
     );
     all_different(
         [
-            ResponseError::Syntax,
-            ResponseError::NotOffered,
-            ResponseError::Repeated,
-            ResponseError::Parameter,
-            ResponseError::NotMet,
+            NegotiationError::Syntax,
+            NegotiationError::NotOffered,
+            NegotiationError::Repeated,
+            NegotiationError::Parameter,
+            NegotiationError::NotMet,
         ]
         .map(|error| error.to_string()),
     );

@@ -157,7 +157,7 @@ fn rule_29_empty_fragments_are_legal_and_counted() {
         input
     };
     assert_eq!(server(&message(5)).events[0], "binary \"end\"");
-    let config = Config::default().max_fragments(5);
+    let config = Config::default().with_max_fragments(5);
     assert_eq!(server_with(config, &message(5)).events[0], "binary \"end\"");
     let run = server_with(config, &message(6));
     assert_eq!(run.last(), "failed Protocol(TooManyFragments)");

@@ -3,7 +3,7 @@
 mod common;
 use common::*;
 use sockless::{
-    Client, CloseCode, Config, Entropy, Error, Event, Incoming, MessageKind, Misuse, OpCode,
+    Client, CloseCode, Config, Error, Event, Incoming, MessageKind, Misuse, OpCode,
     READ_BUFFER_MIN, ReadBuffer, Receiver, Sender, Server, State, Violation, WRITE_BUFFER_MIN,
     WebSocket, WriteBuffer,
 };
@@ -131,7 +131,7 @@ fn a_connection_can_be_taken_apart_in_the_middle_of_messages() {
     rx.extend(&[masked(0x01, b"caf\xc3"), masked(0x80, b"\xa9")[..7].to_vec()].concat());
     assert!(matches!(ws.receive_chunks(&mut rx, &mut tx), Some(Event::Chunk(_))));
     ws.send_fragment(MessageKind::Text, b"th\xc3", false, &mut tx).unwrap();
-    let (mut receiver, mut sender) = ws.into_halves().unwrap();
+    let (mut receiver, mut sender) = ws.split().unwrap();
     let Ok(Some(Incoming::Data(end))) = receiver.receive_chunks_from(&mut rx) else { panic!() };
     assert_eq!((end.bytes(), end.is_first(), end.is_last()), (&b"\xa9"[..], false, true));
     assert_eq!(receiver.receive_from(&mut rx), Ok(None));
@@ -143,11 +143,11 @@ fn a_connection_can_be_taken_apart_in_the_middle_of_messages() {
 /// Contract 9: only an open connection is taken apart; any other is handed back as it is.
 #[test]
 fn a_connection_that_is_not_open_stays_whole() {
-    let ws = WebSocket::server(Config::default()).into_halves().unwrap_err();
+    let ws = WebSocket::server(Config::default()).split().unwrap_err();
     assert_eq!(ws.state(), State::Connecting);
     let mut ws = WebSocket::from_upgraded(Server, Config::default());
     ws.close(CloseCode::NORMAL, "", &mut WriteBuffer::new([0; 512])).unwrap();
-    assert_eq!(ws.into_halves().unwrap_err().state(), State::Closing);
+    assert_eq!(ws.split().unwrap_err().state(), State::Closing);
 }
 
 /// The reading half from a buffer: whole messages, the same as the machine.
@@ -631,15 +631,6 @@ fn a_failure_is_said_again_without_input() {
     }
 }
 
-/// Keys from the operating system are drawn, not made up: 64 bytes are neither left as they were nor drawn alike twice.
-#[test]
-fn keys_from_the_operating_system_are_drawn() {
-    let (mut one, mut two) = ([0; 64], [0; 64]);
-    sockless::OsEntropy.fill(&mut one).unwrap();
-    sockless::OsEntropy.fill(&mut two).unwrap();
-    assert!(one != [0; 64] && two != [0; 64] && one != two);
-}
-
 /// What a client prints, for a log line, shows neither its keys nor where they come from.
 #[test]
 fn a_client_does_not_print_its_keys() {
@@ -653,7 +644,7 @@ fn the_largest_limits_are_none() {
     let limits = [u64::MAX, u64::MAX - 1, 1 << 63, (1 << 63) - 1];
     let runs = limits.into_iter().flat_map(|limit| [(limit, 0x82, false), (limit, 0xC2, true)]);
     for (limit, first, rsv1) in runs {
-        let config = Config::default().max_frame_size(limit).max_message_size(limit);
+        let config = Config::default().with_max_frame_size(limit).with_max_message_size(limit);
         let mut receiver = Receiver::server(config);
         if rsv1 {
             receiver.allow_rsv1();

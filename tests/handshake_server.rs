@@ -484,33 +484,36 @@ fn rule_12_heads_are_bounded() {
         assert_eq!(Answer::whole(&run.output).status, 431);
         assert!(run.done);
     };
-    accepts(Config::default().max_head_size(size), REQUEST);
-    accepts(Config::default().max_head_size(size), &[REQUEST, &masked(0x81, &[b'x'; 50])].concat());
-    refuses(Config::default().max_head_size(size - 1), REQUEST, "HeadTooLarge");
+    accepts(Config::default().with_max_head_size(size), REQUEST);
+    accepts(
+        Config::default().with_max_head_size(size),
+        &[REQUEST, &masked(0x81, &[b'x'; 50])].concat(),
+    );
+    refuses(Config::default().with_max_head_size(size - 1), REQUEST, "HeadTooLarge");
     // Decided as soon as so many bytes are there, with no end in sight.
-    refuses(Config::default().max_head_size(50), &REQUEST[..50], "HeadTooLarge");
+    refuses(Config::default().with_max_head_size(50), &REQUEST[..50], "HeadTooLarge");
     assert_eq!(
-        handshake_with(Config::default().max_head_size(51), &REQUEST[..50]).events,
+        handshake_with(Config::default().with_max_head_size(51), &REQUEST[..50]).events,
         ["close 1006 \"\""]
     );
     // One line alone, of the request or of a header.
     let long = [b"GET /", &[b'x'; 5000][..]].concat();
-    refuses(Config::default().max_head_size(4000), &long, "HeadTooLarge");
+    refuses(Config::default().with_max_head_size(4000), &long, "HeadTooLarge");
     let long = [b"GET / HTTP/1.1\r\nX: ", &[b'x'; 5000][..]].concat();
-    refuses(Config::default().max_head_size(4000), &long, "HeadTooLarge");
+    refuses(Config::default().with_max_head_size(4000), &long, "HeadTooLarge");
 
     for limit in [6, 15, 16, 17, 32, 33, 64, 65, 128] {
         let lines = |count: usize| {
             let others = (REQUEST_HEADERS.len()..count).map(|_| "X: y");
             head("GET / HTTP/1.1", REQUEST_HEADERS.into_iter().chain(others))
         };
-        let config = Config::default().max_headers(limit);
+        let config = Config::default().with_max_headers(limit);
         accepts(config, &lines(usize::from(limit)));
         refuses(config, &lines(usize::from(limit) + 1), "TooManyHeaders");
     }
     // There is no other limit on their count.
     let many = head("GET / HTTP/1.2", REQUEST_HEADERS.into_iter().chain(["X: y"; 1000]));
-    accepts(Config::default().max_headers(u16::MAX), &many);
+    accepts(Config::default().with_max_headers(u16::MAX), &many);
 
     let run = at_every_cut(REQUEST, |input, cuts| {
         let ws = WebSocket::server(Config::default());
@@ -566,7 +569,7 @@ fn rule_12_no_byte_of_a_head_is_searched_twice() {
     input.extend(b"\r\n\r\n");
     let covered = Rc::new(Cell::new(0));
     let storage = Trap { bytes: vec![0; 1 << 17], covered: covered.clone(), below: Vec::new() };
-    let config = Config::default().max_head_size(1 << 17);
+    let config = Config::default().with_max_head_size(1 << 17);
     let mut ws = WebSocket::server(config);
     let (mut rx, mut tx) = (ReadBuffer::new(storage), WriteBuffer::new([0; 512]));
     let (last, others) = input.split_last().unwrap();

@@ -49,10 +49,12 @@ fn heads_without_end() {
         assert!(cost.bytes <= 4 * ((16 << 10) + step), "{cost:?}");
     }
     // With a size that lets them through their number is bounded.
-    let run =
-        handshake_with(Config::default().max_headers(128), &head("GET / HTTP/1.1", ["X: y"; 200]));
+    let run = handshake_with(
+        Config::default().with_max_headers(128),
+        &head("GET / HTTP/1.1", ["X: y"; 200]),
+    );
     assert_eq!(run.events, ["failed Handshake(TooManyHeaders)"]);
-    let config = Config::default().max_head_size(1 << 20);
+    let config = Config::default().with_max_head_size(1 << 20);
     let run = run_ws(WebSocket::server(config), &many, &[], 1 << 20, Take::Messages, true, accept);
     assert_eq!(run.events, ["failed Handshake(TooManyHeaders)"]);
     assert_eq!(Answer::whole(&run.output).status, 431);

@@ -70,7 +70,7 @@ fn places(len: usize, cuts: &[u16]) -> Vec<usize> {
 /// A server or client machine on its handshake, with what its caller would do.
 fn shake(server: bool, rules: Rules, input: &[u8], cuts: Vec<usize>, rx: usize) -> Run {
     let setup = Setup { rx, tx: 2048, take: Take::Messages, eof: true };
-    let config = rules.config().max_head_size(700).max_headers(20);
+    let config = rules.config().with_max_head_size(700).with_max_headers(20);
     let Counted { run, .. } = if server {
         drive(WebSocket::server(config), input, cuts, setup, |ws, event, tx| {
             if let Event::UpgradeRequest(request) = event {

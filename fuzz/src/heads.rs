@@ -10,7 +10,7 @@ use crate::model::{Sevens, sevens};
 const SETUP: Setup = Setup { rx: 4096, tx: 4096, take: Take::Messages, eof: true };
 
 fn config() -> Config {
-    Config::new().max_head_size(2048).max_headers(20)
+    Config::new().with_max_head_size(2048).with_max_headers(20)
 }
 
 /// The cuts to compare: none, every byte, and three places that the input itself names.

@@ -4,11 +4,16 @@ use core::ops::Range;
 
 #[cfg(feature = "alloc")]
 use super::Growing;
+#[cfg(feature = "deflate")]
+use super::grow;
 use super::{Storage, move_down};
 
 /// The least capacity of a [`ReadBuffer`] in bytes: the largest frame header (14) with the largest
 /// control frame payload (125). It is enough for any message taken in chunks.
 pub const READ_BUFFER_MIN: usize = 139;
+
+/// A growable buffer grows up to this size once a read has filled its space.
+const READ_SIZE: usize = 64 << 10;
 
 /// Where received bytes are read into, and where messages are handed out from.
 ///
@@ -33,11 +38,15 @@ pub struct ReadBuffer<S> {
     /// ... what was received and not looked at in `unread..end`.
     unread: usize,
     end: usize,
+    /// Number of bytes at the end of the held message that are masked still.
+    masked: u32,
+    /// Whether the last read filled the space it was given: there may be more to read.
+    full: bool,
     /// Whether the end of the stream was not reached, or taken note of.
     open: bool,
     /// Where compressed messages are inflated to, and how much of one lies there.
     #[cfg(feature = "deflate")]
-    inflated: Growing,
+    inflated: alloc::vec::Vec<u8>,
     #[cfg(feature = "deflate")]
     inflated_len: usize,
 }
@@ -55,9 +64,11 @@ impl<S: Storage> ReadBuffer<S> {
             held: 0,
             unread: 0,
             end: 0,
+            masked: 0,
+            full: false,
             open: true,
             #[cfg(feature = "deflate")]
-            inflated: Growing::new(0),
+            inflated: alloc::vec::Vec::new(),
             #[cfg(feature = "deflate")]
             inflated_len: 0,
         }
@@ -96,8 +107,11 @@ impl<S: Storage> ReadBuffer<S> {
             self.pull(self.start, 0);
             self.start = 0;
         }
-        if self.end == len {
-            self.storage.grow(self.end.saturating_add(1));
+        // Many small reads cost more than memory does: a buffer that a read has filled grows before a
+        // message asks for it. The memory stays within twice what was in the buffer at once.
+        if self.end == len || self.full && len < READ_SIZE {
+            self.full = false;
+            self.storage.grow(len.saturating_add(1));
         }
     }
 
@@ -118,6 +132,7 @@ impl<S: Storage> ReadBuffer<S> {
         if room > 0 {
             self.end += n.min(room);
             self.open &= n > 0;
+            self.full = n >= room;
         }
     }
 
@@ -168,9 +183,11 @@ impl<S: Storage> ReadBuffer<S> {
     pub fn release(&mut self) {
         if self.is_empty() {
             #[cfg(feature = "deflate")]
-            self.inflated.release();
+            {
+                self.inflated = alloc::vec::Vec::new();
+            }
             self.storage.release();
-            (self.start, self.unread, self.end) = (0, 0, 0);
+            (self.start, self.unread, self.end, self.full) = (0, 0, 0, false);
         }
     }
 
@@ -202,6 +219,7 @@ impl<S: Storage> ReadBuffer<S> {
     /// Forgets all input, as a failed or finished connection does.
     pub(crate) fn discard(&mut self) {
         (self.start, self.held, self.unread, self.end, self.open) = (0, 0, 0, 0, true);
+        (self.masked, self.full) = (0, false);
         #[cfg(feature = "deflate")]
         {
             self.inflated_len = 0;
@@ -216,16 +234,44 @@ impl<S: Storage> ReadBuffer<S> {
         start..self.unread
     }
 
-    /// Takes bytes likewise and puts them behind the message that is being held.
+    /// Takes the next `len` bytes off the unread ones and appends them to the held message.
     #[inline]
-    pub(crate) fn hold(&mut self, skip: usize, len: usize) {
-        let piece = self.take(skip, len);
+    pub(crate) fn hold(&mut self, len: usize) {
+        let piece = self.take(0, len);
         if self.held == 0 {
             self.start = piece.start;
-        } else if len > 0 {
+        } else if len > 0 && piece.start > self.start + self.held {
             move_down(self.storage.as_mut(), piece, self.start + self.held);
         }
         self.held += len;
+    }
+
+    #[inline]
+    pub(crate) const fn unread_len(&self) -> usize {
+        self.end - self.unread
+    }
+
+    /// How many bytes at the end of the held message are masked still.
+    #[inline]
+    pub(crate) const fn masked(&self) -> usize {
+        self.masked as usize
+    }
+
+    #[inline]
+    pub(crate) const fn set_masked(&mut self, len: usize) {
+        self.masked = len as u32;
+    }
+
+    /// A part of the held message.
+    #[inline]
+    pub(crate) fn held_slice(&self, part: Range<usize>) -> &[u8] {
+        self.slice(self.start + part.start..self.start + part.end)
+    }
+
+    #[inline]
+    pub(crate) fn held_mut(&mut self, part: Range<usize>) -> &mut [u8] {
+        let part = self.start + part.start..self.start + part.end;
+        self.storage.as_mut().get_mut(part).unwrap_or_default()
     }
 
     /// The place of the message held, which is held no longer.
@@ -253,16 +299,16 @@ impl<S: Storage> ReadBuffer<S> {
     /// What is held, to be inflated, and where to: behind what was inflated of the message, which is to have `most`
     /// bytes at most.
     pub(crate) fn inflating(&mut self, most: usize) -> (&[u8], &mut [u8]) {
-        self.inflated.limit = most;
-        if self.inflated.bytes.len() <= self.inflated_len {
+        if self.inflated.len() <= self.inflated_len {
             // Text often inflates to a few times its size. The last step goes up to the limit, so that what is moved
             // to new memory then is at most half of it.
             let guess = self.held.saturating_mul(4).max(1).saturating_add(self.inflated_len);
             let size = guess.max(self.inflated_len.saturating_mul(2));
-            self.inflated.grow(if size > most / 2 { most } else { size });
+            let size = if size > most / 2 { most } else { size.max(1024) };
+            grow(&mut self.inflated, size, most);
         }
         let held = self.storage.as_ref().get(self.start..self.start + self.held);
-        let room = self.inflated.bytes.get_mut(self.inflated_len..);
+        let room = self.inflated.get_mut(self.inflated_len..);
         let room = room.unwrap_or_default();
         let len = room.len().min(most.saturating_sub(self.inflated_len));
         (held.unwrap_or_default(), room.get_mut(..len).unwrap_or_default())
@@ -286,7 +332,7 @@ impl<S: Storage> ReadBuffer<S> {
     }
 
     pub(crate) fn inflated(&self, place: Range<usize>) -> &[u8] {
-        self.inflated.bytes.get(place).unwrap_or_default()
+        self.inflated.get(place).unwrap_or_default()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The sending half's deflater, in front of a [`WriteBuffer`](crate::WriteBuffer).
 
-use super::{Agreement, DeflateConfig, Deflater, Flush, Step, Totals};
+use super::{CompressionStats, DeflateConfig, DeflateParams, Deflater, Flush, Step};
 use crate::Error;
 use crate::buffer::{Storage, WriteBuffer};
 use crate::frame::{FrameHeader, MessageKind, OpCode};
@@ -15,12 +15,12 @@ pub(crate) const LEAST_ROOM: usize = FrameHeader::MAX_LEN + 64;
 #[derive(Debug)]
 pub(crate) struct Deflation {
     pub(super) config: DeflateConfig,
-    pub(super) agreement: Agreement,
+    pub(super) agreement: DeflateParams,
     pub(super) deflater: Deflater,
     /// Whether messages that begin now are compressed.
     pub(super) on: bool,
     message: Message,
-    pub(super) totals: Totals,
+    pub(super) totals: CompressionStats,
 }
 
 /// The message that was begun in fragments.
@@ -34,14 +34,14 @@ enum Message {
 }
 
 impl Deflation {
-    pub(crate) fn agreed(agreement: Agreement, config: &DeflateConfig) -> Deflation {
+    pub(crate) fn agreed(agreement: DeflateParams, config: &DeflateConfig) -> Deflation {
         Deflation {
             config: *config,
             agreement,
             deflater: Deflater::new(agreement.send, config),
             on: true,
             message: Message::None,
-            totals: Totals::default(),
+            totals: CompressionStats::default(),
         }
     }
 
@@ -81,7 +81,7 @@ impl Deflation {
         tx: &mut WriteBuffer<S>,
     ) -> Result<(), Error> {
         let needed = self.needs(bytes.len(), R::MASKS);
-        let flush = if fin { Flush::End } else { Flush::Part };
+        let flush = if fin { Flush::End } else { Flush::Sync };
         let mut rest = bytes;
         if self.frame(kind, &mut rest, flush, needed, role, tx)? {
             return Ok(());
@@ -103,7 +103,7 @@ impl Deflation {
         tx: &mut WriteBuffer<S>,
     ) -> Result<bool, Error> {
         let room = self.needs(input.len(), R::MASKS).min(tx.available());
-        let flush = if fin { Flush::End } else { Flush::No };
+        let flush = if fin { Flush::End } else { Flush::None };
         self.frame(kind, input, flush, room, role, tx)
     }
 

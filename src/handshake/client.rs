@@ -7,7 +7,7 @@ use super::compression::{Agreed, Offered};
 use super::error::HandshakeError;
 use super::head::ResponseHead;
 use super::key::Key;
-use super::message::ConnectRequest;
+use super::request::ConnectRequest;
 use super::rules::check_response;
 use super::syntax::HeadReader;
 use crate::buffer::{ReadBuffer, Storage, WriteBuffer};

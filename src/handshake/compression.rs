@@ -66,7 +66,7 @@ mod with {
             offers: impl Iterator<Item = Result<Extension<'a>, ExtensionSyntaxError>>,
         ) -> (Option<HeaderValue>, Compression) {
             let answer =
-                self.config.and_then(|config| Some((config.choose(offers).ok()??, config)));
+                self.config.and_then(|config| Some((config.negotiate(offers).ok()??, config)));
             match answer {
                 Some((answer, config)) => (Some(answer.header), Some((answer.agreement, config))),
                 None => (None, None),
@@ -74,12 +74,12 @@ mod with {
         }
 
         /// Judges the extensions of a response to this offer.
-        pub(in crate::handshake) fn conclude<'a>(
+        pub(in crate::handshake) fn accept_response<'a>(
             &self,
             response: impl Iterator<Item = Result<Extension<'a>, ExtensionSyntaxError>>,
         ) -> Result<Compression, HandshakeError> {
             let Some(config) = self.config else { return Err(HandshakeError::Extension) };
-            match config.conclude_shaped(self.shape, response) {
+            match config.accept_shaped_response(self.shape, response) {
                 Ok(agreement) => Ok(agreement.map(|agreement| (agreement, config))),
                 Err(_) => Err(HandshakeError::Extension),
             }
@@ -137,7 +137,7 @@ mod without {
             (None, ())
         }
 
-        pub(in crate::handshake) fn conclude<'a>(
+        pub(in crate::handshake) fn accept_response<'a>(
             self,
             _: impl Iterator<Item = Result<Extension<'a>, ExtensionSyntaxError>>,
         ) -> Result<(), HandshakeError> {

@@ -11,6 +11,7 @@
 //!
 //! Headers come in whatever type the HTTP library has: see [`HeaderField`].
 
+mod accept;
 mod body;
 mod client;
 mod compression;
@@ -19,18 +20,23 @@ mod fields;
 mod head;
 mod key;
 mod message;
+mod request;
+mod response;
 mod rules;
 mod server;
 mod syntax;
 mod uri;
 
+pub use accept::{Accept, Accepted};
 pub use client::{ClientEvent, ClientHandshake, ConfirmError};
 pub use compression::Agreed;
 pub use error::HandshakeError;
 pub use fields::HeaderField;
 pub use head::{Headers, RequestHead, ResponseHead};
 pub use key::{Key, accept_key};
-pub use message::{Accept, Accepted, ConnectRequest, FieldValue, HttpResponse};
+pub use message::FieldValue;
+pub use request::ConnectRequest;
+pub use response::HttpResponse;
 pub use rules::{Upgrade, extension_list, subprotocols};
 pub use server::{ServerEvent, ServerHandshake};
 pub use syntax::head_len;

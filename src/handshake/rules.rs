@@ -2,13 +2,14 @@
 
 use core::fmt;
 
+use super::accept::{Accept, Accepted};
 use super::compression::{Agreed, Offer};
 use super::error::HandshakeError;
 use super::fields::{
     Field, HeaderField, content_length, has_token, is_token, next_element, token, trim,
 };
 use super::key::Key;
-use super::message::{Accept, Accepted};
+
 use super::uri::is_host_and_port;
 use crate::error::Misuse;
 use crate::extensions;
@@ -212,7 +213,7 @@ pub(super) fn check_response<'a>(
     // list names none.
     let mut extensions = extension_list(headers).peekable();
     let compression = match extensions.peek() {
-        Some(_) => offer.conclude(extensions)?,
+        Some(_) => offer.accept_response(extensions)?,
         None => Default::default(),
     };
     Ok(Agreed { subprotocol, compression })

@@ -1,9 +1,11 @@
 //! The server's side of the opening handshake (RFC 6455 section 4.2).
 
+use super::accept::Accept;
 use super::compression::Agreed;
 use super::error::HandshakeError;
 use super::head::RequestHead;
-use super::message::{Accept, HttpResponse, write_head};
+use super::message::write_head;
+use super::response::HttpResponse;
 use super::syntax::HeadReader;
 use crate::buffer::{REPLY_ROOM, ReadBuffer, Storage, WriteBuffer};
 use crate::config::Config;

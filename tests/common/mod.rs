@@ -6,6 +6,7 @@ pub mod allocator;
 pub mod deflate;
 pub mod http;
 pub mod machines;
+pub mod scenario;
 
 use sockless::handshake::Accept;
 use sockless::{

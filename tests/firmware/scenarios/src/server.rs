@@ -12,7 +12,7 @@ pub const SERVER_SIZE: usize = size_of::<WebSocket<Server>>();
 /// and the largest message, `tx` an echo of all that `rx` holds.
 pub fn server(link: &mut impl Link, rx: &mut [u8], tx: &mut [u8]) -> u32 {
     // 16 header lines: browsers send fifteen or fewer, and the array for them lies on the stack.
-    let mut ws = WebSocket::server(Config::default().max_headers(16));
+    let mut ws = WebSocket::server(Config::default().with_max_headers(16));
     let (mut rx, mut tx) = (ReadBuffer::new(rx), WriteBuffer::new(tx));
     let mut end = 0;
     while !ws.is_done() {
