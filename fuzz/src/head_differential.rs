@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use sockless::handshake::{
     ClientEvent, ClientHandshake, ConnectRequest, HandshakeError, ServerEvent, ServerHandshake, Uri,
 };
-use sockless::{Config, Failure, ReadBuffer, WriteBuffer};
+use sockless::{Config, EntropyError, Failure, ReadBuffer, WriteBuffer};
 
 use crate::head_generator::write_head;
 
@@ -354,7 +354,7 @@ fn read_ours(
     check: impl FnMut(Seen<'_>),
 ) -> Verdict<HandshakeError> {
     let config = config();
-    let mut rx = ReadBuffer::new([0; 1024]);
+    let mut rx = ReadBuffer::new([0; MAX_INPUT]);
     *fed = 0;
     let verdict = match kind {
         Kind::Request => read_request(ServerHandshake::new(&config), &mut rx, pieces, fed, check),
@@ -369,7 +369,7 @@ fn read_ours(
 
 fn read_request(
     mut server: ServerHandshake,
-    rx: &mut ReadBuffer<[u8; 1024]>,
+    rx: &mut ReadBuffer<[u8; MAX_INPUT]>,
     pieces: &[&[u8]],
     fed: &mut usize,
     mut check: impl FnMut(Seen<'_>),
@@ -392,7 +392,7 @@ fn read_request(
 
 fn read_response(
     mut client: ClientHandshake,
-    rx: &mut ReadBuffer<[u8; 1024]>,
+    rx: &mut ReadBuffer<[u8; MAX_INPUT]>,
     pieces: &[&[u8]],
     fed: &mut usize,
     mut check: impl FnMut(Seen<'_>),
@@ -428,7 +428,7 @@ fn refused(failure: Failure, check: &mut impl FnMut(Seen<'_>)) -> Verdict<Handsh
 }
 
 fn config() -> Config {
-    Config::new().max_head_size(MAX_HEAD_SIZE as u32).max_headers(MAX_HEADERS as u16)
+    Config::new().with_max_head_size(MAX_HEAD_SIZE as u32).with_max_headers(MAX_HEADERS as u16)
 }
 
 /// A client that has sent its request, with the key of RFC 6455 section 1.3.
@@ -436,7 +436,7 @@ fn connected() -> &'static ClientHandshake {
     static CONNECTED: OnceLock<ClientHandshake> = OnceLock::new();
     CONNECTED.get_or_init(|| {
         let mut client = ClientHandshake::new(&config());
-        let mut entropy = |bytes: &mut [u8]| {
+        let mut entropy: fn(&mut [u8]) -> Result<(), EntropyError> = |bytes| {
             bytes.copy_from_slice(b"the sample nonce");
             Ok(())
         };
