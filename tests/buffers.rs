@@ -257,15 +257,16 @@ fn pings_are_all_answered_while_little_waits_to_be_sent() {
     assert_eq!((all.len(), all[39].1[0], all[40].1[0]), (41, b'p', b'r'));
 }
 
-/// No bytes read into no space is not the end of the stream.
+/// 0 is the end of the stream, whether there was space to read into or not.
 #[test]
-fn a_read_without_space_says_nothing() {
+fn a_read_of_nothing_is_the_end() {
     let mut rx = ReadBuffer::new([0; 139]);
     assert_eq!(rx.extend(&[0x89; 200]), 139);
     assert!(rx.space().is_empty());
-    rx.filled(0);
     rx.filled(5);
     assert!(!rx.at_end());
+    rx.filled(0);
+    assert!(rx.at_end());
     assert_eq!(rx.unread().len(), 139);
     let mut rx = ReadBuffer::new([0; 139]);
     rx.filled(0);
@@ -297,7 +298,7 @@ fn a_vectored_payload_and_what_is_behind_it_leave_in_pieces_of_any_length() {
         sender.text("before", tx).unwrap();
         sender.binary_vectored(payload, tx).unwrap();
         sender.ping(b"behind", tx).unwrap();
-        sender.text("and more", tx).unwrap();
+        sender.pong(b"and more", tx).unwrap();
         assert_eq!(tx.slices(payload).unwrap().concat().len(), tx.len());
         tx.slices(payload).unwrap().concat()
     };

@@ -213,15 +213,16 @@ fn a_vectored_send_survives_partial_writes() {
         ws.send_binary_vectored(&payload, &mut tx).unwrap();
         let pending = Err(Error::Misuse(Misuse::PayloadPending));
         assert_eq!(ws.send_binary_vectored(&payload, &mut tx), pending);
-        // What is put while the payload waits goes behind it: a reply, and the caller's own.
+        // Control frames that are sent while the payload is pending go after it. Data is refused.
         rx.extend(&masked(0x89, b"ping"));
         assert!(ws.receive(&mut rx, &mut tx).is_some());
-        ws.send_text("behind", &mut tx).unwrap();
+        assert_eq!(ws.send_text("behind", &mut tx), pending);
+        ws.send_ping(b"behind", &mut tx).unwrap();
         let expected = [
             plain(0x81, b"before"),
             plain(0x82, &payload),
             plain(0x8A, b"ping"),
-            plain(0x81, b"behind"),
+            plain(0x89, b"behind"),
         ]
         .concat();
         assert_eq!(tx.len(), expected.len());
@@ -245,10 +246,10 @@ fn a_vectored_send_survives_partial_writes() {
     let mut tx = WriteBuffer::new([0; 512]);
     let mut sender = Sender::server();
     sender.binary_vectored(&payload, &mut tx).unwrap();
-    sender.text("behind", &mut tx).unwrap();
+    sender.ping(b"behind", &mut tx).unwrap();
     tx.clear();
     let [head, middle, tail] = tx.slices(&payload).unwrap();
-    assert_eq!((head, middle, tail), (&b""[..], &payload[..], &plain(0x81, b"behind")[..]));
+    assert_eq!((head, middle, tail), (&b""[..], &payload[..], &plain(0x89, b"behind")[..]));
     tx.consume(usize::MAX);
     assert!(tx.is_empty());
 }
