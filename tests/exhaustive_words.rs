@@ -91,9 +91,9 @@ fn errors_say_what_they_are() {
     all_different([
         extensions::ExtensionSyntaxError.to_string(),
         EntropyError.to_string(),
-        Error::BufferTooSmall { needed: 270 }.to_string(),
+        Error::NeverFits { needed: 270 }.to_string(),
     ]);
-    assert!(Error::BufferTooSmall { needed: 270 }.to_string().contains("270"));
+    assert!(Error::NeverFits { needed: 270 }.to_string().contains("270"));
 }
 
 /// What is wrapped says what is inside.
