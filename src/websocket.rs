@@ -225,9 +225,12 @@ impl<R: Role> WebSocket<R> {
         tx: &mut WriteBuffer<T>,
     ) -> Option<Failure> {
         if !matches!(self.phase, Phase::Closed | Phase::Done) && !fits(rx, tx) {
-            let needed =
-                if rx.capacity() < READ_BUFFER_MIN { READ_BUFFER_MIN } else { WRITE_BUFFER_MIN };
-            return Some(self.fail(Failure::Local(Error::BufferTooSmall { needed }), tx));
+            let error = if rx.capacity() < READ_BUFFER_MIN {
+                Error::ReadBufferTooSmall { minimum: READ_BUFFER_MIN }
+            } else {
+                Error::WriteBufferTooSmall { minimum: WRITE_BUFFER_MIN }
+            };
+            return Some(self.fail(Failure::Local(error), tx));
         }
         #[cfg(feature = "handshake")]
         if let Phase::Answer(_) = self.phase {
@@ -281,7 +284,6 @@ impl<R: Role> WebSocket<R> {
                 });
             }
         }
-        let at_end = rx.at_end();
         let item = match delivery {
             Delivery::Messages => self.receiver.read(rx, delivery),
             Delivery::Chunks => self.receiver.receive_chunks_from(rx),
@@ -299,7 +301,7 @@ impl<R: Role> WebSocket<R> {
             Ok(Some(Incoming::Ping(payload))) => Some(self.ping(payload, tx)),
             Ok(Some(Incoming::Pong(payload))) => Some(Event::Pong(payload)),
             Ok(Some(Incoming::Close(close))) => Some(self.closed_by_peer(close, tx)),
-            Ok(None) if at_end => self.lost(),
+            Ok(Some(Incoming::End)) => self.lost(),
             Ok(None) => None,
             Err(violation) => Some(Event::Failed(self.fail(violation.into(), tx))),
         }
@@ -309,10 +311,8 @@ impl<R: Role> WebSocket<R> {
     fn ping<'b, T: Storage>(&mut self, payload: &'b [u8], tx: &mut WriteBuffer<T>) -> Event<'b> {
         // RFC 6455 5.5.2: a ping is answered "unless it already received a Close frame"; 5.5.1: but
         // nothing is sent behind our own Close.
-        if !self.sender.is_closed() {
-            if let Err(error) = self.sender.answer(payload, tx) {
-                return Event::Failed(self.fail(Failure::Local(error), tx));
-            }
+        if let Err(error) = self.sender.reply_pong(payload, tx) {
+            return Event::Failed(self.fail(Failure::Local(error), tx));
         }
         Event::Ping(payload)
     }
@@ -325,13 +325,11 @@ impl<R: Role> WebSocket<R> {
     ) -> Event<'b> {
         // RFC 6455 5.5.1: an endpoint that "did not previously send a Close frame ... MUST send a Close
         // frame in response", with the status code that it received.
-        if !self.sender.is_closed() {
-            if let Err(error) = self.sender.close(close.code(), "", tx) {
-                return Event::Failed(self.fail(Failure::Local(error), tx));
-            }
+        if let Err(error) = self.sender.reply_close(close.code(), tx) {
+            return Event::Failed(self.fail(Failure::Local(error), tx));
         }
         // RFC 6455 7.1.1: the server closes the transport first, the client waits for it.
-        self.phase = if R::MASKS { Phase::Closed } else { Phase::Done };
+        self.phase = if self.receiver.awaits_end() { Phase::Closed } else { Phase::Done };
         Event::Close(close)
     }
 

@@ -171,8 +171,9 @@ fn a_receiver_alone_reads_from_a_buffer() {
     assert_eq!(seen.len(), 3);
     assert!(receiver.is_closed() && !rx.at_end());
     rx.end_of_stream();
+    assert_eq!(receiver.receive_from(&mut rx), Ok(Some(Incoming::End)));
     assert_eq!(receiver.receive_from(&mut rx), Ok(None));
-    assert!(rx.at_end());
+    assert!(rx.at_end() && receiver.is_closed());
     rx.extend(b"late");
     assert!(rx.at_end(), "the end stays the end");
 }
@@ -212,21 +213,22 @@ fn a_vectored_send_survives_partial_writes() {
         ws.send_binary_vectored(&payload, &mut tx).unwrap();
         let pending = Err(Error::Misuse(Misuse::PayloadPending));
         assert_eq!(ws.send_binary_vectored(&payload, &mut tx), pending);
-        // What is put while the payload waits goes behind it: a reply, and the caller's own.
+        // Control frames that are sent while the payload is pending go after it. Data is refused.
         rx.extend(&masked(0x89, b"ping"));
         assert!(ws.receive(&mut rx, &mut tx).is_some());
-        ws.send_text("behind", &mut tx).unwrap();
+        assert_eq!(ws.send_text("behind", &mut tx), pending);
+        ws.send_ping(b"behind", &mut tx).unwrap();
         let expected = [
             plain(0x81, b"before"),
             plain(0x82, &payload),
             plain(0x8A, b"ping"),
-            plain(0x81, b"behind"),
+            plain(0x89, b"behind"),
         ]
         .concat();
         assert_eq!(tx.len(), expected.len());
         let mut sent = Vec::<u8>::new();
         while !tx.is_empty() {
-            let slices = tx.slices(&payload);
+            let slices = tx.slices(&payload).unwrap();
             assert_eq!(slices[0], tx.bytes());
             let all = slices.concat();
             assert_eq!(all.len(), tx.len());
@@ -237,17 +239,17 @@ fn a_vectored_send_survives_partial_writes() {
         }
         assert_eq!(sent, expected);
         ws.send_binary_vectored(b"", &mut tx).unwrap();
-        assert_eq!(tx.slices(b"").concat(), plain(0x82, b""));
+        assert_eq!(tx.slices(b"").unwrap().concat(), plain(0x82, b""));
         ws.send_binary_vectored(b"next", &mut tx).unwrap();
     }
     // `clear` says that what `bytes` showed is gone: the header. More than all counts as all.
     let mut tx = WriteBuffer::new([0; 512]);
     let mut sender = Sender::server();
     sender.binary_vectored(&payload, &mut tx).unwrap();
-    sender.text("behind", &mut tx).unwrap();
+    sender.ping(b"behind", &mut tx).unwrap();
     tx.clear();
-    let [head, middle, tail] = tx.slices(&payload);
-    assert_eq!((head, middle, tail), (&b""[..], &payload[..], &plain(0x81, b"behind")[..]));
+    let [head, middle, tail] = tx.slices(&payload).unwrap();
+    assert_eq!((head, middle, tail), (&b""[..], &payload[..], &plain(0x89, b"behind")[..]));
     tx.consume(usize::MAX);
     assert!(tx.is_empty());
 }
@@ -260,7 +262,7 @@ fn a_vectored_send_of_a_client_copies_and_masks() {
     let payload = String::from("payload");
     ws.send_text_vectored(&payload, &mut tx).unwrap();
     assert_eq!(payload, "payload");
-    let [head, middle, tail] = tx.slices(payload.as_bytes());
+    let [head, middle, tail] = tx.slices(payload.as_bytes()).unwrap();
     assert!(middle.is_empty() && tail.is_empty());
     assert_eq!(frames(head)[0].1, b"payload");
 }
@@ -327,9 +329,9 @@ fn a_full_output_keeps_room_for_one_pong_and_one_close() {
                 assert_eq!(tx.bytes(), [&sent[..], &plain(0x8A, payload)].concat());
                 if sends_between {
                     let error = ws.send_text("more", &mut tx);
-                    assert_eq!(error, Err(Error::BufferTooSmall { needed: 6 + REPLY_ROOM }));
+                    assert_eq!(error, Err(no_room(6 + REPLY_ROOM, capacity)));
                     let error = ws.close(CloseCode::NORMAL, "a reason does not fit", &mut tx);
-                    assert!(matches!(error, Err(Error::BufferTooSmall { .. })));
+                    assert!(matches!(error, Err(Error::NoRoom | Error::NeverFits { .. })));
                 }
             }
             ws.close(CloseCode::NORMAL, "", &mut tx).unwrap();
@@ -402,9 +404,9 @@ fn what_a_send_needs_is_said_exactly() {
             let mut ws = WebSocket::established(Client::new(sevens as Sevens), Config::default());
             ws.send_binary(&payload, &mut tx)
         };
-        let Err(Error::BufferTooSmall { needed }) = try_with(0) else { panic!() };
+        let Err(Error::NeverFits { needed }) = try_with(0) else { panic!() };
         assert_eq!(try_with(needed), Ok(()));
-        assert_eq!(try_with(needed - 1), Err(Error::BufferTooSmall { needed }));
+        assert_eq!(try_with(needed - 1), Err(Error::NeverFits { needed }));
     }
 }
 
@@ -610,9 +612,9 @@ fn nothing_takes_the_place_of_a_wrong_payload() {
     rx.extend(&masked(0x89, b"x"));
     while ws.receive(&mut rx, &mut tx).is_some() {}
     for wrong in [&[5u8; 99][..], &[5; 101], &[]] {
-        assert_eq!(tx.slices(wrong), [&b"\x82\x64"[..], b"", b""]);
+        assert_eq!(tx.slices(wrong), Err(Misuse::WrongPayload));
     }
-    assert_eq!(tx.slices(&[5; 100]), [&b"\x82\x64"[..], &[5; 100], b"\x8a\x01x"]);
+    assert_eq!(tx.slices(&[5; 100]), Ok([&b"\x82\x64"[..], &[5; 100], b"\x8a\x01x"]));
 }
 
 /// A failure is final: the receiver says it again however often it is asked, with input and without. Before that, and
@@ -659,4 +661,9 @@ fn the_largest_limits_are_none() {
         assert_eq!(receiver.receive(&mut input), Ok(None));
         assert_eq!(receiver.remaining(), u64::MAX >> 1);
     }
+}
+
+/// What a send is refused with that needs `needed` bytes.
+fn no_room(needed: usize, capacity: usize) -> Error {
+    if needed > capacity { Error::NeverFits { needed } } else { Error::NoRoom }
 }

@@ -440,7 +440,7 @@ fn rule_19_a_request_that_does_not_fit_can_be_put_elsewhere() {
         match ws.connect(&Request::new(&uri), &mut tx) {
             Ok(()) => assert_eq!(tx.bytes(), request),
             Err(error) => {
-                let Error::BufferTooSmall { needed } = error else { panic!("{error}") };
+                let Error::NeverFits { needed } = error else { panic!("{error}") };
                 assert!(tx.is_empty() && size < needed && needed < request.len() + 200);
                 let mut bytes = vec![0; needed];
                 let mut tx = WriteBuffer::new(&mut bytes[..]);

@@ -442,7 +442,10 @@ fn buffers_below_the_minimum_are_refused() {
             } else {
                 WebSocket::server(Config::default())
             };
-            let failure = Failure::Local(Error::BufferTooSmall { needed });
+            let failure = Failure::Local(match needed {
+                READ_BUFFER_MIN => Error::ReadBufferTooSmall { minimum: needed },
+                _ => Error::WriteBufferTooSmall { minimum: needed },
+            });
             assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Failed(failure)));
             assert_eq!(ws.receive(&mut rx, &mut tx), None);
             assert!(ws.is_done());

@@ -98,7 +98,7 @@ fn an_event_that_the_application_cannot_take_ends_with_1011() {
     let mut peer = Script::new(TALK, TALK.len());
     let mut ws = WebSocket::established(Server, Config::new());
     let Ok(()) = blocking::drive(&mut ws, &mut peer, &mut rx, &mut tx, |_, event, _| match event {
-        Event::Text(_) => Err(Error::BufferTooSmall { needed: 1 }),
+        Event::Text(_) => Err(Error::NeverFits { needed: 1 }),
         _ => Ok(()),
     });
     assert_eq!(peer.heard, b"\x88\x02\x03\xf3");

@@ -125,15 +125,13 @@ impl<S: Storage> ReadBuffer<S> {
     }
 
     /// Says that the first `n` bytes of [`space`](Self::space) were read into. 0 is the end of the
-    /// stream. More than the space had counts as all of it; where it had nothing, nothing happens.
+    /// stream, always. More than the space had counts as all of it.
     #[inline]
     pub fn filled(&mut self, n: usize) {
         let room = self.storage.as_ref().len().saturating_sub(self.end);
-        if room > 0 {
-            self.end += n.min(room);
-            self.open &= n > 0;
-            self.full = n >= room;
-        }
+        self.end += n.min(room);
+        self.open &= n > 0;
+        self.full = n >= room;
     }
 
     /// Says that the stream has ended, where the caller learns it otherwise than by a read of 0 bytes.
@@ -216,9 +214,15 @@ impl<S: Storage> ReadBuffer<S> {
         self.held
     }
 
-    /// Forgets all input, as a failed or finished connection does.
+    /// Forgets all input and the end of the stream, as a failed or finished connection does.
     pub(crate) fn discard(&mut self) {
-        (self.start, self.held, self.unread, self.end, self.open) = (0, 0, 0, 0, true);
+        self.open = true;
+        self.discard_input();
+    }
+
+    /// Forgets all input.
+    pub(crate) fn discard_input(&mut self) {
+        (self.start, self.held, self.unread, self.end) = (0, 0, 0, 0);
         (self.masked, self.full) = (0, false);
         #[cfg(feature = "deflate")]
         {
@@ -304,7 +308,7 @@ impl<S: Storage> ReadBuffer<S> {
             // to new memory then is at most half of it.
             let guess = self.held.saturating_mul(4).max(1).saturating_add(self.inflated_len);
             let size = guess.max(self.inflated_len.saturating_mul(2));
-            let size = if size > most / 2 { most } else { size.max(1024) };
+            let size = if size > most / 2 { most } else { size.max(1024).min(most) };
             grow(&mut self.inflated, size, most);
         }
         let held = self.storage.as_ref().get(self.start..self.start + self.held);

@@ -69,7 +69,7 @@ impl<E: Entropy> WebSocket<Client<E>> {
     ///
     /// # Errors
     /// [`Misuse::NoHandshake`] if it was called before; [`Misuse::InvalidHeader`]; [`Error::Entropy`];
-    /// [`Error::BufferTooSmall`].
+    /// [`Error::NoRoom`].
     pub fn connect<T: Storage>(
         &mut self,
         request: &Request<'_>,

@@ -60,7 +60,7 @@ impl WebSocket<Server> {
     ///
     /// # Errors
     /// [`Misuse::NoHandshake`] unless such an event was the last; [`Misuse::SubprotocolNotOffered`];
-    /// [`Misuse::InvalidHeader`]; [`Error::BufferTooSmall`].
+    /// [`Misuse::InvalidHeader`]; [`Error::NoRoom`].
     pub fn accept<T: Storage>(
         &mut self,
         request: &RequestHead<'_>,
@@ -114,7 +114,7 @@ impl WebSocket<Server> {
     ///
     /// # Errors
     /// [`Misuse::NoHandshake`] unless such an event was the last; [`Misuse::InvalidStatus`];
-    /// [`Misuse::InvalidHeader`]; [`Error::BufferTooSmall`].
+    /// [`Misuse::InvalidHeader`]; [`Error::NoRoom`].
     pub fn answer<T: Storage>(
         &mut self,
         answer: Answer<'_>,

@@ -18,6 +18,9 @@ pub enum Incoming<'b> {
     /// The peer's Close, to be answered by one with the same code unless one was sent (RFC 6455 section
     /// 5.5.1).
     Close(Close<'b>),
+    /// The end of the stream; the last item, once. A message that had begun is lost. Before a Close it
+    /// is an abnormal end (1006, RFC 6455 section 7.1.5).
+    End,
 }
 
 /// A piece of a message, as large as what had arrived of it, checked as far as it goes.

@@ -23,9 +23,8 @@ use crate::{Config, Violation};
 /// The receiving half of an open connection.
 ///
 /// It takes bytes where the caller has them and needs no memory for any of them. [`WebSocket`] is built
-/// on it; use it alone when one task reads and another writes, and answer what [`Incoming`] says: a ping
-/// with [`Sender::answer`], a Close with [`Sender::close`], an error with its
-/// [`close_code`](Violation::close_code).
+/// on it; use it alone when one task reads and another writes, and give what [`Incoming::reply`] says
+/// and the [`Reply`](crate::Reply) to a violation to [`Sender::reply`].
 ///
 /// ```
 /// use sockless::{Config, Incoming, Receiver};
@@ -42,8 +41,7 @@ use crate::{Config, Violation};
 /// ```
 ///
 /// [`WebSocket`]: crate::WebSocket
-/// [`Sender::answer`]: crate::Sender::answer
-/// [`Sender::close`]: crate::Sender::close
+/// [`Sender::reply`]: crate::Sender::reply
 #[derive(Debug)]
 pub struct Receiver {
     /// Payload bytes of the current data frame that have not been consumed.
@@ -88,6 +86,10 @@ enum State {
     Inflating,
     /// The peer's Close was received.
     Closed,
+    /// The stream has ended, without a Close or after it.
+    Ended {
+        closed: bool,
+    },
     Failed(Violation),
 }
 
@@ -162,10 +164,17 @@ impl Receiver {
         self.state == State::Message
     }
 
-    /// Whether a Close was received: what follows it is ignored, and the input stays as it is.
+    /// Returns `true` if a Close was received. What follows it is dropped.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.state == State::Closed
+        matches!(self.state, State::Closed | State::Ended { closed: true })
+    }
+
+    /// Returns `true` as a client: after both Closes it waits for [`Incoming::End`], because the server
+    /// closes the transport first (RFC 6455 section 7.1.1).
+    #[must_use]
+    pub const fn awaits_end(&self) -> bool {
+        !self.masked
     }
 
     /// How many payload bytes of the current frame are still to come: a hint how much to read. A claim
@@ -193,7 +202,7 @@ impl Receiver {
         if let State::Failed(violation) = self.state {
             return Err(violation);
         }
-        while self.state != State::Closed {
+        while !matches!(self.state, State::Closed | State::Ended { .. }) {
             if self.remaining == 0 {
                 let found = self.next_header(input)?;
                 match found.item {
@@ -218,8 +227,7 @@ impl Receiver {
     }
 
     /// Takes the next item out of `rx`, messages whole, as [`WebSocket::receive`](crate::WebSocket::receive) does
-    /// it: a chunk is the first and the last of its message. `None` asks for more bytes, unless the stream
-    /// [has ended](ReadBuffer::at_end).
+    /// it: a chunk is the first and the last of its message. `None` asks for more bytes.
     ///
     /// # Errors
     /// As for [`receive`](Self::receive); [`Violation::MessageTooBig`] also for a message that the buffer cannot
@@ -282,8 +290,12 @@ impl Receiver {
         delivery: Delivery,
     ) -> Result<Option<Incoming<'b>>, Violation> {
         match self.state {
-            State::Failed(violation) => return Err(violation),
-            State::Closed => return Ok(None),
+            State::Failed(violation) => {
+                rx.discard_input();
+                return Err(violation);
+            }
+            // Dropped, so that there is space for whatever comes before the end of the stream.
+            State::Closed | State::Ended { .. } => return Ok(self.end_of_input(rx)),
             _ => {}
         }
         // A message that was begun in chunks goes on in chunks, also if only its header had come.
@@ -308,7 +320,7 @@ impl Receiver {
                 let found = self.next_header(rx.unread_mut())?;
                 let place = rx.take(found.skip, found.len);
                 match found.item {
-                    FrameItem::Incomplete => return Ok(None),
+                    FrameItem::Incomplete => break,
                     FrameItem::Data => self.collected = whole,
                     item => return self.control(item, rx.slice(place)).map(Some),
                 }
@@ -316,7 +328,7 @@ impl Receiver {
             #[cfg(feature = "deflate")]
             if self.inflates() {
                 if !self.feed_inflation(rx) && self.remaining > 0 {
-                    return Ok(None);
+                    break;
                 }
                 continue;
             }
@@ -331,9 +343,24 @@ impl Receiver {
                 return self.chunk(rx.slice(place), 0, self.compressed).map(Some);
             }
             if self.remaining > 0 {
-                return Ok(None);
+                break;
             }
         }
+        if rx.at_end() {
+            return Ok(self.end_of_input(rx));
+        }
+        Ok(None)
+    }
+
+    /// Drops all input, of which nothing is wanted any more. Returns the end of the stream, once.
+    #[cold]
+    fn end_of_input<'b, S: Storage>(&mut self, rx: &mut ReadBuffer<S>) -> Option<Incoming<'b>> {
+        rx.discard_input();
+        if !rx.at_end() || matches!(self.state, State::Ended { .. }) {
+            return None;
+        }
+        self.state = State::Ended { closed: self.state == State::Closed };
+        Some(Incoming::End)
     }
 
     /// Returns a chunk, of whose text the first `validated` bytes are validated. If the others are not

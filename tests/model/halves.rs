@@ -151,7 +151,7 @@ fn send_all<R: Role>(
                 items.push(Item::Pong(bytes.to_vec()));
             }
         }
-        wire.extend(tx.slices(apart).concat());
+        wire.extend(tx.slices(apart).unwrap().concat());
         tx.consume(usize::MAX);
         assert!(tx.is_empty());
     }

@@ -156,7 +156,7 @@ impl<R: RoleOf> Receive for Receiver<R> {
 /// Writes what is in the buffer, with the payload that goes out from where it lies.
 #[inline]
 fn write(tx: &mut WriteBuffer<Box<[u8]>>, payload: &[u8], drain: &mut Drain) {
-    let [before, payload, behind] = tx.slices(payload);
+    let [before, payload, behind] = tx.slices(payload).expect("its payload");
     drain.put(before);
     drain.put(payload);
     if !behind.is_empty() {
