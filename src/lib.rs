@@ -66,7 +66,7 @@
 //! * [`WebSocket`] is the whole life of a connection. [`WebSocket::established`] begins where something else did the
 //!   upgrade.
 //! * [`Receiver`] and [`Sender`] are its halves, for a task that reads and another that writes.
-//! * [`FrameHeader`], [`mask`], [`Utf8`], [`Close`] and the parts of the module `handshake` are its pieces.
+//! * [`FrameHeader`], [`mask`], [`Utf8Validator`], [`Close`] and the parts of the module `handshake` are its pieces.
 //!
 //! For a microcontroller, [`firmware`] says what to give, what it costs and what to choose.
 //!
@@ -128,7 +128,7 @@ mod utf8;
 mod websocket;
 
 #[cfg(feature = "alloc")]
-pub use buffer::Growing;
+pub use buffer::GrowableBuffer;
 pub use buffer::{READ_BUFFER_MIN, ReadBuffer, Storage, WRITE_BUFFER_MIN, WriteBuffer};
 pub use close::{Close, CloseCode, MAX_REASON_LEN, truncate_reason};
 pub use config::Config;
@@ -142,5 +142,5 @@ pub use receiver::{Chunk, Incoming, Receiver};
 pub use reply::Reply;
 pub use role::{Client, Role, Server};
 pub use sender::Sender;
-pub use utf8::Utf8;
+pub use utf8::Utf8Validator;
 pub use websocket::{Event, State, WebSocket};

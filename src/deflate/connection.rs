@@ -25,8 +25,8 @@ impl Totals {
 }
 
 impl Receiver {
-    /// Inflates compressed messages, as they were agreed. Only [`receive_from`](Self::receive_from) and
-    /// [`receive_chunks_from`](Self::receive_chunks_from) do it: inflated bytes lie in the read buffer.
+    /// Inflates compressed messages, as they were agreed. Only [`receive`](Self::receive) and
+    /// [`receive_chunks`](Self::receive_chunks) do it: inflated bytes lie in the read buffer.
     #[must_use]
     pub fn with_deflate(mut self, agreement: Agreement, config: &DeflateConfig) -> Receiver {
         self.begin_inflating(agreement, config);
