@@ -75,7 +75,7 @@ fn echo(
     event: Event<'_>,
     ws: &mut WebSocket<Client<OsEntropy>>,
     stream: &mut TcpStream,
-    tx: &mut WriteBuffer<sockless::Growing>,
+    tx: &mut WriteBuffer<sockless::GrowableBuffer>,
     hear: &mut impl FnMut(&str),
 ) -> Result<(), Box<dyn Error>> {
     // Room for a whole message again, whatever came in the same read.

@@ -180,7 +180,7 @@ impl<S: Storage> Reader<S> {
     /// has.
     async fn take(&mut self) -> io::Result<Option<String>> {
         loop {
-            let (answer, end) = match self.receiver.receive_chunks_from(&mut self.rx) {
+            let (answer, end) = match self.receiver.receive_chunks(&mut self.rx) {
                 Ok(Some(Incoming::Data(chunk))) => {
                     let (kind, last) = (chunk.kind(), chunk.is_last());
                     (Outgoing::Piece { kind, bytes: chunk.bytes().to_vec(), last }, None)

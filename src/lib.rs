@@ -139,7 +139,7 @@ mod utf8;
 mod websocket;
 
 #[cfg(feature = "alloc")]
-pub use buffer::Growing;
+pub use buffer::GrowableBuffer;
 pub use buffer::{READ_BUFFER_MIN, ReadBuffer, Storage, WRITE_BUFFER_MIN, WriteBuffer};
 pub use close::{Close, CloseCode, MAX_REASON_LEN, truncate_reason};
 pub use config::Config;
@@ -153,6 +153,6 @@ pub use receiver::{Chunk, Incoming, Receiver};
 pub use reply::Reply;
 pub use role::{Client, Role, Server};
 pub use sender::Sender;
-pub use utf8::Utf8;
+pub use utf8::Utf8Validator;
 pub use websocket::event::Event;
 pub use websocket::{State, WebSocket};

@@ -19,7 +19,7 @@ const MAX_PONG: usize = 125;
 /// let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
 /// rx.extend(b"\x89\x02hi\x88\x02\x03\xe8");
 /// loop {
-///     let reply = match receiver.receive_from(&mut rx) {
+///     let reply = match receiver.receive(&mut rx) {
 ///         Ok(None) => break,
 ///         Ok(Some(item)) => item.reply(), // and use the item
 ///         Err(violation) => Some(Reply::from(violation)),

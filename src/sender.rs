@@ -10,7 +10,7 @@ use crate::frame::{FrameHeader, MessageKind, OpCode};
 use crate::mask::{mask, mask_into};
 use crate::reply::{Kind, Reply};
 use crate::role::{Client, Role, Server};
-use crate::utf8::Utf8;
+use crate::utf8::Utf8Validator;
 use crate::{Error, Misuse};
 
 /// The largest payload of a control frame in bytes (RFC 6455 section 5.5).
@@ -38,7 +38,7 @@ pub struct Sender<R> {
     role: R,
     /// The kind of the message that was begun in fragments.
     fragmented: Option<MessageKind>,
-    utf8: Utf8,
+    utf8: Utf8Validator,
     closed: bool,
     /// What compresses messages, if that was agreed or is offered.
     #[cfg(feature = "deflate")]
@@ -66,7 +66,7 @@ impl<R: Role> Sender<R> {
         Sender {
             role,
             fragmented: None,
-            utf8: Utf8::new(),
+            utf8: Utf8Validator::new(),
             closed: false,
             #[cfg(feature = "deflate")]
             deflation: None,
@@ -254,15 +254,20 @@ impl<R: Role> Sender<R> {
             return Err(Misuse::MessageCompressed.into());
         }
         let mask = self.role.key()?;
-        self.utf8 = Utf8::new();
+        self.utf8 = Utf8Validator::new();
         self.fragmented = if fin { None } else { Some(kind) };
         Ok(FrameHeader { fin, rsv: 0, opcode, mask, payload_len: len })
     }
 
     /// The state of the text behind the next fragment.
     #[cfg_attr(target_os = "none", inline(never))]
-    fn utf8_behind(&self, kind: MessageKind, bytes: &[u8], fin: bool) -> Result<Utf8, Misuse> {
-        let mut utf8 = if self.fragmented.is_some() { self.utf8 } else { Utf8::new() };
+    fn utf8_behind(
+        &self,
+        kind: MessageKind,
+        bytes: &[u8],
+        fin: bool,
+    ) -> Result<Utf8Validator, Misuse> {
+        let mut utf8 = if self.fragmented.is_some() { self.utf8 } else { Utf8Validator::new() };
         // RFC 6455 5.6: the text of the whole message has to be UTF-8, that of a frame need not.
         if kind == MessageKind::Text && (utf8.check(bytes).is_err() || fin && !utf8.is_complete()) {
             return Err(Misuse::InvalidText);
@@ -329,7 +334,7 @@ impl<R: Role> Sender<R> {
             let mut rest = part;
             let done = match &mut self.deflation {
                 Some(deflation) if compressed => {
-                    let mut utf8 = if begins { Utf8::new() } else { self.utf8 };
+                    let mut utf8 = if begins { Utf8Validator::new() } else { self.utf8 };
                     let mut ahead = utf8;
                     if kind == MessageKind::Text
                         && (ahead.check(part).is_err() || last && !ahead.is_complete())

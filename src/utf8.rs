@@ -7,9 +7,9 @@ use crate::config::SMALL;
 /// byte that gives them away, not at the end of the sequence.
 ///
 /// ```
-/// use sockless::Utf8;
+/// use sockless::Utf8Validator;
 ///
-/// let mut utf8 = Utf8::new();
+/// let mut utf8 = Utf8Validator::new();
 /// assert_eq!(utf8.check(b"gr\xc3"), Ok(()));
 /// assert!(!utf8.is_complete());
 /// assert_eq!(utf8.check(b"\xbcn"), Ok(()));
@@ -17,7 +17,7 @@ use crate::config::SMALL;
 /// assert_eq!(utf8.check(b"ok \xed\xa0\x80"), Err(4)); // a surrogate
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Utf8 {
+pub struct Utf8Validator {
     /// Continuation bytes that the sequence begun last still needs.
     needed: u8,
     /// The range that the next of them must be in.
@@ -25,11 +25,11 @@ pub struct Utf8 {
     high: u8,
 }
 
-impl Utf8 {
+impl Utf8Validator {
     /// The state before the first byte of a text.
     #[must_use]
-    pub const fn new() -> Utf8 {
-        Utf8 { needed: 0, low: 0x80, high: 0xBF }
+    pub const fn new() -> Utf8Validator {
+        Utf8Validator { needed: 0, low: 0x80, high: 0xBF }
     }
 
     /// Whether the text may end here: no sequence is open.
@@ -99,7 +99,7 @@ impl Utf8 {
             if byte < self.low || byte > self.high {
                 return Err(());
             }
-            *self = Utf8 { needed: self.needed - 1, ..Utf8::new() };
+            *self = Utf8Validator { needed: self.needed - 1, ..Utf8Validator::new() };
             return Ok(());
         }
         let (low, high) = match byte {
@@ -112,14 +112,14 @@ impl Utf8 {
             _ => (0x80, 0xBF),
         };
         let needed = 1 + u8::from(byte >= 0xE0) + u8::from(byte >= 0xF0);
-        *self = Utf8 { needed, low, high };
+        *self = Utf8Validator { needed, low, high };
         Ok(())
     }
 }
 
-impl Default for Utf8 {
-    fn default() -> Utf8 {
-        Utf8::new()
+impl Default for Utf8Validator {
+    fn default() -> Utf8Validator {
+        Utf8Validator::new()
     }
 }
 
@@ -134,7 +134,7 @@ pub(crate) fn from_utf8(bytes: &[u8]) -> Option<&str> {
 
 /// Whether all of `bytes` is UTF-8, where no text is to be made of it.
 pub(crate) fn is_utf8(bytes: &[u8]) -> bool {
-    let mut utf8 = Utf8::new();
+    let mut utf8 = Utf8Validator::new();
     utf8.check(bytes).is_ok() && utf8.is_complete()
 }
 

@@ -268,7 +268,7 @@ impl<R: Role> WebSocket<R> {
         }
         let item = match delivery {
             Delivery::Messages => self.receiver.read(rx, delivery),
-            Delivery::Chunks => self.receiver.receive_chunks_from(rx),
+            Delivery::Chunks => self.receiver.receive_chunks(rx),
         };
         match item {
             Ok(Some(Incoming::Data(chunk))) => {
@@ -363,16 +363,16 @@ impl<R: Role> WebSocket<R> {
     }
 
     /// How many payload bytes of the current frame are still to come; see
-    /// [`Receiver::remaining`].
+    /// [`Receiver::frame_remaining`].
     #[must_use]
-    pub const fn remaining(&self) -> u64 {
-        self.receiver.remaining()
+    pub const fn frame_remaining(&self) -> u64 {
+        self.receiver.frame_remaining()
     }
 
     /// The kind of the message that is being received, known from its first frame's header on.
     #[must_use]
-    pub fn receiving(&self) -> Option<MessageKind> {
-        self.receiver.message()
+    pub fn message_kind(&self) -> Option<MessageKind> {
+        self.receiver.message_kind()
     }
 
     /// Takes an open connection apart, for a task that receives and another that sends. The read buffer goes

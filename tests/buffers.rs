@@ -3,8 +3,8 @@
 mod common;
 use common::{frames, masked, plain};
 use sockless::{
-    Config, Error, Event, Failure, Growing, OpCode, ReadBuffer, Reply, Sender, Server, Storage,
-    Violation, WebSocket, WriteBuffer,
+    Config, Error, Event, Failure, GrowableBuffer, OpCode, ReadBuffer, Reply, Sender, Server,
+    Storage, Violation, WebSocket, WriteBuffer,
 };
 use std::cell::Cell;
 use std::rc::Rc;
@@ -55,10 +55,10 @@ impl Storage for Exact {
     }
 }
 
-/// Growing memory stays as it is when it is large enough, and when no memory within its limit would be.
+/// GrowableBuffer memory stays as it is when it is large enough, and when no memory within its limit would be.
 #[test]
 fn growing_memory_grows_only_when_it_has_to() {
-    let mut memory = Growing::new(5000);
+    let mut memory = GrowableBuffer::new(5000);
     assert_eq!((memory.as_ref().len(), memory.limit()), (0, 5000));
     memory.grow(5001);
     assert_eq!(memory.as_ref().len(), 0);
@@ -329,7 +329,7 @@ fn a_read_buffer_grows_when_reads_fill_it() {
     let memory = |initial| {
         let memory = Exact { size: Rc::clone(&size), ..Exact::new(1 << 20) };
         ReadBuffer::new(Counted {
-            growing: Growing::new(1 << 20).with_initial_size(initial),
+            growing: GrowableBuffer::new(1 << 20).with_initial_size(initial),
             memory,
         })
     };
@@ -366,9 +366,9 @@ fn a_read_buffer_grows_when_reads_fill_it() {
     }
 }
 
-/// Growing memory whose size can be seen from outside.
+/// GrowableBuffer memory whose size can be seen from outside.
 struct Counted {
-    growing: Growing,
+    growing: GrowableBuffer,
     memory: Exact,
 }
 

@@ -25,7 +25,7 @@ fn receive(
         at = end;
         let mut rest = &mut kept[..];
         loop {
-            match receiver.receive(&mut rest) {
+            match receiver.receive_chunk_in_place(&mut rest) {
                 Ok(None) => break,
                 Ok(Some(Incoming::Data(chunk))) => {
                     assert_eq!(
@@ -43,7 +43,7 @@ fn receive(
                 }
                 Ok(Some(other)) => seen.push(format!("{other:?}")),
                 Err(violation) => {
-                    assert_eq!(receiver.receive(&mut rest), Err(violation), "final");
+                    assert_eq!(receiver.receive_chunk_in_place(&mut rest), Err(violation), "final");
                     return (seen, Some(violation));
                 }
             }
@@ -97,7 +97,7 @@ fn several_items_of_a_receiver_can_be_alive_at_once() {
     let mut input = &mut bytes[..];
     let items: Vec<_> = {
         let mut receiver = Receiver::server(Config::default());
-        std::iter::from_fn(|| receiver.receive(&mut input).unwrap()).collect()
+        std::iter::from_fn(|| receiver.receive_chunk_in_place(&mut input).unwrap()).collect()
     };
     let [Incoming::Data(one), Incoming::Ping(two), Incoming::Data(three)] = items[..] else {
         panic!("{items:?}")
@@ -111,16 +111,19 @@ fn several_items_of_a_receiver_can_be_alive_at_once() {
 fn the_kind_is_known_before_the_first_byte() {
     let mut receiver = Receiver::server(Config::default());
     let mut header = masked(0x02, &[0; 1000])[..8].to_vec();
-    assert_eq!((receiver.message(), receiver.remaining()), (None, 0));
-    assert_eq!(receiver.receive(&mut &mut header[..]), Ok(None));
-    assert_eq!((receiver.message(), receiver.remaining()), (Some(MessageKind::Binary), 1000));
+    assert_eq!((receiver.message_kind(), receiver.frame_remaining()), (None, 0));
+    assert_eq!(receiver.receive_chunk_in_place(&mut &mut header[..]), Ok(None));
+    assert_eq!(
+        (receiver.message_kind(), receiver.frame_remaining()),
+        (Some(MessageKind::Binary), 1000)
+    );
 
     let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
     rx.extend(&masked(0x01, b"text")[..6]);
-    assert_eq!(ws.receiving(), None);
+    assert_eq!(ws.message_kind(), None);
     assert_eq!(ws.receive_chunks(&mut rx, &mut tx), None);
-    assert_eq!((ws.receiving(), ws.remaining()), (Some(MessageKind::Text), 4));
+    assert_eq!((ws.message_kind(), ws.frame_remaining()), (Some(MessageKind::Text), 4));
 }
 
 /// Contract 9: the halves of a machine go on where it was, each alone.
@@ -132,9 +135,9 @@ fn a_connection_can_be_taken_apart_in_the_middle_of_messages() {
     assert!(matches!(ws.receive_chunks(&mut rx, &mut tx), Some(Event::Chunk(_))));
     ws.send_fragment(MessageKind::Text, b"th\xc3", false, &mut tx).unwrap();
     let (mut receiver, mut sender) = ws.split().unwrap();
-    let Ok(Some(Incoming::Data(end))) = receiver.receive_chunks_from(&mut rx) else { panic!() };
+    let Ok(Some(Incoming::Data(end))) = receiver.receive_chunks(&mut rx) else { panic!() };
     assert_eq!((end.bytes(), end.is_first(), end.is_last()), (&b"\xa9"[..], false, true));
-    assert_eq!(receiver.receive_from(&mut rx), Ok(None));
+    assert_eq!(receiver.receive(&mut rx), Ok(None));
     assert_eq!(sender.text("new", &mut tx), Err(Error::Misuse(Misuse::MessageUnfinished)));
     sender.fragment(MessageKind::Text, b"\xa9", true, &mut tx).unwrap();
     assert_eq!(tx.bytes(), [plain(0x01, b"th\xc3"), plain(0x80, b"\xa9")].concat());
@@ -160,7 +163,7 @@ fn a_receiver_alone_reads_from_a_buffer() {
     for byte in input.concat() {
         rx.space()[0] = byte;
         rx.filled(1);
-        while let Some(item) = receiver.receive_from(&mut rx).unwrap() {
+        while let Some(item) = receiver.receive(&mut rx).unwrap() {
             seen.push(match item {
                 Incoming::Data(chunk) => chunk.text().unwrap().to_string(),
                 other => format!("{other:?}"),
@@ -171,8 +174,8 @@ fn a_receiver_alone_reads_from_a_buffer() {
     assert_eq!(seen.len(), 3);
     assert!(receiver.is_closed() && !rx.at_end());
     rx.end_of_stream();
-    assert_eq!(receiver.receive_from(&mut rx), Ok(Some(Incoming::End)));
-    assert_eq!(receiver.receive_from(&mut rx), Ok(None));
+    assert_eq!(receiver.receive(&mut rx), Ok(Some(Incoming::End)));
+    assert_eq!(receiver.receive(&mut rx), Ok(None));
     assert!(rx.at_end() && receiver.is_closed());
     rx.extend(b"late");
     assert!(rx.at_end(), "the end stays the end");
@@ -570,7 +573,7 @@ fn a_message_ends_as_it_was_begun_even_if_only_its_header_had_come() {
     let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 1024]));
     assert_eq!(rx.extend(&frame[..8]), 8);
     assert_eq!(ws.receive_chunks(&mut rx, &mut tx), None);
-    assert_eq!(ws.receiving(), Some(MessageKind::Binary));
+    assert_eq!(ws.message_kind(), Some(MessageKind::Binary));
     let (mut rest, mut got) = (&frame[8..], 0);
     while !rest.is_empty() {
         let taken = rx.extend(rest);
@@ -626,8 +629,8 @@ fn a_failure_is_said_again_without_input() {
     assert!(!receiver.is_closed());
     rx.extend(&plain(0x81, b"not masked"));
     for _ in 0..3 {
-        assert_eq!(receiver.receive_from(&mut rx), Err(Violation::NotMasked));
-        assert_eq!(receiver.receive_chunks_from(&mut rx), Err(Violation::NotMasked));
+        assert_eq!(receiver.receive(&mut rx), Err(Violation::NotMasked));
+        assert_eq!(receiver.receive_chunks(&mut rx), Err(Violation::NotMasked));
         assert!(!receiver.is_closed());
         rx = ReadBuffer::new([0; 512]);
     }
@@ -653,13 +656,15 @@ fn the_largest_limits_are_none() {
         }
         let mut input = masked(first, b"content");
         let mut input = &mut input[..];
-        let Ok(Some(Incoming::Data(chunk))) = receiver.receive(&mut input) else { panic!() };
+        let Ok(Some(Incoming::Data(chunk))) = receiver.receive_chunk_in_place(&mut input) else {
+            panic!()
+        };
         assert_eq!((chunk.bytes(), chunk.is_compressed()), (&b"content"[..], rsv1));
         // The longest frame that there is (RFC 6455 section 5.2).
         let mut header = [&[first, 0xFF, 0x7F][..], &[0xFF; 7], &[1; 4]].concat();
         let mut input = &mut header[..];
-        assert_eq!(receiver.receive(&mut input), Ok(None));
-        assert_eq!(receiver.remaining(), u64::MAX >> 1);
+        assert_eq!(receiver.receive_chunk_in_place(&mut input), Ok(None));
+        assert_eq!(receiver.frame_remaining(), u64::MAX >> 1);
     }
 }
 

@@ -38,9 +38,9 @@ fn each_item_says_what_it_demands() {
     let mut receiver = Receiver::client(Config::default());
     let mut rx = ReadBuffer::new([0; 512]);
     rx.extend(b"\x82\x01x\x88\x05\x0f\xa0why");
-    let data = receiver.receive_from(&mut rx).unwrap().unwrap();
+    let data = receiver.receive(&mut rx).unwrap().unwrap();
     assert_eq!(data.reply(), None);
-    let close = receiver.receive_from(&mut rx).unwrap().unwrap();
+    let close = receiver.receive(&mut rx).unwrap().unwrap();
     assert_eq!(close.reply(), Some(Reply::close(CloseCode::new(4000))));
     assert!(close.reply().unwrap().is_close());
     let failed = Reply::from(Violation::InvalidUtf8);
@@ -91,8 +91,8 @@ fn after_a_close_there_is_space_until_the_end() {
             let mut rx = ReadBuffer::new([0; 512]);
             let mut receive = |rx: &mut ReadBuffer<[u8; 512]>| {
                 let item = match chunks {
-                    true => receiver.receive_chunks_from(rx),
-                    false => receiver.receive_from(rx),
+                    true => receiver.receive_chunks(rx),
+                    false => receiver.receive(rx),
                 };
                 item.map(|item| item.map(|item| format!("{item:?}")))
             };
@@ -123,8 +123,8 @@ fn after_a_failure_there_is_space() {
     rx.space().fill(0xFF);
     rx.filled(512);
     for _ in 0..3 {
-        assert!(receiver.receive_from(&mut rx).is_err());
-        let _ = receiver.receive_from(&mut rx);
+        assert!(receiver.receive(&mut rx).is_err());
+        let _ = receiver.receive(&mut rx);
         assert_eq!(rx.space().len(), 512);
         rx.filled(512);
     }
@@ -140,9 +140,9 @@ fn the_end_comes_last() {
         rx.extend(b"\x82\x01x");
         rx.extend(behind);
         rx.filled(0);
-        assert!(matches!(receiver.receive_from(&mut rx), Ok(Some(Incoming::Data(_)))));
-        assert_eq!(receiver.receive_from(&mut rx), Ok(Some(Incoming::End)), "{collected}");
-        assert_eq!(receiver.receive_from(&mut rx), Ok(None));
+        assert!(matches!(receiver.receive(&mut rx), Ok(Some(Incoming::Data(_)))));
+        assert_eq!(receiver.receive(&mut rx), Ok(Some(Incoming::End)), "{collected}");
+        assert_eq!(receiver.receive(&mut rx), Ok(None));
         assert!(!receiver.is_closed());
     }
     // RFC 6455 section 7.1.1: the client waits for the server to end the stream.
@@ -217,7 +217,7 @@ fn headers_for_payloads_that_stay_with_the_caller() {
         rx.extend(header.encode().as_bytes());
         rx.extend(&payload);
     }
-    let Ok(Some(Incoming::Data(chunk))) = receiver.receive_from(&mut rx) else { panic!() };
+    let Ok(Some(Incoming::Data(chunk))) = receiver.receive(&mut rx) else { panic!() };
     assert_eq!((chunk.is_whole(), chunk.bytes()), (true, &all[..]));
 }
 
@@ -241,4 +241,21 @@ fn headers_are_checked_for_their_order() {
     let mut client = Sender::client(failing);
     assert!(matches!(client.header(MessageKind::Text, false, 1), Err(Error::Entropy(_))));
     assert_eq!(client.ping(b"", &mut tx), Err(Error::Entropy(EntropyError)));
+}
+
+/// A frame put into the middle of a compressed message would break it.
+#[test]
+#[cfg(feature = "deflate")]
+fn no_header_inside_a_compressed_message() {
+    use sockless::deflate::{Context, DeflateConfig, DeflateParams};
+
+    let agreement = DeflateParams { send: Context::FULL, receive: Context::FULL };
+    let config = DeflateConfig::DEFAULT.with_threshold(0);
+    let mut sender = Sender::server().with_deflate(agreement, &config);
+    let mut tx = WriteBuffer::new([0; 512]);
+    sender.header(MessageKind::Text, true, 1).unwrap();
+    sender.fragment(MessageKind::Text, b"begun", false, &mut tx).unwrap();
+    let refused = sender.header(MessageKind::Text, true, 1).map(drop);
+    assert_eq!(refused, Err(Error::Misuse(Misuse::MessageCompressed)));
+    sender.fragment(MessageKind::Text, b"ended", true, &mut tx).unwrap();
 }

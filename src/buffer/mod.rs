@@ -12,7 +12,7 @@ pub use read::{READ_BUFFER_MIN, ReadBuffer};
 pub(crate) use write::REPLY_ROOM;
 pub use write::{WRITE_BUFFER_MIN, WriteBuffer};
 
-/// Memory for a buffer: an array, a slice, or what the feature `alloc` adds, `Growing`, and boxed slices and vectors,
+/// Memory for a buffer: an array, a slice, or what the feature `alloc` adds, `GrowableBuffer`, and boxed slices and vectors,
 /// which keep the length that they have.
 ///
 /// An implementation of your own has to keep its length, but for [`grow`](Self::grow) and [`release`](Self::release), and
@@ -52,30 +52,30 @@ impl Storage for alloc::vec::Vec<u8> {}
 /// twice the bytes that the buffer held at once. [`ReadBuffer::release`] gives all of it back.
 #[cfg(feature = "alloc")]
 #[derive(Clone, Debug)]
-pub struct Growing {
+pub struct GrowableBuffer {
     bytes: alloc::vec::Vec<u8>,
     limit: usize,
     initial: usize,
 }
 
 #[cfg(feature = "alloc")]
-impl Growing {
+impl GrowableBuffer {
     /// Empty memory that never grows past `limit` bytes.
     #[must_use]
-    pub const fn new(limit: usize) -> Growing {
-        Growing { bytes: alloc::vec::Vec::new(), limit, initial: 1024 }
+    pub const fn new(limit: usize) -> GrowableBuffer {
+        GrowableBuffer { bytes: alloc::vec::Vec::new(), limit, initial: 1024 }
     }
 
     /// Grows to `size` bytes at first, instead of 1 KiB.
     #[must_use]
-    pub const fn with_initial_size(mut self, size: usize) -> Growing {
+    pub const fn with_initial_size(mut self, size: usize) -> GrowableBuffer {
         self.initial = size;
         self
     }
 }
 
 #[cfg(feature = "alloc")]
-impl AsRef<[u8]> for Growing {
+impl AsRef<[u8]> for GrowableBuffer {
     #[inline]
     fn as_ref(&self) -> &[u8] {
         &self.bytes
@@ -83,7 +83,7 @@ impl AsRef<[u8]> for Growing {
 }
 
 #[cfg(feature = "alloc")]
-impl AsMut<[u8]> for Growing {
+impl AsMut<[u8]> for GrowableBuffer {
     #[inline]
     fn as_mut(&mut self) -> &mut [u8] {
         &mut self.bytes
@@ -91,7 +91,7 @@ impl AsMut<[u8]> for Growing {
 }
 
 #[cfg(feature = "alloc")]
-impl Storage for Growing {
+impl Storage for GrowableBuffer {
     #[inline]
     fn limit(&self) -> usize {
         self.limit

@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 #[cfg(feature = "alloc")]
-use super::Growing;
+use super::GrowableBuffer;
 #[cfg(feature = "deflate")]
 use super::grow;
 use super::{Storage, move_down};
@@ -341,10 +341,10 @@ impl<S: Storage> ReadBuffer<S> {
 }
 
 #[cfg(feature = "alloc")]
-impl ReadBuffer<Growing> {
+impl ReadBuffer<GrowableBuffer> {
     /// A buffer that allocates as bytes arrive, and never holds more than `limit` bytes.
     #[must_use]
-    pub const fn growing(limit: usize) -> ReadBuffer<Growing> {
-        ReadBuffer::new(Growing::new(limit))
+    pub const fn growing(limit: usize) -> ReadBuffer<GrowableBuffer> {
+        ReadBuffer::new(GrowableBuffer::new(limit))
     }
 }

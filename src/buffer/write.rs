@@ -3,7 +3,7 @@
 use core::num::NonZeroUsize;
 
 #[cfg(feature = "alloc")]
-use super::Growing;
+use super::GrowableBuffer;
 use super::{Storage, move_down};
 use crate::config::SMALL;
 use crate::{Error, Misuse};
@@ -273,10 +273,10 @@ impl<S: Storage> WriteBuffer<S> {
 }
 
 #[cfg(feature = "alloc")]
-impl WriteBuffer<Growing> {
+impl WriteBuffer<GrowableBuffer> {
     /// A buffer that allocates as bytes are put into it, and never holds more than `limit` bytes.
     #[must_use]
-    pub const fn growing(limit: usize) -> WriteBuffer<Growing> {
-        WriteBuffer::new(Growing::new(limit))
+    pub const fn growing(limit: usize) -> WriteBuffer<GrowableBuffer> {
+        WriteBuffer::new(GrowableBuffer::new(limit))
     }
 }

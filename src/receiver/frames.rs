@@ -4,7 +4,7 @@ use super::{Receiver, State};
 use crate::Violation;
 use crate::frame::{FrameHeader, MessageKind, OpCode};
 use crate::mask::mask;
-use crate::utf8::Utf8;
+use crate::utf8::Utf8Validator;
 
 /// What [`Receiver::next_header`] found at the front of its input. Bytes before `skip + len` are
 /// consumed; `skip..skip + len` is the unmasked payload of a control frame.
@@ -145,7 +145,7 @@ impl Receiver {
     #[inline]
     pub(super) fn start_message(&mut self, kind: MessageKind) {
         self.kind = kind;
-        self.utf8 = Utf8::new();
+        self.utf8 = Utf8Validator::new();
         self.fresh = true;
         self.compressed = false;
     }

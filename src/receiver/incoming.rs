@@ -80,7 +80,7 @@ impl<'b> Chunk<'b> {
     }
 
     /// Whether the bytes are still compressed, and unchecked for that (RFC 7692 section 6.2): only those of
-    /// [`Receiver::receive`](crate::Receiver::receive) where compression was agreed, and where [`Receiver::allow_rsv1`](crate::Receiver::allow_rsv1) was called.
+    /// [`Receiver::receive_chunk_in_place`](crate::Receiver::receive_chunk_in_place) where compression was agreed, and where [`Receiver::allow_rsv1`](crate::Receiver::allow_rsv1) was called.
     #[must_use]
     pub const fn is_compressed(&self) -> bool {
         self.compressed

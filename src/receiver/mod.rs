@@ -17,7 +17,7 @@ use crate::config::SMALL;
 #[cfg(feature = "deflate")]
 use crate::deflate::Inflation;
 use crate::frame::MessageKind;
-use crate::utf8::Utf8;
+use crate::utf8::Utf8Validator;
 use crate::{Config, Violation};
 
 /// The receiving half of an open connection.
@@ -33,9 +33,9 @@ use crate::{Config, Violation};
 /// // "Hello" as in RFC 6455 section 5.7, and the first byte of another frame.
 /// let mut bytes = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58, 0x81];
 /// let mut input = &mut bytes[..];
-/// let Some(Incoming::Data(chunk)) = receiver.receive(&mut input)? else { panic!() };
+/// let Some(Incoming::Data(chunk)) = receiver.receive_chunk_in_place(&mut input)? else { panic!() };
 /// assert_eq!(chunk.text(), Some("Hello"));
-/// assert!(receiver.receive(&mut input)?.is_none());
+/// assert!(receiver.receive_chunk_in_place(&mut input)?.is_none());
 /// assert_eq!(input, [0x81]); // to be given again, with more behind it
 /// # Ok::<(), sockless::Violation>(())
 /// ```
@@ -55,7 +55,7 @@ pub struct Receiver {
     max_fragments: u32,
     /// The key for the next payload byte.
     key: [u8; 4],
-    utf8: Utf8,
+    utf8: Utf8Validator,
     state: State,
     kind: MessageKind,
     /// Whether the peer must mask: it is a client.
@@ -129,7 +129,7 @@ impl Receiver {
             // A message has at least one frame.
             max_fragments: if config.max_fragments == 0 { 1 } else { config.max_fragments },
             key: [0; 4],
-            utf8: Utf8::new(),
+            utf8: Utf8Validator::new(),
             state: State::Idle,
             kind: MessageKind::Binary,
             masked,
@@ -151,7 +151,7 @@ impl Receiver {
 
     /// The kind of the message that is being received, from its first frame's header on.
     #[must_use]
-    pub fn message(&self) -> Option<MessageKind> {
+    pub fn message_kind(&self) -> Option<MessageKind> {
         self.in_message().then_some(self.kind)
     }
 
@@ -180,7 +180,7 @@ impl Receiver {
     /// How many payload bytes of the current frame are still to come: a hint how much to read. A claim
     /// of the peer within the limits, not a fact.
     #[must_use]
-    pub const fn remaining(&self) -> u64 {
+    pub const fn frame_remaining(&self) -> u64 {
         self.remaining
     }
 
@@ -191,7 +191,7 @@ impl Receiver {
     /// # Errors
     /// The peer broke the protocol; send a Close with [`Violation::close_code`]. Final: from then on
     /// every call says the same.
-    pub fn receive<'b>(
+    pub fn receive_chunk_in_place<'b>(
         &mut self,
         input: &mut &'b mut [u8],
     ) -> Result<Option<Incoming<'b>>, Violation> {
@@ -232,7 +232,7 @@ impl Receiver {
     /// # Errors
     /// As for [`receive`](Self::receive); [`Violation::MessageTooBig`] also for a message that the buffer cannot
     /// hold.
-    pub fn receive_from<'b, S: Storage>(
+    pub fn receive<'b, S: Storage>(
         &mut self,
         rx: &'b mut ReadBuffer<S>,
     ) -> Result<Option<Incoming<'b>>, Violation> {
@@ -247,7 +247,7 @@ impl Receiver {
     ///
     /// # Errors
     /// As for [`receive`](Self::receive).
-    pub fn receive_chunks_from<'b, S: Storage>(
+    pub fn receive_chunks<'b, S: Storage>(
         &mut self,
         rx: &'b mut ReadBuffer<S>,
     ) -> Result<Option<Incoming<'b>>, Violation> {
@@ -380,7 +380,7 @@ impl Receiver {
         let mut chunk = Chunk { bytes, text: None, kind, first, last, compressed };
         if kind == MessageKind::Text && !compressed {
             if first && last {
-                if let Ok(text) = Utf8::new().finish(bytes, 0) {
+                if let Ok(text) = Utf8Validator::new().finish(bytes, 0) {
                     chunk.text = text;
                     return Ok(Incoming::Data(chunk));
                 }

@@ -74,7 +74,9 @@ pub fn round_trip(masks: bool, sends: &[Send], pieces: &[u8], way: Way) {
         if way == Way::Slices {
             left.extend(piece);
             let mut input = &mut left[..];
-            while let Some(item) = receiver.receive(&mut input).expect("our own sender") {
+            while let Some(item) =
+                receiver.receive_chunk_in_place(&mut input).expect("our own sender")
+            {
                 taken.take(item);
             }
             left = input.to_vec();
@@ -82,8 +84,8 @@ pub fn round_trip(masks: bool, sends: &[Send], pieces: &[u8], way: Way) {
             assert_eq!(rx.extend(piece), piece.len());
             loop {
                 let item = match way {
-                    Way::Messages => receiver.receive_from(&mut rx),
-                    _ => receiver.receive_chunks_from(&mut rx),
+                    Way::Messages => receiver.receive(&mut rx),
+                    _ => receiver.receive_chunks(&mut rx),
                 };
                 let Some(item) = item.expect("our own sender") else { break };
                 if let (Way::Messages, Incoming::Data(chunk)) = (way, item) {
@@ -103,7 +105,7 @@ pub fn round_trip(masks: bool, sends: &[Send], pieces: &[u8], way: Way) {
 fn send_all<R: Role>(
     mut sender: Sender<R>,
     sends: &[Send],
-    tx: &mut WriteBuffer<sockless::Growing>,
+    tx: &mut WriteBuffer<sockless::GrowableBuffer>,
 ) -> (Vec<Item>, Vec<u8>) {
     let (mut items, mut wire) = (Vec::new(), Vec::new());
     for send in sends {

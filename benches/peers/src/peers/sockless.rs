@@ -21,7 +21,7 @@ const VECTORED: usize = 1024;
 
 pub struct Fixed;
 
-pub struct Growing;
+pub struct GrowableBuffer;
 
 struct Receiver<R, S> {
     socket: WebSocket<R>,
@@ -130,7 +130,7 @@ impl Candidate for Fixed {
     }
 }
 
-impl Candidate for Growing {
+impl Candidate for GrowableBuffer {
     fn name(&self) -> &'static str {
         OURS_GROWING
     }

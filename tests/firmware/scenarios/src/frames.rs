@@ -17,7 +17,7 @@ pub fn frames(link: &mut impl Link, rx: &mut [u8], tx: &mut [u8]) -> u32 {
         rx.filled(count);
         loop {
             let mut end = None;
-            let sent = match receiver.receive_chunks_from(&mut rx) {
+            let sent = match receiver.receive_chunks(&mut rx) {
                 Ok(None) => break,
                 Ok(Some(Incoming::Data(chunk))) => {
                     sender.fragment(chunk.kind(), chunk.bytes(), chunk.is_last(), &mut tx)
