@@ -6,7 +6,7 @@
 mod common;
 
 use common::{Run, Sevens, Take, at_every_cut, client, masked, run_ws, server_with, sevens};
-use sockless::deflate::{Agreement, Context, DeflateConfig, WindowBits};
+use sockless::deflate::{Context, DeflateConfig, DeflateParams, WindowBits};
 use sockless::{Client, Config, FrameHeader, Server, WebSocket, extensions};
 
 const CHROMIUM: &str = "chromium/chromium net/websockets/websocket_frame_parser_test.cc";
@@ -24,20 +24,20 @@ const WSPROTO_DEFLATE: &str = "python-hyper/wsproto tests/test_permessage_deflat
 // The calls of the API that the rows need.
 
 fn limits(message_size: u64, fragments: u32) -> Config {
-    Config::default().max_message_size(message_size).max_fragments(fragments)
+    Config::default().with_max_message_size(message_size).with_max_fragments(fragments)
 }
 
 /// A connection with compression, at every cut. The peer keeps its window unless `per_message`.
 fn compressed(as_server: bool, per_message: bool, config: Config, input: &[u8]) -> Run {
     let receive = if per_message { Context::PER_MESSAGE } else { Context::FULL };
-    let agreement = Agreement { send: Context::FULL, receive };
+    let agreement = DeflateParams { send: Context::FULL, receive };
     let deflate = DeflateConfig::DEFAULT;
     at_every_cut(input, |input, cuts| {
         if as_server {
-            let ws = WebSocket::established(Server, config).with_deflate(agreement, &deflate);
+            let ws = WebSocket::from_upgraded(Server, config).with_deflate(agreement, &deflate);
             run_ws(ws, input, cuts, 1024, Take::Messages, true, |_, _, _| {})
         } else {
-            let ws = WebSocket::established(Client::new(sevens as Sevens), config)
+            let ws = WebSocket::from_upgraded(Client::new(sevens as Sevens), config)
                 .with_deflate(agreement, &deflate);
             run_ws(ws, input, cuts, 1024, Take::Messages, true, |_, _, _| {})
         }
@@ -46,14 +46,15 @@ fn compressed(as_server: bool, per_message: bool, config: Config, input: &[u8]) 
 
 /// What a server answers to an offer: the field's value, or nothing if it declines.
 fn answer(config: &DeflateConfig, offer: &str) -> Result<String, &'static str> {
-    let chosen = config.choose(extensions::parse([offer.as_bytes()])).map_err(|_| "malformed")?;
+    let chosen =
+        config.negotiate(extensions::parse([offer.as_bytes()])).map_err(|_| "malformed")?;
     Ok(chosen.map_or(String::new(), |answer| answer.header.as_str().to_owned()))
 }
 
 /// What a client makes of a response: for what it sends and for what it receives, window bits and
 /// whether a context is kept.
 fn conclude(config: &DeflateConfig, response: &str) -> Option<(Side, Side)> {
-    let agreement = config.conclude(extensions::parse([response.as_bytes()])).ok()??;
+    let agreement = config.accept_response(extensions::parse([response.as_bytes()])).ok()??;
     let side = |context: Context| (context.window_bits.bits(), context.takeover);
     Some((side(agreement.send), side(agreement.receive)))
 }
