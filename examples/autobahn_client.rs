@@ -45,7 +45,7 @@ fn talk(address: &str, mut hear: impl FnMut(&str)) -> Result<(), Box<dyn Error>>
     let mut stream = TcpStream::connect((uri.host(), uri.port()))?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let mut ws = WebSocket::client(Config::default(), OsEntropy);
+    let mut ws = WebSocket::client(Config::default(), OsEntropy::new());
     let (mut rx, mut tx) = (ReadBuffer::growing(LIMIT), WriteBuffer::growing(LIMIT));
     // Only the cases about compression take up the offer.
     ws.connect(&ConnectRequest::new(&uri).with_deflate(DeflateConfig::DEFAULT), &mut tx)?;

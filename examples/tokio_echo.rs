@@ -39,13 +39,12 @@ const WAITING: usize = 8;
 /// How long the handshake may take, and how long a client may leave what we send it unread.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Milliseconds.
-const TIMERS: Timers = Timers {
-    handshake_within: None,
-    ping_after: Some(30_000),
-    pong_within: Some(20_000),
-    idle_within: None,
-    close_within: Some(5_000),
-};
+const TIMERS: Timers = Timers::OFF
+    .with_handshake_within(None)
+    .with_ping_after(Some(30_000))
+    .with_pong_within(Some(20_000))
+    .with_idle_within(None)
+    .with_close_within(Some(5_000));
 
 /// What the reader asks the writer to send.
 enum Outgoing {

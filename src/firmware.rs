@@ -18,7 +18,7 @@
 //! /// A connection that something else has upgraded; see [`WebSocket::server`] for the handshake.
 //! fn serve(socket: &mut impl Socket, rx: &mut [u8; 256], tx: &mut [u8; 512]) {
 //!     let config = Config::new().with_max_message_size(64 << 10);
-//!     let mut ws = WebSocket::established(Server, config);
+//!     let mut ws = WebSocket::from_upgraded(Server, config);
 //!     let (mut rx, mut tx) = (ReadBuffer::new(&mut rx[..]), WriteBuffer::new(&mut tx[..]));
 //!     while !ws.is_done() {
 //!         let n = socket.read(rx.space());
@@ -60,8 +60,8 @@
 //! # Features
 //!
 //! None is needed where something else does the upgrade, or where both ends are yours and agree to skip it:
-//! `default-features = false` leaves the frames, the halves and [`WebSocket::established`]. `handshake`, the default,
-//! adds both opening handshakes, with `httparse`, `sha1_smol` and `base64`. `alloc`, `std`, `deflate`, `simdutf8`,
+//! `default-features = false` leaves the frames, the halves and [`WebSocket::from_upgraded`]. `handshake`, the default,
+//! adds both opening handshakes, with `httparse`, `sha1_smol` and `base64`. `alloc`, `std`, `deflate`,
 //! `simd` and `getrandom` are for larger machines.
 //!
 //! For flash, build with `opt-level = "s"` or `"z"`, `lto = "fat"`, `codegen-units = 1` and `panic = "abort"`. On a target
@@ -72,7 +72,7 @@
 //!
 //! # Entropy
 //!
-//! A server needs none. A client draws 16 bytes for the handshake and 4 for each frame from the closure it was made with:
+//! A server needs none. A client draws 16 bytes for the handshake and 4 for each frame from the source it was made with:
 //! give it the board's random number generator, and an [`EntropyError`] when that is not ready. A counter or a
 //! constant masks nothing (RFC 6455 section 10.3).
 //!
@@ -93,7 +93,7 @@
 //! [`WRITE_BUFFER_MIN`]: crate::WRITE_BUFFER_MIN
 //! [`Config::max_head_size`]: crate::Config::max_head_size
 //! [`Config::max_headers`]: crate::Config::max_headers
-//! [`WebSocket::established`]: crate::WebSocket::established
+//! [`WebSocket::from_upgraded`]: crate::WebSocket::from_upgraded
 //! [`EntropyError`]: crate::EntropyError
 //! [`Chunk::text`]: crate::Chunk::text
 //! [`Close::reason`]: crate::Close::reason

@@ -57,7 +57,7 @@ impl Utf8 {
             self.step(byte).map_err(|()| bytes.len() - rest.len())?;
             rest = tail;
         }
-        #[cfg(feature = "simdutf8")]
+        #[cfg(feature = "std")]
         if let Some((head, tail)) = rest.split_at_checked(rest.len() - open_len(rest)) {
             // The faster flavour does not locate a fault. Most texts have none.
             if simdutf8::basic::from_utf8(head).is_ok() {
@@ -126,9 +126,9 @@ impl Default for Utf8 {
 /// `bytes` as text, if all of it is UTF-8.
 #[inline]
 pub(crate) fn from_utf8(bytes: &[u8]) -> Option<&str> {
-    #[cfg(feature = "simdutf8")]
+    #[cfg(feature = "std")]
     return simdutf8::basic::from_utf8(bytes).ok();
-    #[cfg(not(feature = "simdutf8"))]
+    #[cfg(not(feature = "std"))]
     return core::str::from_utf8(bytes).ok();
 }
 
@@ -139,9 +139,9 @@ pub(crate) fn is_utf8(bytes: &[u8]) -> bool {
 }
 
 fn valid_up_to(bytes: &[u8]) -> usize {
-    #[cfg(feature = "simdutf8")]
+    #[cfg(feature = "std")]
     let result = simdutf8::compat::from_utf8(bytes).map_err(|error| error.valid_up_to());
-    #[cfg(not(feature = "simdutf8"))]
+    #[cfg(not(feature = "std"))]
     let result = core::str::from_utf8(bytes).map_err(|error| error.valid_up_to());
     match result {
         Ok(_) => bytes.len(),
@@ -150,7 +150,7 @@ fn valid_up_to(bytes: &[u8]) -> usize {
 }
 
 /// Returns the length of a sequence at the end of `bytes` that may continue behind them: 3 at most.
-#[cfg(feature = "simdutf8")]
+#[cfg(feature = "std")]
 fn open_len(bytes: &[u8]) -> usize {
     for (before, &byte) in bytes.iter().rev().take(3).enumerate() {
         let len = match byte {

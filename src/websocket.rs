@@ -92,6 +92,17 @@ pub enum State {
     Closed,
 }
 
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            State::Connecting => "connecting",
+            State::Open => "open",
+            State::Closing => "closing",
+            State::Closed => "closed",
+        })
+    }
+}
+
 impl<R: Role> fmt::Debug for WebSocket<R> {
     /// Shows the state; the machine holds keys and bytes of messages.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -105,10 +116,10 @@ impl<R: Role> WebSocket<R> {
     /// into the read buffer by [`ReadBuffer::extend`].
     ///
     /// ```
-    /// use sockless::{Client, Config, Server, WebSocket};
+    /// use sockless::{Client, Config, FnEntropy, Server, WebSocket};
     ///
     /// let server = WebSocket::from_upgraded(Server, Config::default());
-    /// let keys = |key: &mut [u8]| Ok(key.fill(7)); // the caller's entropy
+    /// let keys = FnEntropy::new(|key| Ok(key.fill(7))); // the caller's entropy
     /// let client = WebSocket::from_upgraded(Client::new(keys), Config::default());
     /// ```
     #[must_use]
@@ -125,6 +136,7 @@ impl<R: Role> WebSocket<R> {
     ///
     /// Replies go into `tx`. Call it until it says `None`, then send what is in `tx`.
     #[inline]
+    #[must_use = "the event is lost otherwise"]
     pub fn receive<'b, S: Storage, T: Storage>(
         &mut self,
         rx: &'b mut ReadBuffer<S>,
@@ -139,6 +151,7 @@ impl<R: Role> WebSocket<R> {
     ///
     /// Both may be called on the same connection. A message of which a chunk was handed out goes on in chunks.
     #[inline]
+    #[must_use = "the event is lost otherwise"]
     pub fn receive_chunks<'b, S: Storage, T: Storage>(
         &mut self,
         rx: &'b mut ReadBuffer<S>,

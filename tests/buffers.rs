@@ -311,3 +311,82 @@ fn a_vectored_payload_and_what_is_behind_it_leave_in_pieces_of_any_length() {
         }
     }
 }
+
+/// Memory follows what was received: it doubles, up to 64 KiB, when a read has filled the space, and stays within twice
+/// what was in the buffer at once. Small reads leave it small, and it can be given back.
+#[test]
+fn a_read_buffer_grows_when_reads_fill_it() {
+    let size = Rc::new(Cell::new(0));
+    let memory = |initial| {
+        let memory = Exact { size: Rc::clone(&size), ..Exact::new(1 << 20) };
+        ReadBuffer::new(Counted {
+            growing: Growing::new(1 << 20).with_initial_size(initial),
+            memory,
+        })
+    };
+    for initial in [512, 4096] {
+        size.set(0);
+        let mut rx = memory(initial);
+        let mut ws = WebSocket::from_upgraded(Server, Config::default());
+        let mut tx = WriteBuffer::new([0; 512]);
+        let frame = masked(0x82, &[7; 100]);
+        // A frame at a time is no reason to grow.
+        for _ in 0..100 {
+            let space = rx.space();
+            space[..frame.len()].copy_from_slice(&frame);
+            rx.filled(frame.len());
+            while ws.receive(&mut rx, &mut tx).is_some() {}
+            assert_eq!(size.get(), initial);
+        }
+        // As much at a time as there is space for is one.
+        let (stream, mut at, mut most) = (frame.repeat(5000), 0, 0);
+        while at < stream.len() {
+            let space = rx.space();
+            let len = space.len().min(stream.len() - at);
+            space[..len].copy_from_slice(&stream[at..at + len]);
+            rx.filled(len);
+            most = most.max(rx.unread().len());
+            assert!(size.get() <= initial.max(2 * most), "{} of {most}", size.get());
+            while ws.receive(&mut rx, &mut tx).is_some() {}
+            at += len;
+        }
+        assert_eq!(size.get(), 64 << 10);
+        rx.release();
+        assert_eq!(size.get(), 0);
+        assert_eq!(rx.space().len(), initial);
+    }
+}
+
+/// Growing memory whose size can be seen from outside.
+struct Counted {
+    growing: Growing,
+    memory: Exact,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        self.growing.as_ref()
+    }
+}
+
+impl AsMut<[u8]> for Counted {
+    fn as_mut(&mut self) -> &mut [u8] {
+        self.growing.as_mut()
+    }
+}
+
+impl Storage for Counted {
+    fn limit(&self) -> usize {
+        self.growing.limit()
+    }
+
+    fn grow(&mut self, size: usize) {
+        self.growing.grow(size);
+        self.memory.size.set(self.growing.as_ref().len());
+    }
+
+    fn release(&mut self) {
+        self.growing.release();
+        self.memory.size.set(self.growing.as_ref().len());
+    }
+}

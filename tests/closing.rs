@@ -4,9 +4,9 @@ mod common;
 use common::*;
 use sockless::keepalive::{Action, Keepalive, Timeout, Timers};
 use sockless::{
-    Client, CloseCode, Config, EntropyError, Error, Event, Failure, MAX_REASON_LEN, MessageKind,
-    Misuse, OpCode, ReadBuffer, Sender, Server, State, Violation, WebSocket, WriteBuffer,
-    truncate_reason,
+    Client, CloseCode, Config, EntropyError, Error, Event, Failure, FnEntropy, MAX_REASON_LEN,
+    MessageKind, Misuse, OpCode, ReadBuffer, Sender, Server, State, Violation, WebSocket,
+    WriteBuffer, truncate_reason,
 };
 
 /// A Close frame with this body fails a server and a client, for this reason and with this code.
@@ -244,7 +244,7 @@ fn rule_36_codes_of_our_own() {
     assert_eq!(frames(tx.bytes())[0].1, body(1010, b"x-mine"));
 
     // Without a key there is no pong, and no Close either; the end it is.
-    let entropy = |_: &mut [u8]| Err(EntropyError);
+    let entropy = FnEntropy::new(|_: &mut [u8]| Err(EntropyError));
     let mut ws = WebSocket::from_upgraded(Client::new(entropy), Config::default());
     let mut rx = ReadBuffer::new([0; 512]);
     tx.clear();
@@ -310,7 +310,7 @@ fn rule_37_the_server_closes_the_transport_first() {
 /// Rule 37, section 7.1.1: how long the client waits is up to the caller's clock.
 #[test]
 fn rule_37_the_wait_for_the_end_is_bounded_by_the_caller_s_clock() {
-    let timers = Timers { close_within: Some(5), ..Timers::OFF };
+    let timers = Timers::OFF.with_close_within(Some(5));
     let mut keepalive = Keepalive::new(timers, 100);
     keepalive.opened(100);
     let mut ws = WebSocket::from_upgraded(Client::new(sevens as Sevens), Config::default());

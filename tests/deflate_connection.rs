@@ -15,7 +15,7 @@ use sockless::{
 const FULL: DeflateParams = DeflateParams { send: Context::FULL, receive: Context::FULL };
 const PER_MESSAGE: DeflateParams =
     DeflateParams { send: Context::PER_MESSAGE, receive: Context::PER_MESSAGE };
-const EAGER: DeflateConfig = DeflateConfig { threshold: 0, ..DeflateConfig::DEFAULT };
+const EAGER: DeflateConfig = DeflateConfig::DEFAULT.with_threshold(0);
 
 /// "Hello" (RFC 7692 section 7.2.3.1), and "Hello" again with reference to the first (section 7.2.3.2).
 const HELLO: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
@@ -246,7 +246,7 @@ fn whole_messages_fit_in_the_read_buffer() {
 
 #[test]
 fn the_ratio_is_limited() {
-    let config = DeflateConfig { max_ratio: Some(10), ..EAGER };
+    let config = EAGER.with_max_ratio(Some(10));
     let fits = compressed(&deflate(&[0; 40_960]));
     let bomb = compressed(&deflate(&[0; 40_961]));
     let run = |input: &[u8]| {

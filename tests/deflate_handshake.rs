@@ -11,7 +11,7 @@ use sockless::handshake::{
 };
 use sockless::{Client, Config, Event, ReadBuffer, WebSocket, WriteBuffer};
 
-const CONFIG: DeflateConfig = DeflateConfig { threshold: 0, ..DeflateConfig::DEFAULT };
+const CONFIG: DeflateConfig = DeflateConfig::DEFAULT.with_threshold(0);
 const HELLO: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
 
 /// Puts received bytes into a buffer that has room for them.
@@ -56,7 +56,7 @@ fn answered(config: DeflateConfig, lines: &[&str]) -> (Option<String>, bool) {
 fn a_server_answers_the_first_offer_that_it_can_meet() {
     let agreed = |line: &str| (Some(line.to_owned()), true);
     let small = WindowBits::new(10).unwrap();
-    let small = DeflateConfig { receive: Context { window_bits: small, takeover: true }, ..CONFIG };
+    let small = CONFIG.with_receive(Context { window_bits: small, takeover: true });
     for (config, lines, expected) in [
         (CONFIG, &["permessage-deflate"][..], agreed("permessage-deflate")),
         (CONFIG, &["permessage-deflate; client_max_window_bits"], agreed("permessage-deflate")),
@@ -160,7 +160,7 @@ fn a_client_fails_on_what_it_did_not_offer() {
         (Some(CONFIG), "permessage-deflate; unknown"),
         (Some(CONFIG), "permessage-deflate; server_no_context_takeover=1"),
         (Some(CONFIG), "permessage-deflate;"),
-        (Some(DeflateConfig { receive: Context::PER_MESSAGE, ..CONFIG }), "permessage-deflate"),
+        (Some(CONFIG.with_receive(Context::PER_MESSAGE)), "permessage-deflate"),
     ] {
         let (events, _) = answer(config, &format!("Sec-WebSocket-Extensions: {line}\r\n"));
         assert_eq!(events, ["failed Handshake(Extension)"], "{line}");
@@ -198,11 +198,8 @@ fn over_headers_from_elsewhere() {
 #[test]
 fn our_client_and_our_server() {
     let configs = [Context::FULL, Context::PER_MESSAGE].map(|send| {
-        [Context::FULL, Context::PER_MESSAGE].map(|receive| DeflateConfig {
-            send,
-            receive,
-            ..CONFIG
-        })
+        [Context::FULL, Context::PER_MESSAGE]
+            .map(|receive| CONFIG.with_send(send).with_receive(receive))
     });
     let uri = Uri::parse("ws://example.com/").unwrap();
     for ours in configs.iter().flatten() {

@@ -19,7 +19,7 @@ static COUNTING: Counting = Counting;
 const FULL: DeflateParams = DeflateParams { send: Context::FULL, receive: Context::FULL };
 const PER_MESSAGE: DeflateParams =
     DeflateParams { send: Context::PER_MESSAGE, receive: Context::PER_MESSAGE };
-const CONFIG: DeflateConfig = DeflateConfig { threshold: 0, ..DeflateConfig::DEFAULT };
+const CONFIG: DeflateConfig = DeflateConfig::DEFAULT.with_threshold(0);
 
 /// A decompressor: its window of 32 KiB, and tables.
 const DECOMPRESSOR: usize = 48 << 10;
@@ -60,7 +60,7 @@ fn receive(
     max_ratio: Option<u32>,
 ) -> (usize, String, Cost) {
     let config = Config::default().with_max_message_size(limit);
-    let deflate = DeflateConfig { max_ratio, ..CONFIG };
+    let deflate = CONFIG.with_max_ratio(max_ratio);
     let mut ws = WebSocket::from_upgraded(Server, config).with_deflate(FULL, &deflate);
     let mut rx = ReadBuffer::new(vec![0; 2 << 20].into_boxed_slice());
     let mut tx = WriteBuffer::new([0; 1024]);
@@ -194,7 +194,7 @@ fn the_documented_memory() {
         let window_bits = sockless::deflate::WindowBits::new(bits).unwrap();
         for (memory_level, expected) in [1, 5, 8, 9].into_iter().zip(row) {
             let context = Context { window_bits, takeover: true };
-            let config = DeflateConfig { memory_level, ..CONFIG };
+            let config = CONFIG.with_memory_level(memory_level);
             let mut deflater = Deflater::new(context, &config);
             let (_, cost) = cost_of(|| deflater.deflate(b"Hello", &mut [0; 64], Flush::End));
             assert!(kib(cost.bytes).abs_diff(expected) <= 1, "{bits} {memory_level} {cost:?}");

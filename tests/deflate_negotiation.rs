@@ -9,7 +9,7 @@ use sockless::extensions;
 
 const FULL: DeflateConfig = DeflateConfig::DEFAULT;
 const PER_MESSAGE: DeflateConfig =
-    DeflateConfig { send: Context::PER_MESSAGE, receive: Context::PER_MESSAGE, ..FULL };
+    FULL.with_send(Context::PER_MESSAGE).with_receive(Context::PER_MESSAGE);
 
 fn context(bits: u8, takeover: bool) -> Context {
     let window_bits = WindowBits::new(bits).unwrap();
@@ -17,7 +17,7 @@ fn context(bits: u8, takeover: bool) -> Context {
 }
 
 fn windows(send: u8, receive: u8) -> DeflateConfig {
-    DeflateConfig { send: context(send, true), receive: context(receive, true), ..FULL }
+    FULL.with_send(context(send, true)).with_receive(context(receive, true))
 }
 
 fn choose(config: &DeflateConfig, offer: &str) -> Option<Negotiated> {
@@ -259,11 +259,10 @@ fn both_ends_agree() {
     for send in [8, 9, 12, 15] {
         for receive in [8, 10, 15] {
             for takeover in 0..4 {
-                configs.push(DeflateConfig {
-                    send: context(send, takeover & 1 == 0),
-                    receive: context(receive, takeover & 2 == 0),
-                    ..FULL
-                });
+                configs.push(
+                    FULL.with_send(context(send, takeover & 1 == 0))
+                        .with_receive(context(receive, takeover & 2 == 0)),
+                );
             }
         }
     }
@@ -279,7 +278,7 @@ fn both_ends_agree() {
             assert_eq!(theirs.send.takeover, ours.receive.takeover);
             assert_eq!(theirs.receive.takeover, ours.send.takeover);
             for (end, config) in [(ours, client), (theirs, server)] {
-                for (have, most) in [(end.send, config.send), (end.receive, config.receive)] {
+                for (have, most) in [(end.send, config.send()), (end.receive, config.receive())] {
                     assert!(have.window_bits <= most.window_bits && have.takeover <= most.takeover);
                 }
             }
@@ -289,11 +288,9 @@ fn both_ends_agree() {
 
 #[test]
 fn the_longest_header_value_fits() {
-    let config = DeflateConfig {
-        send: Context { window_bits: WindowBits::new(14).unwrap(), takeover: false },
-        receive: Context { window_bits: WindowBits::new(14).unwrap(), takeover: false },
-        ..DeflateConfig::DEFAULT
-    };
+    let config = DeflateConfig::DEFAULT
+        .with_send(Context { window_bits: WindowBits::new(14).unwrap(), takeover: false })
+        .with_receive(Context { window_bits: WindowBits::new(14).unwrap(), takeover: false });
     let longest = config.shaped_offer(OfferShape::WithFallback);
     assert_eq!(longest.as_str().len(), HeaderValue::MAX_LEN);
     assert!(longest.as_str().ends_with("; client_max_window_bits=14, permessage-deflate"));
@@ -311,7 +308,7 @@ fn rule_60_an_offer_has_the_shape_that_was_asked_for() {
     assert_eq!(config.shaped_offer(OfferShape::Parameters), config.offer());
     // Our own ceiling for sending holds; what a bare offer does not ask for, the peer may do.
     let free = DeflateParams {
-        send: Context { window_bits: config.send.window_bits, takeover: true },
+        send: Context { window_bits: config.send().window_bits, takeover: true },
         receive: Context::FULL,
     };
     assert_eq!(judge(OfferShape::Bare, bare), Ok(Some(free)));

@@ -18,7 +18,7 @@ fn context(bits: u8, takeover: bool) -> Context {
 }
 
 fn deflater(context: Context, level: u8, memory_level: u8) -> Deflater {
-    let config = DeflateConfig { level, memory_level, ..DeflateConfig::DEFAULT };
+    let config = DeflateConfig::DEFAULT.with_level(level).with_memory_level(memory_level);
     Deflater::new(context, &config)
 }
 

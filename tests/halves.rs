@@ -3,7 +3,7 @@
 mod common;
 use common::*;
 use sockless::{
-    Client, CloseCode, Config, Entropy, Error, Event, Incoming, MessageKind, Misuse, OpCode,
+    Client, CloseCode, Config, Error, Event, Incoming, MessageKind, Misuse, OpCode,
     READ_BUFFER_MIN, ReadBuffer, Receiver, Sender, Server, State, Violation, WRITE_BUFFER_MIN,
     WebSocket, WriteBuffer,
 };
@@ -629,15 +629,6 @@ fn a_failure_is_said_again_without_input() {
         assert!(!receiver.is_closed());
         rx = ReadBuffer::new([0; 512]);
     }
-}
-
-/// Keys from the operating system are drawn, not made up: 64 bytes are neither left as they were nor drawn alike twice.
-#[test]
-fn keys_from_the_operating_system_are_drawn() {
-    let (mut one, mut two) = ([0; 64], [0; 64]);
-    sockless::OsEntropy.fill(&mut one).unwrap();
-    sockless::OsEntropy.fill(&mut two).unwrap();
-    assert!(one != [0; 64] && two != [0; 64] && one != two);
 }
 
 /// What a client prints, for a log line, shows neither its keys nor where they come from.

@@ -6,9 +6,9 @@ mod common;
 use common::allocator::{Counting, cost_of};
 use common::*;
 use sockless::{
-    Client, CloseCode, Config, EntropyError, Error, Event, Failure, Growing, Incoming, MessageKind,
-    READ_BUFFER_MIN, ReadBuffer, Receiver, Sender, Server, State, Violation, WRITE_BUFFER_MIN,
-    WebSocket, WriteBuffer, truncate_reason,
+    Client, CloseCode, Config, EntropyError, Error, Event, Failure, FnEntropy, Growing, Incoming,
+    MessageKind, READ_BUFFER_MIN, ReadBuffer, Receiver, Sender, Server, State, Violation,
+    WRITE_BUFFER_MIN, WebSocket, WriteBuffer, truncate_reason,
 };
 use std::cell::Cell;
 
@@ -320,14 +320,14 @@ fn frames_of_the_wrong_kind() {
 #[test]
 fn masking_keys_are_fresh_and_never_made_up() {
     let (failing, mut drawn) = (Cell::new(false), 0u32);
-    let mut sender = Sender::client(|bytes: &mut [u8]| {
+    let mut sender = Sender::client(FnEntropy::new(|bytes: &mut [u8]| {
         if failing.get() {
             return Err(EntropyError);
         }
         drawn += 1;
         bytes.copy_from_slice(&drawn.to_be_bytes());
         Ok(())
-    });
+    }));
     let mut tx = WriteBuffer::new([0; 512]);
     sender.text("one", &mut tx).unwrap();
     sender.binary(b"", &mut tx).unwrap();

@@ -65,7 +65,7 @@ type Side = (u8, bool);
 fn config(send: Side, receive: Side) -> DeflateConfig {
     let context =
         |(bits, takeover)| Context { window_bits: WindowBits::new(bits).unwrap(), takeover };
-    DeflateConfig { send: context(send), receive: context(receive), ..DeflateConfig::DEFAULT }
+    DeflateConfig::DEFAULT.with_send(context(send)).with_receive(context(receive))
 }
 
 // The rows.

@@ -24,13 +24,12 @@ const SOCKET: Token = Token(0);
 const INPUT: Token = Token(1);
 
 /// Milliseconds.
-const TIMERS: Timers = Timers {
-    handshake_within: Some(10_000),
-    ping_after: Some(30_000),
-    pong_within: Some(20_000),
-    idle_within: None,
-    close_within: Some(3_000),
-};
+const TIMERS: Timers = Timers::OFF
+    .with_handshake_within(Some(10_000))
+    .with_ping_after(Some(30_000))
+    .with_pong_within(Some(20_000))
+    .with_idle_within(None)
+    .with_close_within(Some(3_000));
 
 /// The largest message that is received.
 const MAX_MESSAGE: usize = 64 << 20;
@@ -77,7 +76,7 @@ pub fn run(socket: std::net::TcpStream, uri: &Uri<'_>, options: &Options) -> io:
             Config::default()
                 .with_max_message_size(MAX_MESSAGE as u64)
                 .with_max_frame_size(MAX_MESSAGE as u64),
-            OsEntropy,
+            OsEntropy::new(),
         ),
         rx: ReadBuffer::growing(READ_LIMIT),
         tx: WriteBuffer::growing(WRITE_LIMIT),

@@ -14,13 +14,10 @@ use sockless::{Server, WebSocket};
 /// There is no limit on the ratio: 64 MiB of zeros may be echoed like any other message, and passes through in pieces
 /// of 16 KiB. What inflates further ends at the limit on messages, in 1009.
 pub fn config(takeover: bool) -> DeflateConfig {
-    DeflateConfig {
-        // A quarter of the memory that the default takes, for a few per cent more bytes.
-        send: Context { window_bits: WindowBits::new(12).unwrap_or_default(), takeover },
-        receive: Context { window_bits: WindowBits::MAX, takeover },
-        memory_level: 5,
-        ..DeflateConfig::DEFAULT
-    }
+    DeflateConfig::DEFAULT
+        .with_send(Context { window_bits: WindowBits::new(12).unwrap_or_default(), takeover })
+        .with_receive(Context { window_bits: WindowBits::MAX, takeover })
+        .with_memory_level(5)
 }
 
 /// Names longer than this are not remembered.

@@ -16,13 +16,12 @@ use crate::echo::{Echo, MAX_MESSAGE};
 use crate::routes;
 
 /// Milliseconds.
-const TIMERS: Timers = Timers {
-    handshake_within: Some(10_000),
-    ping_after: Some(30_000),
-    pong_within: Some(20_000),
-    idle_within: None,
-    close_within: Some(5_000),
-};
+const TIMERS: Timers = Timers::OFF
+    .with_handshake_within(Some(10_000))
+    .with_ping_after(Some(30_000))
+    .with_pong_within(Some(20_000))
+    .with_idle_within(None)
+    .with_close_within(Some(5_000));
 /// How long a client may leave what we send it unread, once its own message has come to an end or to a halt.
 const STALLED_MS: u64 = 20_000;
 /// How many reads of 65 KiB at most a client may have in its turn, while others wait for theirs.

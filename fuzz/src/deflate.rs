@@ -26,7 +26,7 @@ pub struct Negotiation<'a> {
 pub fn negotiation(negotiation: &Negotiation) {
     let Negotiation { server, client, lines } = negotiation;
     let within = |agreement: DeflateParams, config: &DeflateConfig| {
-        [(agreement.send, config.send), (agreement.receive, config.receive)].iter().all(
+        [(agreement.send, config.send()), (agreement.receive, config.receive())].iter().all(
             |(have, most)| {
                 have.window_bits <= most.window_bits && (most.takeover || !have.takeover)
             },
@@ -191,7 +191,7 @@ pub fn connection(input: &[u8]) {
     let Some((&flags, input)) = input.split_first() else { return };
     let config = Config::default().with_max_message_size(if flags & 2 == 0 { 1 << 20 } else { 200 });
     let deflate =
-        DeflateConfig { max_ratio: (flags & 4 != 0).then_some(5), ..DeflateConfig::DEFAULT };
+        DeflateConfig::DEFAULT.with_max_ratio((flags & 4 != 0).then_some(5));
     let context = if flags & 8 == 0 { Context::PER_MESSAGE } else { Context::FULL };
     let agreement = DeflateParams { send: context, receive: context };
     let run = |step: usize, chunks: bool, buffer: usize| {

@@ -114,35 +114,21 @@ impl Default for Context {
 /// use sockless::deflate::{Context, DeflateConfig};
 ///
 /// // Memory only while a message is compressed or inflated; a bomb of more than 200:1 ends the connection.
-/// let config = DeflateConfig {
-///     send: Context::PER_MESSAGE,
-///     receive: Context::PER_MESSAGE,
-///     max_ratio: Some(200),
-///     ..DeflateConfig::default()
-/// };
+/// let config = DeflateConfig::default()
+///     .with_send(Context::PER_MESSAGE)
+///     .with_receive(Context::PER_MESSAGE)
+///     .with_max_ratio(Some(200));
 /// assert!(config.offer().as_str().starts_with("permessage-deflate; "));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct DeflateConfig {
-    /// The ceiling for what we compress.
-    pub send: Context,
-    /// The ceiling for what the peer compresses. Anything below [`Context::FULL`] is demanded of the peer: a client
-    /// asks for it and fails an answer without it, a server declines an offer that does not allow it.
-    pub receive: Context,
-    /// Effort of compression, 0 (none) to 9 (most); more than 9 means 9.
-    pub level: u8,
-    /// Memory for compression, 1 (least) to 9 (fastest); values outside mean the nearest.
-    pub memory_level: u8,
-    /// Messages shorter than this many bytes are sent as they are: below it, compression costs more than it saves.
-    /// A message sent in parts whose length is not known beforehand counts as long.
-    pub threshold: usize,
-    /// The largest ratio of inflated to received bytes that a message may have, against decompression bombs. The limit
-    /// on the length of messages holds beside it; DEFLATE itself cannot exceed about 1032. `None`: that limit alone.
-    ///
-    /// It is judged while inflating, for each 4 KiB of compressed input begun, so a message may inflate to 4 KiB times
-    /// this ratio whatever its own. [`Inflater`](super::Inflater) says how.
-    pub max_ratio: Option<u32>,
+    pub(super) send: Context,
+    pub(super) receive: Context,
+    pub(super) level: u8,
+    pub(super) memory_level: u8,
+    pub(super) threshold: usize,
+    pub(super) max_ratio: Option<u32>,
 }
 
 impl DeflateConfig {
@@ -156,10 +142,96 @@ impl DeflateConfig {
         max_ratio: None,
     };
 
+    /// Sets the ceiling for what we compress.
+    #[must_use]
+    pub const fn with_send(mut self, send: Context) -> Self {
+        self.send = send;
+        self
+    }
+
+    /// Sets the ceiling for what the peer compresses. A ceiling below [`Context::FULL`] is demanded of
+    /// the peer: a client asks for it and fails a response without it, a server declines an offer that
+    /// does not allow it.
+    #[must_use]
+    pub const fn with_receive(mut self, receive: Context) -> Self {
+        self.receive = receive;
+        self
+    }
+
+    /// Sets the effort of compression, from 0 (none) to 9 (most); more than 9 counts as 9.
+    #[must_use]
+    pub const fn with_level(mut self, level: u8) -> Self {
+        self.level = level;
+        self
+    }
+
+    /// Sets the memory for compression, from 1 (least) to 9 (fastest); other values count as the nearest.
+    #[must_use]
+    pub const fn with_memory_level(mut self, memory_level: u8) -> Self {
+        self.memory_level = memory_level;
+        self
+    }
+
+    /// Sets the length in bytes from which messages are compressed. Compressing shorter ones costs more
+    /// than it saves. A message sent in parts counts as long, because its length is not known.
+    #[must_use]
+    pub const fn with_threshold(mut self, threshold: usize) -> Self {
+        self.threshold = threshold;
+        self
+    }
+
+    /// Sets the largest ratio of inflated to received bytes of a message, against decompression bombs.
+    /// The limit on the length of messages holds beside it. DEFLATE itself cannot exceed about 1032.
+    /// With `None` there is no such limit.
+    ///
+    /// The ratio is judged while inflating, for each 4 KiB of compressed input begun, so a message may
+    /// always inflate to 4 KiB times this ratio; see [`Inflater`](super::Inflater).
+    #[must_use]
+    pub const fn with_max_ratio(mut self, max_ratio: Option<u32>) -> Self {
+        self.max_ratio = max_ratio;
+        self
+    }
+
+    /// Returns the ceiling for what we compress.
+    #[must_use]
+    pub const fn send(&self) -> Context {
+        self.send
+    }
+
+    /// Returns the ceiling for what the peer compresses.
+    #[must_use]
+    pub const fn receive(&self) -> Context {
+        self.receive
+    }
+
+    /// Returns the effort of compression.
+    #[must_use]
+    pub const fn level(&self) -> u8 {
+        self.level
+    }
+
+    /// Returns the memory level.
+    #[must_use]
+    pub const fn memory_level(&self) -> u8 {
+        self.memory_level
+    }
+
+    /// Returns the length in bytes from which messages are compressed.
+    #[must_use]
+    pub const fn threshold(&self) -> usize {
+        self.threshold
+    }
+
+    /// Returns the largest ratio of inflated to received bytes of a message.
+    #[must_use]
+    pub const fn max_ratio(&self) -> Option<u32> {
+        self.max_ratio
+    }
+
     /// The client's offer: the value of one `Sec-WebSocket-Extensions` line.
     ///
     /// It says that we heed `client_max_window_bits`, with our ceiling if there is one, and demands what
-    /// [`receive`](Self::receive) holds the server to.
+    /// [`with_receive`](Self::with_receive) holds the server to.
     #[must_use]
     pub fn offer(&self) -> HeaderValue {
         let mut value = HeaderValue::new();
@@ -195,7 +267,7 @@ impl DeflateConfig {
         }
     }
 
-    /// Judges the server's answer to an offer of this shape as [`conclude`](Self::conclude) does. A
+    /// Judges the server's answer to an offer of this shape as [`accept_response`](Self::accept_response) does. A
     /// bare offer demands nothing, so an answer to it may leave the peer a full context.
     ///
     /// # Errors
@@ -334,7 +406,7 @@ impl DeflateConfig {
         if response.parameters().any(|parameter| parameter.name() == CLIENT_MAX_WINDOW_BITS) {
             return Err(NegotiationError::Parameter);
         }
-        DeflateConfig { receive: Context::FULL, ..*self }.judge(response)
+        self.with_receive(Context::FULL).judge(response)
     }
 
     fn judge(&self, response: &Extension<'_>) -> Result<DeflateParams, NegotiationError> {

@@ -24,8 +24,8 @@ pub(super) struct Parameters {
 /// use sockless::deflate::{Context, DeflateConfig, Deflater, Flush, Pool, Step};
 ///
 /// let mut pool = Pool::new(2);
-/// let config = DeflateConfig { send: Context::PER_MESSAGE, ..DeflateConfig::default() };
-/// let mut connections = [0; 100].map(|_| Deflater::new(config.send, &config));
+/// let config = DeflateConfig::default().with_send(Context::PER_MESSAGE);
+/// let mut connections = [0; 100].map(|_| Deflater::new(config.send(), &config));
 /// for connection in &mut connections {
 ///     connection.borrow_from(&mut pool); // the first one finds it empty and allocates
 ///     let mut payload = [0; 64];

@@ -1,8 +1,8 @@
 //! What a [`Sender`] is given is what a [`Receiver`] gives, over any cut and with buffers or without.
 
 use sockless::{
-    CloseCode, Config, Entropy, Incoming, MessageKind, ReadBuffer, Receiver, Role, Sender,
-    WriteBuffer,
+    CloseCode, Config, Entropy, FnEntropy, Incoming, MessageKind, ReadBuffer, Receiver, Role,
+    Sender, WriteBuffer,
 };
 
 use super::oracle::Item;
@@ -38,13 +38,13 @@ pub enum Way {
 /// Keys that differ from frame to frame.
 fn keys() -> impl Entropy {
     let mut state = 1u32;
-    move |bytes: &mut [u8]| {
+    FnEntropy::new(move |bytes: &mut [u8]| {
         for byte in bytes {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             *byte = (state >> 24) as u8;
         }
         Ok(())
-    }
+    })
 }
 
 /// Sends all of it, then a Close, and compares what arrives in pieces of these lengths, over and over.

@@ -2,7 +2,7 @@
 
 use sockless::handshake::{ConnectRequest, Uri};
 use sockless::{
-    Client, CloseCode, Config, EntropyError, Event, MessageKind, ReadBuffer, WebSocket, WriteBuffer,
+    Client, CloseCode, Config, EntropyError, Event, FnEntropy, MessageKind, ReadBuffer, WebSocket, WriteBuffer,
 };
 
 use crate::{Link, REFUSED_CALL, code_of};
@@ -18,7 +18,7 @@ const SUBPROTOCOLS: [&str; 1] = ["telemetry"];
 pub fn client(link: &mut impl Link, rx: &mut [u8], tx: &mut [u8], mut seed: u32) -> u32 {
     let Ok(uri) = Uri::parse("ws://gateway.local:8080/devices?id=7") else { return REFUSED_CALL };
     // A xorshift generator: predictable, which a test wants and a device must not be.
-    let entropy = |bytes: &mut [u8]| {
+    let entropy = FnEntropy::new(|bytes: &mut [u8]| {
         for byte in bytes {
             seed ^= seed << 13;
             seed ^= seed >> 17;
@@ -26,7 +26,7 @@ pub fn client(link: &mut impl Link, rx: &mut [u8], tx: &mut [u8], mut seed: u32)
             *byte = seed as u8;
         }
         Ok(())
-    };
+    });
     let mut ws = WebSocket::client(Config::default().with_max_headers(16), entropy);
     let (mut rx, mut tx) = (ReadBuffer::new(rx), WriteBuffer::new(tx));
     let request = ConnectRequest::new(&uri).with_subprotocols(&SUBPROTOCOLS);
