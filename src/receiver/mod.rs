@@ -6,10 +6,11 @@ mod frames;
 mod incoming;
 #[cfg(feature = "deflate")]
 mod inflate;
+mod item;
 mod small;
 
-use frames::FrameItem;
 pub use incoming::{Chunk, Incoming};
+use item::FrameItem;
 
 use crate::buffer::{ReadBuffer, Storage};
 use crate::close::Close;
