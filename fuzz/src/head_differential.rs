@@ -199,9 +199,8 @@ fn stricter(
         Malformed if is_request && byte == b'\n' && before.ends_with(b"\r\n\r") => {
             let mut words = before.strip_prefix(b"\r\n").unwrap_or(before).split(|&b| b == b' ');
             let (method, target) = (words.next()?, words.next()?);
-            let is_absolute = target.windows(3).any(|part| part == b"://");
             let is_known = target.starts_with(b"/") || target == b"*" || method == b"CONNECT";
-            (!is_known && !is_absolute || is_odd_scheme(target)).then_some(
+            (!is_known && !has_scheme(target)).then_some(
                 "httparse lets a target be none of the four forms (RFC 9112 section 3.2)",
             )
         }
@@ -212,10 +211,11 @@ fn stricter(
     }
 }
 
-/// `true` if the first colon of a target is not that of its `://`.
-fn is_odd_scheme(target: &[u8]) -> bool {
-    let colon = target.iter().position(|&byte| byte == b':');
-    colon.is_some_and(|colon| !target[colon..].starts_with(b"://"))
+/// Returns `true` if what comes in front of the first `://` can be a scheme, as far as the crate
+/// looks at it.
+fn has_scheme(target: &[u8]) -> bool {
+    let colon = target.windows(3).position(|part| part == b"://");
+    colon.is_some_and(|colon| !target[..colon].iter().any(|byte| b":/?#".contains(byte)))
 }
 
 /// Returns the number of bytes after which the crate refuses a head that comes byte by byte.

@@ -88,6 +88,6 @@ pub fn response(input: &[u8]) {
     let opened = run
         .items
         .iter()
-        .any(|item| matches!(item, Item::Other(words) if words.starts_with("Response")));
+        .any(|item| matches!(item, Item::Other(words) if words.starts_with("UpgradeResponse")));
     assert!(opened || run.output.is_empty());
 }

@@ -172,7 +172,8 @@ fn split_target(target: &str) -> Option<(Option<&str>, &str)> {
         return Some((None, target));
     }
     let mut rest = target;
-    until_any(&mut rest, b":");
+    // RFC 3986 section 3.1: a scheme has none of these, so that the first one ends it.
+    until_any(&mut rest, b":/?#");
     let mut resource = rest.strip_prefix("://")?;
     let authority = until_any(&mut resource, b"/?");
     Some((Some(authority), resource))
