@@ -40,7 +40,10 @@ pub fn rows(
         ));
         rows.push((
             "UTF-8, simdutf8",
-            Box::new(Utf8Validator { messages, valid: |bytes| simdutf8::basic::from_utf8(bytes).is_ok() }),
+            Box::new(Utf8Validator {
+                messages,
+                valid: |bytes| simdutf8::basic::from_utf8(bytes).is_ok(),
+            }),
         ));
     }
     rows

@@ -1,8 +1,9 @@
 //! The whole life of a client's connection: the request, the check of the answer, masked messages, the end.
 
-use sockless::handshake::{ConnectRequest, Uri};
+use sockless::handshake::{ConnectRequest, HandshakeError, Uri};
 use sockless::{
-    Client, CloseCode, Config, EntropyError, Event, FnEntropy, MessageKind, ReadBuffer, WebSocket, WriteBuffer,
+    Client, CloseCode, Config, EntropyError, Event, Failure, FnEntropy, MessageKind, ReadBuffer,
+    WebSocket, WriteBuffer,
 };
 
 use crate::{Link, REFUSED_CALL, code_of};
@@ -43,8 +44,8 @@ pub fn client(link: &mut impl Link, rx: &mut [u8], tx: &mut [u8], mut seed: u32)
             let sent = match event {
                 Event::UpgradeResponse(response) => match ws.confirm(&response, &SUBPROTOCOLS) {
                     Ok(_) => ws.send_text("ready", &mut tx),
-                    Err(failure) => {
-                        end = code_of(failure);
+                    Err(_) => {
+                        end = code_of(Failure::Handshake(HandshakeError::Subprotocol));
                         Ok(())
                     }
                 },
