@@ -77,6 +77,10 @@ pub struct WebSocket<R: Role> {
 /// The phases of a connection. `H` is the opening handshake of its role.
 #[derive(Debug)]
 pub(crate) enum Phase<H> {
+    #[cfg_attr(
+        not(feature = "handshake"),
+        expect(dead_code, reason = "without handshakes a connection begins open")
+    )]
     Opening(H),
     /// Open, or closing.
     Open,
