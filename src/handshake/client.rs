@@ -21,7 +21,7 @@ use crate::error::{Error, Failure, Misuse};
 /// ```
 /// use sockless::handshake::{ClientEvent, ClientHandshake, ConnectRequest, Uri};
 /// use sockless::{Config, ReadBuffer, WriteBuffer};
-/// # let mut entropy = |bytes: &mut [u8]| Ok(bytes.fill(7));
+/// # let mut entropy = sockless::FnEntropy::new(|bytes| Ok(bytes.fill(7)));
 ///
 /// let uri = Uri::parse("ws://example.com/chat")?;
 /// let mut handshake = ClientHandshake::new(&Config::default());

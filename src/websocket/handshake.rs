@@ -119,7 +119,7 @@ impl<E: Entropy> WebSocket<Client<E>> {
     /// #     }
     /// # }
     /// # let mut stream = Stream;
-    /// # let entropy = |bytes: &mut [u8]| Ok(bytes.fill(7));
+    /// # let entropy = sockless::FnEntropy::new(|bytes| Ok(bytes.fill(7)));
     ///
     /// let uri = Uri::parse("ws://example.com/chat")?;
     /// let mut ws = WebSocket::client(Config::default(), entropy);

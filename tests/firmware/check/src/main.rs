@@ -234,16 +234,15 @@ fn print_table(seen: &[Seen], budget: &Budget) {
 fn print_origins(seen: &[Seen]) {
     println!();
     println!(
-        "{:<10}{:>8}{:>10}{:>8}{:>8}{:>8}{:>8}{:>12}   flash by origin; bss is the caller's buffers",
-        "image", "ours", "httparse", "sha1", "base64", "core", "board", "bss"
+        "{:<10}{:>8}{:>8}{:>8}{:>8}{:>8}{:>12}   flash by origin; bss is the caller's buffers",
+        "image", "ours", "sha1", "base64", "core", "board", "bss"
     );
     for seen in seen {
         let origin = |origin| seen.image.origin(origin);
         println!(
-            "{:<10}{:>8}{:>10}{:>8}{:>8}{:>8}{:>8}{:>12}",
+            "{:<10}{:>8}{:>8}{:>8}{:>8}{:>8}{:>12}",
             seen.name,
             origin(Origin::Ours),
-            origin(Origin::Httparse),
             origin(Origin::Sha1),
             origin(Origin::Base64),
             origin(Origin::Core),

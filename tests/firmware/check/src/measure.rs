@@ -23,7 +23,6 @@ pub struct Image {
 pub enum Origin {
     /// This crate, the scenario that uses it and its link, constants without a name included.
     Ours,
-    Httparse,
     Sha1,
     Base64,
     /// `core` and the compiler's own helpers, such as `memcpy`.
@@ -83,7 +82,6 @@ impl Origin {
                 && !matches!(*word, "as" | "mut" | "dyn" | "impl" | "u8" | "usize" | "str")
         });
         match first.unwrap_or("") {
-            "httparse" => Self::Httparse,
             "sha1_smol" => Self::Sha1,
             "base64" => Self::Base64,
             word if word == "core"
@@ -155,14 +153,9 @@ fn is_panic(name: &str) -> bool {
 /// Whether a function is one of a dependency, or one of ours that does nothing but call a dependency, which may have been
 /// copied into it.
 pub fn is_dependency(name: &str) -> bool {
-    const CALLS: [&str; 4] = [
-        "sockless::handshake::accept::digest",
-        "sockless::handshake::accept::encode_digest",
-        "sockless::handshake::head::request_into",
-        "sockless::handshake::head::response_into",
-    ];
-    CALLS.contains(&name)
-        || matches!(Origin::of(name), Origin::Httparse | Origin::Sha1 | Origin::Base64)
+    const CALLS: [&str; 2] =
+        ["sockless::handshake::key::digest", "sockless::handshake::key::encode_digest"];
+    CALLS.contains(&name) || matches!(Origin::of(name), Origin::Sha1 | Origin::Base64)
 }
 
 /// The distance of a Thumb-2 `BL` or `B.W` (encodings T1 and T4 of the ARMv7-M manual).

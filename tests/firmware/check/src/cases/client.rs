@@ -102,13 +102,13 @@ fn refusals() -> Vec<(&'static str, Vec<u8>, u32)> {
         ("an extension", replaced(accept, &format!("{accept}Sec-WebSocket-Extensions: permessage-deflate\r\n")), 400),
         ("another subprotocol", replaced("Protocol: telemetry", "Protocol: chat"), 400),
         ("HTTP/1.0", replaced("HTTP/1.1", "HTTP/1.0"), 505),
-        ("not HTTP", b"hello?\r\n\r\n".to_vec(), 505),
+        ("not HTTP", b"hello?\r\n\r\n".to_vec(), 400),
         (
             "404 with a body",
             b"HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\nContent-Type: text/plain\r\n\r\nnot here\n".to_vec(),
             404,
         ),
-        ("a head without an end", [&b"HTTP/1.1 101 Switching Protocols\r\nX: "[..], &[b'a'; 1000]].concat(), 431),
+        ("a head without an end", [&b"HTTP/1.1 101 Switching Protocols\r\nX: "[..], &[b'a'; 1000]].concat(), 1),
         ("an end inside the head", RESPONSE.as_bytes()[..100].to_vec(), 1006),
         ("an end before anything", vec![], 1006),
     ]
