@@ -1,0 +1,28 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
+
+mod engine;
+mod error;
+mod message;
+mod options;
+mod pool;
+mod read;
+mod stream;
+mod wakers;
+mod write;
+
+pub use error::{Error, Refused, Timeout};
+pub use message::{CloseCode, CloseFrame, Event, Message, Text};
+pub use options::Options;
+pub use sockless::{Close, Config, MessageKind, deflate};
+pub use stream::{Queue, WebSocketStream};
+
+/// Which end of the connection we are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// The server: its frames are not masked.
+    Server,
+    /// The client: its frames are masked.
+    Client,
+}
