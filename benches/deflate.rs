@@ -10,7 +10,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use sockless::deflate::{
-    Agreement, Context, DeflateConfig, Deflater, Flush, InflateLimits, Inflater, Step,
+    Context, DeflateConfig, DeflateParams, Deflater, Flush, InflateLimits, Inflater, Step,
 };
 use sockless::{
     Client, Config, EntropyError, Event, FrameHeader, OpCode, ReadBuffer, Server, WebSocket,
@@ -90,7 +90,7 @@ fn compare(what: &str, messages: usize, bytes: usize, candidates: &mut [(&str, &
 
 fn inflating(what: &str, context: Context, messages: &[String], payloads: &[Vec<u8>]) {
     let size = messages[0].len();
-    let agreement = Agreement { send: context, receive: context };
+    let agreement = DeflateParams { send: context, receive: context };
     let mut output = vec![0; size + 1024];
 
     let (mut bare, mut bare_output) = (Inflate::new(false, 15), output.clone());
@@ -127,7 +127,7 @@ fn inflating(what: &str, context: Context, messages: &[String], payloads: &[Vec<
         })
         .collect();
     let client = Client::new(|_: &mut [u8]| -> Result<(), EntropyError> { Ok(()) });
-    let ws = WebSocket::established(client, Config::default());
+    let ws = WebSocket::from_upgraded(client, Config::default());
     let mut ws = ws.with_deflate(agreement, &DeflateConfig::DEFAULT);
     let mut rx = ReadBuffer::new(vec![0; 1 << 17].into_boxed_slice());
     let mut tx = WriteBuffer::new([0; 1024]);
@@ -148,7 +148,7 @@ fn inflating(what: &str, context: Context, messages: &[String], payloads: &[Vec<
 
 fn deflating(what: &str, context: Context, messages: &[String]) {
     let size = messages[0].len();
-    let agreement = Agreement { send: context, receive: context };
+    let agreement = DeflateParams { send: context, receive: context };
     let mut output = vec![0; size + size / 4 + 1024];
 
     let (mut bare, mut bare_output) = (Deflate::new(6, false, 15), output.clone());
@@ -173,7 +173,7 @@ fn deflating(what: &str, context: Context, messages: &[String]) {
         }
     };
 
-    let ws = WebSocket::established(Server, Config::default());
+    let ws = WebSocket::from_upgraded(Server, Config::default());
     let mut ws = ws.with_deflate(agreement, &DeflateConfig::DEFAULT);
     let mut tx = WriteBuffer::new(vec![0; 1 << 17].into_boxed_slice());
     let mut connection = || {

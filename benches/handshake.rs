@@ -2,7 +2,7 @@
 
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
-use sockless::handshake::Response;
+use sockless::handshake::Accept;
 use sockless::{Config, Event, ReadBuffer, WebSocket, WriteBuffer};
 
 fn main() {
@@ -38,8 +38,8 @@ fn server(bencher: Bencher, piece: usize) {
             rx.filled(piece.len());
             match ws.receive(&mut rx, &mut tx) {
                 None => {}
-                Some(Event::Request(request)) => {
-                    ws.accept(&request, Response::new(), &mut tx).expect("it fits");
+                Some(Event::UpgradeRequest(request)) => {
+                    ws.accept(&request, Accept::new(), &mut tx).expect("it fits");
                 }
                 Some(event) => panic!("{event:?}"),
             }

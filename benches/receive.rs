@@ -43,7 +43,7 @@ fn bytes(size: usize) -> Vec<u8> {
 }
 
 fn run<R: Role>(bencher: Bencher, role: R, stream: &[u8], chunks: bool) {
-    let mut ws = WebSocket::established(role, Config::default());
+    let mut ws = WebSocket::from_upgraded(role, Config::default());
     let mut rx = ReadBuffer::new(vec![0; (1 << 20) + 1024].into_boxed_slice());
     let mut tx = WriteBuffer::new([0; 512]);
     bencher.counter(BytesCount::of_slice(stream)).bench_local(|| {

@@ -21,7 +21,7 @@ fn client() -> Client<impl FnMut(&mut [u8]) -> Result<(), EntropyError>> {
 }
 
 fn run<R: Role>(bencher: Bencher, role: R, size: usize) {
-    let mut ws = WebSocket::established(role, Config::default());
+    let mut ws = WebSocket::from_upgraded(role, Config::default());
     let mut tx = WriteBuffer::new(vec![0; (1 << 20) + 1024].into_boxed_slice());
     let payload = vec![7; size];
     bencher.counter(BytesCount::of_slice(&payload)).bench_local(|| {
@@ -44,7 +44,7 @@ fn client_masked(bencher: Bencher, size: usize) {
 /// The header alone is written: the time must not depend on the size.
 #[divan::bench(args = SIZES)]
 fn server_vectored(bencher: Bencher, size: usize) {
-    let mut ws = WebSocket::established(Server, Config::default());
+    let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let mut tx = WriteBuffer::new([0; 512]);
     let payload = vec![7; size];
     bencher.bench_local(|| {

@@ -13,7 +13,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use sockless::deflate::DeflateConfig;
-use sockless::handshake::{Request, Uri};
+use sockless::handshake::{ConnectRequest, Uri};
 use sockless::{Client, Config, Event, OsEntropy, ReadBuffer, WebSocket, WriteBuffer};
 
 /// The suite's largest messages have 16 MiB.
@@ -48,7 +48,7 @@ fn talk(address: &str, mut hear: impl FnMut(&str)) -> Result<(), Box<dyn Error>>
     let mut ws = WebSocket::client(Config::default(), OsEntropy);
     let (mut rx, mut tx) = (ReadBuffer::growing(LIMIT), WriteBuffer::growing(LIMIT));
     // Only the cases about compression take up the offer.
-    ws.connect(&Request::new(&uri).deflate(DeflateConfig::DEFAULT), &mut tx)?;
+    ws.connect(&ConnectRequest::new(&uri).with_deflate(DeflateConfig::DEFAULT), &mut tx)?;
     while !ws.is_done() {
         if stream.write_all(tx.bytes()).is_err() {
             rx.end_of_stream(); // what it said before it went is still to be read
@@ -89,7 +89,7 @@ fn echo(
             ws.send_text(text, tx)?;
         }
         Event::Binary(bytes) => ws.send_binary(bytes, tx)?,
-        Event::Refused(response) => return Err(format!("refused: {}", response.status()).into()),
+        Event::Rejected(response) => return Err(format!("refused: {}", response.status()).into()),
         Event::Failed(failure) => eprintln!("{failure}"),
         _ => {}
     }

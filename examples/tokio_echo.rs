@@ -18,7 +18,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sockless::handshake::Response;
+use sockless::handshake::Accept;
 use sockless::keepalive::{Action, Keepalive, Timers};
 use sockless::{
     CloseCode, Config, Event, Incoming, MessageKind, ReadBuffer, Receiver, Sender, Server, Storage,
@@ -39,13 +39,12 @@ const WAITING: usize = 8;
 /// How long the handshake may take, and how long a client may leave what we send it unread.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Milliseconds.
-const TIMERS: Timers = Timers {
-    handshake_within: None,
-    ping_after: Some(30_000),
-    pong_within: Some(20_000),
-    idle_within: None,
-    close_within: Some(5_000),
-};
+const TIMERS: Timers = Timers::OFF
+    .with_handshake_within(None)
+    .with_ping_after(Some(30_000))
+    .with_pong_within(Some(20_000))
+    .with_idle_within(None)
+    .with_close_within(Some(5_000));
 
 /// What the reader asks the writer to send.
 enum Outgoing {
@@ -122,13 +121,13 @@ async fn handshake(
         rx.filled(n);
         while let Some(event) = ws.receive(rx, &mut tx) {
             match event {
-                Event::Request(request) => {
-                    ws.accept(&request, Response::new(), &mut tx).map_err(io::Error::other)?;
+                Event::UpgradeRequest(request) => {
+                    ws.accept(&request, Accept::new(), &mut tx).map_err(io::Error::other)?;
                     socket.write_all(tx.bytes()).await?;
-                    return Ok(ws.into_halves().map_err(|_| "not open".to_owned()));
+                    return Ok(ws.split().map_err(|_| "not open".to_owned()));
                 }
                 // Left without an answer it gets one that says what this server is for.
-                Event::Http(request) => reason = format!("asked for {}", request.target()),
+                Event::OtherRequest(request) => reason = format!("asked for {}", request.target()),
                 Event::Failed(failure) => reason = failure.to_string(),
                 _ => {}
             }

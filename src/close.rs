@@ -111,6 +111,22 @@ impl From<CloseCode> for u16 {
     }
 }
 
+impl Violation {
+    /// The code of the Close frame that answers this (RFC 6455 section 7.4.1).
+    #[cfg_attr(target_os = "none", inline(never))]
+    #[must_use]
+    pub const fn close_code(self) -> CloseCode {
+        match self {
+            Violation::InvalidUtf8 | Violation::CorruptCompression => CloseCode::INVALID_PAYLOAD,
+            Violation::FrameTooBig | Violation::MessageTooBig | Violation::CompressionRatio => {
+                CloseCode::MESSAGE_TOO_BIG
+            }
+            Violation::TooManyFragments => CloseCode::POLICY_VIOLATION,
+            _ => CloseCode::PROTOCOL_ERROR,
+        }
+    }
+}
+
 impl fmt::Display for CloseCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)
@@ -126,6 +142,9 @@ pub struct Close<'b> {
 }
 
 impl<'b> Close<'b> {
+    /// The end of a stream without a Close (RFC 6455 section 7.1.5).
+    pub(crate) const ABNORMAL: Close<'static> = Close::new(CloseCode::ABNORMAL, "");
+
     /// A code with a reason, as they are: nothing is checked or cut here.
     #[must_use]
     pub const fn new(code: CloseCode, reason: &'b str) -> Self {

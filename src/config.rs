@@ -1,16 +1,16 @@
-//! Limits and choices, each with its reason.
+//! The limits of a connection, each with its reason.
 
 /// Whether flash counts for more than time: where there is no operating system. What is there only to be faster is left
 /// out then, and functions that would be copied into their callers are called. `--cfg sockless_small` asks for the same
 /// elsewhere: the tests run both ways.
 pub(crate) const SMALL: bool = cfg!(any(target_os = "none", sockless_small));
 
-/// What a connection accepts. Every limit is exact: a size or count equal to it passes.
+/// The limits of a connection. Every limit is exact: a size or count equal to it passes.
 ///
 /// ```
-/// let config = sockless::Config::default().max_message_size(1 << 20).max_frame_size(1 << 16);
+/// let config = sockless::Config::default().with_max_message_size(1 << 20).with_max_frame_size(1 << 16);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Config {
     pub(crate) max_frame_size: u64,
@@ -21,8 +21,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// The defaults: messages and frames of up to 64 MiB, 131 072 fragments a message, an HTTP head of
-    /// up to 16 KiB with 64 headers.
+    /// Makes the default configuration: messages and frames of up to 64 MiB, 131,072 fragments a
+    /// message, an HTTP head of up to 16 KiB with 64 header lines.
     #[must_use]
     pub const fn new() -> Config {
         Config {
@@ -36,44 +36,77 @@ impl Config {
         }
     }
 
-    /// The largest payload of a single data frame, in bytes. Past it: 1009, decided from the header. Where it is not
-    /// less than the largest message, a compressed frame may be an eighth longer: what does not compress grows.
+    /// Sets the largest payload of a single data frame, in bytes. A larger one fails the connection
+    /// with 1009, decided from its header. If the limit is not less than the largest message, a
+    /// compressed frame may be an eighth longer: data that does not compress grows.
     #[must_use]
-    pub const fn max_frame_size(mut self, bytes: u64) -> Config {
+    pub const fn with_max_frame_size(mut self, bytes: u64) -> Config {
         self.max_frame_size = bytes;
         self
     }
 
-    /// The largest message, in bytes, over all its frames. Past it: 1009, decided from the header of
-    /// the frame that would exceed it, and of a compressed message while it is inflated. A whole message must
-    /// fit in the read buffer besides.
+    /// Sets the largest message, in bytes, over all its frames. A larger one fails the connection with
+    /// 1009: decided from the header of the frame that would exceed the limit, and for a compressed
+    /// message while it is inflated. A message that is received whole must also fit in the read
+    /// buffer.
     #[must_use]
-    pub const fn max_message_size(mut self, bytes: u64) -> Config {
+    pub const fn with_max_message_size(mut self, bytes: u64) -> Config {
         self.max_message_size = bytes;
         self
     }
 
-    /// How many frames a message may have, empty ones included; 0 counts as 1. Past it: 1008.
+    /// Sets how many frames a message may have, empty ones included; 0 counts as 1. More frames fail
+    /// the connection with 1008.
     #[must_use]
-    pub const fn max_fragments(mut self, frames: u32) -> Config {
+    pub const fn with_max_fragments(mut self, frames: u32) -> Config {
         self.max_fragments = frames;
         self
     }
 
-    /// The largest HTTP head of a handshake, in bytes, from the first byte to the empty line's last;
-    /// no line can be longer. Past it: 431. The head must fit in the read buffer besides.
+    /// Sets the largest HTTP head of a handshake, in bytes, from its first byte to the end of its empty
+    /// line; no line can be longer. A larger one is refused with 431. The head must also fit in the
+    /// read buffer.
     #[must_use]
-    pub const fn max_head_size(mut self, bytes: u32) -> Config {
+    pub const fn with_max_head_size(mut self, bytes: u32) -> Config {
         self.max_head_size = bytes;
         self
     }
 
-    /// How many header lines a handshake may have, at most 128. Past it: 431. Parsing keeps an array
-    /// for 16, 32, 64 or 128 header lines on the stack, whichever holds this many.
+    /// Sets how many header lines a handshake may have. More are refused with 431.
     #[must_use]
-    pub const fn max_headers(mut self, headers: u16) -> Config {
+    pub const fn with_max_headers(mut self, headers: u16) -> Config {
         self.max_headers = headers;
         self
+    }
+
+    /// Returns the largest payload of a data frame, in bytes.
+    #[must_use]
+    pub const fn max_frame_size(&self) -> u64 {
+        self.max_frame_size
+    }
+
+    /// Returns the largest message, in bytes.
+    #[must_use]
+    pub const fn max_message_size(&self) -> u64 {
+        self.max_message_size
+    }
+
+    /// Returns how many frames a message may have.
+    #[must_use]
+    pub const fn max_fragments(&self) -> u32 {
+        self.max_fragments
+    }
+
+    /// Returns the largest HTTP head, in bytes.
+    #[must_use]
+    pub const fn max_head_size(&self) -> u32 {
+        self.max_head_size
+    }
+
+    /// Returns how many header lines a head may have.
+    #[must_use]
+    pub const fn max_headers(&self) -> u16 {
+        self.max_headers
     }
 }
 

@@ -3,9 +3,8 @@
 
 use core::fmt;
 
-use crate::CloseCode;
 #[cfg(feature = "handshake")]
-use crate::handshake::HandshakeError;
+use crate::handshake::error::HandshakeError;
 
 /// How the peer broke the protocol of an open connection. Final: the connection fails with
 /// [`close_code`](Violation::close_code) (RFC 6455 section 7.1.7).
@@ -49,22 +48,6 @@ pub enum Violation {
     CorruptCompression,
     /// A compressed message that inflates to more than the configured multiple of its size.
     CompressionRatio,
-}
-
-impl Violation {
-    /// The code of the Close frame that answers this (RFC 6455 section 7.4.1).
-    #[cfg_attr(target_os = "none", inline(never))]
-    #[must_use]
-    pub const fn close_code(self) -> CloseCode {
-        match self {
-            Violation::InvalidUtf8 | Violation::CorruptCompression => CloseCode::INVALID_PAYLOAD,
-            Violation::FrameTooBig | Violation::MessageTooBig | Violation::CompressionRatio => {
-                CloseCode::MESSAGE_TOO_BIG
-            }
-            Violation::TooManyFragments => CloseCode::POLICY_VIOLATION,
-            _ => CloseCode::PROTOCOL_ERROR,
-        }
-    }
 }
 
 impl fmt::Display for Violation {
@@ -117,8 +100,12 @@ pub enum Misuse {
     PayloadPending,
     /// No handshake waits for this call.
     NoHandshake,
-    /// A header name or value, a host, a path or a subprotocol that would break the HTTP head.
+    /// The name or the value of a header would break the HTTP head.
     InvalidHeader,
+    /// A header that the handshake writes itself, such as `Host` or `Origin`, was given as well.
+    ReservedHeader,
+    /// The subprotocols are not unique tokens (RFC 6455 section 4.1).
+    InvalidSubprotocol,
     /// A subprotocol that the client did not offer (RFC 6455 section 4.2.2).
     SubprotocolNotOffered,
     /// A status that cannot end a handshake: not 200-599, or one with a body that has none (204, 304).
@@ -137,7 +124,9 @@ impl fmt::Display for Misuse {
             Misuse::InvalidCloseCode => "close code that may not be sent",
             Misuse::PayloadPending => "the payload of an earlier vectored send is still pending",
             Misuse::NoHandshake => "no handshake waits for this call",
-            Misuse::InvalidHeader => "invalid header, host, path or subprotocol",
+            Misuse::InvalidHeader => "invalid name or value of a header",
+            Misuse::ReservedHeader => "header that the handshake writes itself",
+            Misuse::InvalidSubprotocol => "subprotocols that are not unique tokens",
             Misuse::SubprotocolNotOffered => "subprotocol that the client did not offer",
             Misuse::InvalidStatus => "status that cannot end a handshake",
         })

@@ -17,8 +17,8 @@
 //!
 //! /// A connection that something else has upgraded; see [`WebSocket::server`] for the handshake.
 //! fn serve(socket: &mut impl Socket, rx: &mut [u8; 256], tx: &mut [u8; 512]) {
-//!     let config = Config::new().max_message_size(64 << 10);
-//!     let mut ws = WebSocket::established(Server, config);
+//!     let config = Config::new().with_max_message_size(64 << 10);
+//!     let mut ws = WebSocket::from_upgraded(Server, config);
 //!     let (mut rx, mut tx) = (ReadBuffer::new(&mut rx[..]), WriteBuffer::new(&mut tx[..]));
 //!     while !ws.is_done() {
 //!         let n = socket.read(rx.space());
@@ -60,7 +60,7 @@
 //! # Features
 //!
 //! None is needed where something else does the upgrade, or where both ends are yours and agree to skip it:
-//! `default-features = false` leaves the frames, the halves and [`WebSocket::established`]. `handshake`, the default,
+//! `default-features = false` leaves the frames, the halves and [`WebSocket::from_upgraded`]. `handshake`, the default,
 //! adds both opening handshakes, with `httparse`, `sha1_smol` and `base64`. `alloc`, `std`, `deflate`, `simdutf8`,
 //! `simd` and `getrandom` are for larger machines.
 //!
@@ -93,7 +93,7 @@
 //! [`WRITE_BUFFER_MIN`]: crate::WRITE_BUFFER_MIN
 //! [`Config::max_head_size`]: crate::Config::max_head_size
 //! [`Config::max_headers`]: crate::Config::max_headers
-//! [`WebSocket::established`]: crate::WebSocket::established
+//! [`WebSocket::from_upgraded`]: crate::WebSocket::from_upgraded
 //! [`EntropyError`]: crate::EntropyError
 //! [`Chunk::text`]: crate::Chunk::text
 //! [`Close::reason`]: crate::Close::reason

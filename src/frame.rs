@@ -3,7 +3,9 @@
 //! Proxies and inspectors that want frames rather than messages work with [`FrameHeader`] and
 //! [`mask`](crate::mask) alone.
 
-use crate::Violation;
+use core::fmt;
+
+use crate::error::Violation;
 
 /// What a frame carries (RFC 6455 section 5.2). Reserved opcodes have no value here: they fail in
 /// [`FrameHeader::parse`].
@@ -47,6 +49,32 @@ impl OpCode {
     }
 }
 
+impl TryFrom<u8> for OpCode {
+    type Error = Violation;
+
+    /// Reads an opcode from a whole byte.
+    ///
+    /// # Errors
+    /// Returns [`Violation::ReservedOpCode`] if no opcode has this value (RFC 6455 section 5.2).
+    fn try_from(value: u8) -> Result<OpCode, Violation> {
+        let opcode = if value <= 0xF { OpCode::from_bits(value) } else { None };
+        opcode.ok_or(Violation::ReservedOpCode)
+    }
+}
+
+impl fmt::Display for OpCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            OpCode::Continuation => "continuation",
+            OpCode::Text => "text",
+            OpCode::Binary => "binary",
+            OpCode::Close => "close",
+            OpCode::Ping => "ping",
+            OpCode::Pong => "pong",
+        })
+    }
+}
+
 /// The two kinds of message (RFC 6455 section 5.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
@@ -55,6 +83,12 @@ pub enum MessageKind {
     Text,
     /// Arbitrary bytes.
     Binary,
+}
+
+impl fmt::Display for MessageKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.opcode().fmt(f)
+    }
 }
 
 impl MessageKind {

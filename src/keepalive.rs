@@ -12,13 +12,11 @@
 //! ```
 //! use sockless::keepalive::{Action, Keepalive, Timeout, Timers};
 //!
-//! let timers = Timers {
-//!     handshake_within: Some(10_000),
-//!     ping_after: Some(30_000),
-//!     pong_within: Some(10_000),
-//!     close_within: Some(5_000),
-//!     ..Timers::OFF
-//! };
+//! let timers = Timers::OFF
+//!     .with_handshake_within(Some(10_000))
+//!     .with_ping_after(Some(30_000))
+//!     .with_pong_within(Some(10_000))
+//!     .with_close_within(Some(5_000));
 //! // The connection was accepted at 1 000 and upgraded at 1 020.
 //! let mut keepalive = Keepalive::new(timers, 1_000);
 //! assert_eq!(keepalive.deadline(), Some(11_000));
@@ -64,6 +62,8 @@
 //! `pong_within` to answer it; only `idle_within` counts that time as silence. Read what has arrived before
 //! asking what is due.
 
+use core::fmt;
+
 /// How long each thing may take, in the caller's unit of time. `None` turns a timer off; `Some(0)` counts
 /// as one tick, so that [`Keepalive::poll`] comes to rest at each point in time.
 ///
@@ -72,19 +72,11 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Timers {
-    /// From [`Keepalive::new`] to [`Keepalive::opened`]. Bytes that arrive do not extend it, so a peer that
-    /// sends its request one byte at a time gains nothing.
-    pub handshake_within: Option<u64>,
-    /// How long nothing may have arrived before a Ping is asked for.
-    pub ping_after: Option<u64>,
-    /// From a Ping to the next byte that arrives, be it the Pong or anything else. While this runs no other
-    /// Ping is asked for. Without it Pings go on at intervals of `ping_after`, answered or not.
-    pub pong_within: Option<u64>,
-    /// How long nothing may have arrived at all, whether Pings are sent or not. Meant for a server whose
-    /// clients are the ones to ping, or as a limit above `ping_after` and `pong_within`.
-    pub idle_within: Option<u64>,
-    /// From [`Keepalive::closing`] to the end of the connection. Bytes that arrive do not extend it.
-    pub close_within: Option<u64>,
+    handshake_within: Option<u64>,
+    ping_after: Option<u64>,
+    pong_within: Option<u64>,
+    idle_within: Option<u64>,
+    close_within: Option<u64>,
 }
 
 impl Timers {
@@ -96,6 +88,76 @@ impl Timers {
         idle_within: None,
         close_within: None,
     };
+
+    /// Sets how long the opening handshake may take, from [`Keepalive::new`] to [`Keepalive::opened`].
+    /// Received bytes do not extend it, so a peer that sends its request byte by byte gains nothing.
+    #[must_use]
+    pub const fn with_handshake_within(mut self, ticks: Option<u64>) -> Self {
+        self.handshake_within = ticks;
+        self
+    }
+
+    /// Sets after which silence a Ping is due.
+    #[must_use]
+    pub const fn with_ping_after(mut self, ticks: Option<u64>) -> Self {
+        self.ping_after = ticks;
+        self
+    }
+
+    /// Sets how long a Ping may wait for the next received byte, of a Pong or of anything else. While
+    /// this timer runs, no other Ping is due. With `None`, Pings go on at intervals of `ping_after`,
+    /// answered or not.
+    #[must_use]
+    pub const fn with_pong_within(mut self, ticks: Option<u64>) -> Self {
+        self.pong_within = ticks;
+        self
+    }
+
+    /// Sets how long nothing at all may be received, whether Pings are sent or not. It is meant for a
+    /// server whose clients send the Pings, or as a limit above `ping_after` and `pong_within`.
+    #[must_use]
+    pub const fn with_idle_within(mut self, ticks: Option<u64>) -> Self {
+        self.idle_within = ticks;
+        self
+    }
+
+    /// Sets how long the connection may take to end after [`Keepalive::closing`]. Received bytes do not
+    /// extend it.
+    #[must_use]
+    pub const fn with_close_within(mut self, ticks: Option<u64>) -> Self {
+        self.close_within = ticks;
+        self
+    }
+
+    /// Returns how long the opening handshake may take.
+    #[must_use]
+    pub const fn handshake_within(&self) -> Option<u64> {
+        self.handshake_within
+    }
+
+    /// Returns after which silence a Ping is due.
+    #[must_use]
+    pub const fn ping_after(&self) -> Option<u64> {
+        self.ping_after
+    }
+
+    /// Returns how long a Ping may wait for an answer.
+    #[must_use]
+    pub const fn pong_within(&self) -> Option<u64> {
+        self.pong_within
+    }
+
+    /// Returns how long nothing at all may be received.
+    #[must_use]
+    pub const fn idle_within(&self) -> Option<u64> {
+        self.idle_within
+    }
+
+    /// Returns how long the connection may take to end.
+    #[must_use]
+    pub const fn close_within(&self) -> Option<u64> {
+        self.close_within
+    }
 }
 
 /// What is due, from [`Keepalive::poll`].
@@ -122,6 +184,19 @@ pub enum Timeout {
     /// The connection did not end for [`Timers::close_within`] after our Close.
     Close,
 }
+
+impl fmt::Display for Timeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Timeout::Handshake => "the opening handshake took too long",
+            Timeout::Pong => "a ping was not answered in time",
+            Timeout::Idle => "nothing was received for too long",
+            Timeout::Close => "the closing handshake took too long",
+        })
+    }
+}
+
+impl core::error::Error for Timeout {}
 
 /// The timers of one connection, 64 bytes. The [module](self) shows its use and its states.
 #[derive(Clone, Debug)]

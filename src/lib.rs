@@ -1,14 +1,16 @@
-//! **The WebSocket protocol without the socket.** One pure state machine: byte slices go in, events and byte
-//! slices come out. No I/O, no clock, no entropy, no thread and no heap inside, so that a blocking server, an
-//! async task, an io_uring loop, another library and a microcontroller all drive the same code.
+//! **The WebSocket protocol without the socket.** One pure state machine: byte slices go in, events and
+//! byte slices come out. It does no I/O and has no clock, entropy, thread or heap inside, so a blocking
+//! server, an async task, an io_uring loop, another library and a microcontroller drive the same code.
 //!
-//! # Ten lines
+//! # Quick start
 //!
 //! ```
-//! use sockless::handshake::Response;
+//! use sockless::handshake::Accept;
 //! use sockless::{Config, Event, ReadBuffer, WebSocket, WriteBuffer};
 //!
-//! fn serve(mut stream: impl std::io::Read + std::io::Write) -> Result<(), Box<dyn std::error::Error>> {
+//! fn serve(
+//!     mut stream: impl std::io::Read + std::io::Write,
+//! ) -> Result<(), Box<dyn std::error::Error>> {
 //!     let mut ws = WebSocket::server(Config::default());
 //!     let (mut rx, mut tx) = (ReadBuffer::new([0; 4096]), WriteBuffer::new([0; 8192]));
 //!     while !ws.is_done() {
@@ -16,7 +18,7 @@
 //!         rx.filled(n); // 0: the end of the stream
 //!         while let Some(event) = ws.receive(&mut rx, &mut tx) {
 //!             match event {
-//!                 Event::Request(request) => ws.accept(&request, Response::new(), &mut tx)?,
+//!                 Event::UpgradeRequest(request) => ws.accept(&request, Accept::new(), &mut tx)?,
 //!                 Event::Text(text) => ws.send_text(text, &mut tx)?,
 //!                 Event::Binary(bytes) => ws.send_binary(bytes, &mut tx)?,
 //!                 _ => {} // pings are answered, a Close is echoed, failures are in the output already
@@ -31,7 +33,7 @@
 //!
 //! The same loop drives a client; see `WebSocket::client`.
 //!
-//! # The way of the bytes
+//! # Data flow
 //!
 //! ```text
 //!             filled(n)               receive                       Event<'_>
@@ -47,41 +49,50 @@
 //!             bytes(), clear()                                     frame header, mask
 //! ```
 //!
-//! # The states
+//! # States
 //!
 //! ```text
-//!                accept / establish             close, or the peer's Close
+//!                accept / confirm               close, or the peer's Close
 //!  Connecting ─────────────────────────► Open ─────────────────────────────► Closing
 //!      │                                   │                                    │ Close in both
-//!      │ refusal, answer,                  │ failure (Close in the output),     │ directions, failure,
+//!      │ refusal, response,                │ failure (Close in the output),     │ directions, failure,
 //!      ▼ end of the stream                 ▼ end of the stream (1006)           ▼ end of the stream
 //!    Closed ◄─────────────────────────── Closed ◄──────────────────────────── Closed
 //! ```
 //!
-//! [`WebSocket::state`] says which; [`WebSocket::is_done`] says when to stop reading and close the transport: a server
-//! as soon as it is closed, a client when the server has ended the stream (RFC 6455 section 7.1.1).
+//! [`WebSocket::state`] returns the state. [`WebSocket::is_done`] returns `true` when it is time to stop
+//! reading and to close the transport: for a server as soon as it is closed, for a client when the
+//! server has ended the stream (RFC 6455 section 7.1.1).
 //!
-//! # Three ways in
+//! # Which type do I need
 //!
-//! * [`WebSocket`] is the whole life of a connection. [`WebSocket::established`] begins where something else did the
-//!   upgrade.
-//! * [`Receiver`] and [`Sender`] are its halves, for a task that reads and another that writes.
-//! * [`FrameHeader`], [`mask`], [`Utf8`], [`Close`] and the parts of the module `handshake` are its pieces.
+//! | you write | take |
+//! |---|---|
+//! | an application with a socket | [`WebSocket`], for the whole life of a connection |
+//! | a library on top of an HTTP stack | `handshake::Upgrade` or `handshake::ConnectRequest` for the headers, then [`WebSocket::from_upgraded`] |
+//! | a driver with a reader task and a writer task | [`Receiver`] and [`Sender`] |
+//! | firmware | [`WebSocket`] over arrays; see [`firmware`] |
+//! | a proxy or an inspector | `handshake::head_len`, then [`FrameHeader`] and [`mask`](fn@mask), or [`Receiver`] for validated chunks |
+//! | a fuzz target | the feature `arbitrary`, and any of these: all are pure functions of their input |
 //!
-//! For a microcontroller, [`firmware`] says what to give, what it costs and what to choose.
+//! # Errors
 //!
-//! # Errors, by blame
+//! | whose fault | type | what to do |
+//! |---|---|---|
+//! | the peer broke the protocol | [`Violation`], with its close code | write the output, then close: the Close is in it |
+//! | the peer broke the handshake | `handshake::HandshakeError`, with its status | likewise: the refusal is in it |
+//! | the caller | [`Misuse`] in [`Error`] | mend the call |
+//! | nobody: no room, no entropy | [`Error`] | write the output and call again |
 //!
-//! [`Failure`] is how a connection ends early: the peer broke the protocol ([`Violation`], with the close code) or the
-//! handshake (`HandshakeError`, with the HTTP status). The answer is in the output before you read the event.
-//! [`Error`] is why a call was not carried out: [`Misuse`] by the caller, a buffer that is too small, with the size it needs, or
-//! missing entropy. It changed nothing. That more input is needed is no error.
+//! A connection that has ended early reports why in [`Failure`]. Limits of our own, such as
+//! [`Violation::MessageTooBig`], count as the peer's fault: the protocol has close codes for them. That
+//! more input is needed is not an error.
 //!
 //! # Features
 //!
 //! | feature | adds | needs |
 //! |---|---|---|
-//! | `handshake` (default) | both opening handshakes and the module `handshake` | `httparse`, `sha1_smol`, `base64` |
+//! | `handshake` (default) | both opening handshakes and the module `handshake` | `sha1_smol`, `base64` |
 //! | `alloc` | buffers that grow | an allocator |
 //! | `std` | implies `alloc` | |
 //! | `deflate` | permessage-deflate (RFC 7692): `deflate` | `alloc`, `zlib-rs`, which needs `std` |
@@ -90,7 +101,7 @@
 //! | `simd` | the same, and faster masking of large payloads | `simdutf8`, `pulp` |
 //! | `arbitrary` | `Arbitrary` for public types | `std`, `arbitrary` |
 //!
-//! Without any there is no dependency, and without `alloc` no heap.
+//! Without any feature there is no dependency, and without `alloc` no heap.
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
@@ -142,4 +153,5 @@ pub use receiver::{Chunk, Incoming, Receiver};
 pub use role::{Client, Role, Server};
 pub use sender::Sender;
 pub use utf8::Utf8;
-pub use websocket::{Event, State, WebSocket};
+pub use websocket::event::Event;
+pub use websocket::{State, WebSocket};

@@ -1,38 +1,37 @@
 //! The two ends of a connection.
 
-use crate::{Entropy, EntropyError};
+use crate::entropy::Entropy;
+use crate::error::EntropyError;
 
-/// Which end of the connection we are: [`Server`] or [`Client`].
-pub trait Role: private::Role {}
+/// The end of the connection that this side is: [`Server`] or [`Client`].
+pub trait Role: private::Role {
+    /// `true` for a client, whose frames are masked (RFC 6455 section 5.1) and which waits for the
+    /// server to end the stream (section 7.1.1).
+    const IS_CLIENT: bool = <Self as private::Role>::MASKS;
+}
 
-/// The server: accepts the handshake, receives masked frames, sends unmasked ones.
+/// The server: it accepts the handshake, receives masked frames and sends unmasked ones.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Server;
 
-/// The client: asks for the handshake, receives unmasked frames, sends masked ones with keys from `E`.
+/// The client: it requests the handshake, receives unmasked frames and sends frames masked with keys
+/// from `E`.
 #[derive(Clone, Copy, Default)]
 pub struct Client<E> {
     pub(crate) entropy: E,
-    /// The handshake's nonce, kept until the answer is there (RFC 6455 section 4.1).
-    #[cfg(feature = "handshake")]
-    pub(crate) nonce: [u8; 16],
 }
 
 impl<E> core::fmt::Debug for Client<E> {
-    /// Shows neither keys nor where they come from, so that any closure will do.
+    /// Shows neither keys nor their source, so that any closure will do.
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("Client")
     }
 }
 
 impl<E: Entropy> Client<E> {
-    /// A client whose keys come from `entropy`.
+    /// Makes a client whose keys come from `entropy`.
     pub const fn new(entropy: E) -> Client<E> {
-        Client {
-            entropy,
-            #[cfg(feature = "handshake")]
-            nonce: [0; 16],
-        }
+        Client { entropy }
     }
 }
 
@@ -41,32 +40,23 @@ impl<E: Entropy> Role for Client<E> {}
 
 impl private::Role for Server {
     const MASKS: bool = false;
+    #[cfg(feature = "handshake")]
+    type Handshake = crate::handshake::ServerHandshake;
+    #[cfg(not(feature = "handshake"))]
+    type Handshake = core::convert::Infallible;
 
     #[inline]
     fn key(&mut self) -> Result<Option<[u8; 4]>, EntropyError> {
         Ok(None)
     }
-
-    #[cfg(feature = "handshake")]
-    fn shake_hands<'b, S: crate::Storage, T: crate::Storage>(
-        ws: &mut crate::WebSocket<Self>,
-        rx: &'b mut crate::ReadBuffer<S>,
-        tx: &mut crate::WriteBuffer<T>,
-    ) -> Option<crate::Event<'b>> {
-        crate::handshake::server::receive(ws, rx, tx)
-    }
-
-    #[cfg(feature = "handshake")]
-    fn settle<T: crate::Storage>(
-        ws: &mut crate::WebSocket<Self>,
-        tx: &mut crate::WriteBuffer<T>,
-    ) -> Option<crate::Failure> {
-        crate::handshake::server::settle(ws, tx)
-    }
 }
 
 impl<E: Entropy> private::Role for Client<E> {
     const MASKS: bool = true;
+    #[cfg(feature = "handshake")]
+    type Handshake = crate::handshake::ClientHandshake;
+    #[cfg(not(feature = "handshake"))]
+    type Handshake = core::convert::Infallible;
 
     #[inline]
     fn key(&mut self) -> Result<Option<[u8; 4]>, EntropyError> {
@@ -75,54 +65,24 @@ impl<E: Entropy> private::Role for Client<E> {
         self.entropy.fill(&mut key)?;
         Ok(Some(key))
     }
-
-    #[cfg(feature = "handshake")]
-    fn shake_hands<'b, S: crate::Storage, T: crate::Storage>(
-        ws: &mut crate::WebSocket<Self>,
-        rx: &'b mut crate::ReadBuffer<S>,
-        tx: &mut crate::WriteBuffer<T>,
-    ) -> Option<crate::Event<'b>> {
-        crate::handshake::client::receive(ws, rx, tx)
-    }
-
-    #[cfg(feature = "handshake")]
-    fn settle<T: crate::Storage>(
-        ws: &mut crate::WebSocket<Self>,
-        tx: &mut crate::WriteBuffer<T>,
-    ) -> Option<crate::Failure> {
-        crate::handshake::client::settle(ws, tx)
-    }
 }
 
 pub(crate) mod private {
-    use crate::EntropyError;
+    use crate::error::EntropyError;
+    use crate::websocket::opening::Opening;
 
-    /// What the halves and the machine ask of a role. Not nameable from outside, so that there are no
-    /// other roles.
+    /// What the halves and the machine need to know of a role. It cannot be named outside, so that
+    /// there are no other roles.
     pub trait Role {
-        /// Whether our frames are masked (RFC 6455 section 5.1).
+        /// `true` if frames of this role are masked (RFC 6455 section 5.1).
         const MASKS: bool;
+        /// The opening handshake of this role.
+        type Handshake: Opening;
 
-        /// A fresh masking key for one frame, if frames of this role are masked.
+        /// Draws a fresh masking key for one frame, if frames of this role are masked.
+        ///
+        /// # Errors
+        /// Returns [`EntropyError`] if the source fails.
         fn key(&mut self) -> Result<Option<[u8; 4]>, EntropyError>;
-
-        /// The next event of the opening handshake.
-        #[cfg(feature = "handshake")]
-        fn shake_hands<'b, S: crate::Storage, T: crate::Storage>(
-            ws: &mut crate::WebSocket<Self>,
-            rx: &'b mut crate::ReadBuffer<S>,
-            tx: &mut crate::WriteBuffer<T>,
-        ) -> Option<crate::Event<'b>>
-        where
-            Self: crate::Role + Sized;
-
-        /// Goes on where the caller did not answer the peer's head.
-        #[cfg(feature = "handshake")]
-        fn settle<T: crate::Storage>(
-            ws: &mut crate::WebSocket<Self>,
-            tx: &mut crate::WriteBuffer<T>,
-        ) -> Option<crate::Failure>
-        where
-            Self: crate::Role + Sized;
     }
 }

@@ -255,10 +255,10 @@ impl<R: Role> Sender<R> {
     /// little of it when empty. Text in front of what is not UTF-8 may have been put.
     ///
     /// ```
-    /// use sockless::deflate::{Agreement, Context, DeflateConfig};
+    /// use sockless::deflate::{DeflateParams, Context, DeflateConfig};
     /// use sockless::{MessageKind, Sender, WriteBuffer};
     ///
-    /// let agreement = Agreement { send: Context::FULL, receive: Context::FULL };
+    /// let agreement = DeflateParams { send: Context::FULL, receive: Context::FULL };
     /// let mut sender = Sender::server().with_deflate(agreement, &DeflateConfig::DEFAULT);
     /// let mut tx = WriteBuffer::new([0; 512]);
     /// let message = vec![b'x'; 1 << 20];

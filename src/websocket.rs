@@ -1,23 +1,31 @@
 //! The whole life of a connection: the opening handshake, the open connection on its two halves, the
 //! closing handshake. The one place where what is received causes something to be sent.
 
+pub(crate) mod event;
+#[cfg(feature = "handshake")]
+mod handshake;
+pub(crate) mod opening;
+
+use core::fmt;
+
 use crate::buffer::{READ_BUFFER_MIN, ReadBuffer, Storage, WRITE_BUFFER_MIN, WriteBuffer};
 use crate::close::{Close, CloseCode};
+use crate::config::Config;
+use crate::error::{Error, Failure, Misuse, Violation};
 use crate::frame::MessageKind;
-#[cfg(feature = "handshake")]
-use crate::handshake::{RequestHead, ResponseHead};
-use crate::receiver::{Chunk, Delivery, Incoming, Receiver};
+use crate::receiver::{Delivery, Incoming, Receiver};
 use crate::role::Role;
 use crate::sender::Sender;
 use crate::utf8::from_utf8;
-use crate::{Config, Error, Failure, Misuse, Violation};
+use event::Event;
+use opening::{Opening as _, Outcome};
 
 /// A WebSocket connection as a state machine. It is driven by three kinds of calls, in any order:
 ///
 /// 1. Bytes from the peer go into a [`ReadBuffer`]; [`receive`](Self::receive) (or
 ///    [`receive_chunks`](Self::receive_chunks)) is called until it says `None`.
-/// 2. The `send_*` methods, [`close`](Self::close), and in the handshake `accept`, `answer`, `connect` and
-///    `establish`, put bytes into a [`WriteBuffer`]. Replies that the protocol asks for are put there by `receive`.
+/// 2. The `send_*` methods, [`close`](Self::close), and in the handshake `accept`, `respond`, `connect` and
+///    `confirm`, put bytes into a [`WriteBuffer`]. Replies that the protocol asks for are put there by `receive`.
 /// 3. What is in the [`WriteBuffer`] is written to the peer, and taken out of it.
 ///
 /// When [`is_done`](Self::is_done), what is left in the [`WriteBuffer`] is written and the transport is
@@ -43,7 +51,7 @@ use crate::{Config, Error, Failure, Misuse, Violation};
 /// use sockless::{Config, Event, ReadBuffer, Server, WebSocket, WriteBuffer};
 ///
 /// // A connection that something else has upgraded; see `WebSocket::server` for the whole life.
-/// let mut ws = WebSocket::established(Server, Config::default());
+/// let mut ws = WebSocket::from_upgraded(Server, Config::default());
 /// let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 1024]));
 /// rx.extend(b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"); // "Hello", masked
 /// while let Some(event) = ws.receive(&mut rx, &mut tx) {
@@ -54,44 +62,21 @@ use crate::{Config, Error, Failure, Misuse, Violation};
 /// assert_eq!(tx.bytes(), b"\x81\x05Hello");
 /// # Ok::<(), sockless::Error>(())
 /// ```
-#[derive(Debug)]
-pub struct WebSocket<R> {
+pub struct WebSocket<R: Role> {
     pub(crate) receiver: Receiver,
     pub(crate) sender: Sender<R>,
-    pub(crate) phase: Phase,
+    pub(crate) phase: Phase<R::Handshake>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// As a client, before `connect`.
-    #[cfg(feature = "handshake")]
-    Idle(HeadLimits),
-    /// The peer's HTTP head is being received; so many bytes of it were searched for its end.
-    #[cfg(feature = "handshake")]
-    Head {
-        limits: HeadLimits,
-        searched: u32,
-    },
-    /// The peer's HTTP head was handed out, and the caller has not said what to do about it.
-    #[cfg(feature = "handshake")]
-    Answer(crate::handshake::Pending),
-    /// As a client, in the body of an answer that refused the handshake.
-    #[cfg(feature = "handshake")]
-    Body {
-        remaining: u64,
-    },
+/// The phases of a connection. `H` is the opening handshake of its role.
+#[derive(Debug)]
+pub(crate) enum Phase<H> {
+    Opening(H),
     /// Open, or closing.
     Open,
     /// As a client, after the closing handshake: the server is to close first.
     Closed,
     Done,
-}
-
-#[cfg(feature = "handshake")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct HeadLimits {
-    pub(crate) size: u32,
-    pub(crate) headers: u16,
 }
 
 /// Where in its life a connection is, in the terms of RFC 6455 and of the browsers' `readyState`.
@@ -107,47 +92,22 @@ pub enum State {
     Closed,
 }
 
-/// What the peer did. Borrows the [`ReadBuffer`], never the machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Event<'b> {
-    /// As a server: a request to open a WebSocket, checked in full. Answer it by
-    /// [`accept`](WebSocket::accept) or [`answer`](WebSocket::answer) before the next `receive`, which would refuse it
-    /// with 403.
-    #[cfg(feature = "handshake")]
-    Request(RequestHead<'b>),
-    /// As a server: a request for something else, such as a page. Answer it by
-    /// [`answer`](WebSocket::answer) before the next `receive`, which would answer 426, or 405 unless it is a GET.
-    #[cfg(feature = "handshake")]
-    Http(RequestHead<'b>),
-    /// As a client: the server's 101, checked in full but for the subprotocol. If any was offered, call
-    /// [`establish`](WebSocket::establish) before the next `receive`.
-    #[cfg(feature = "handshake")]
-    Response(ResponseHead<'b>),
-    /// As a client: an answer other than 101 (RFC 6455 section 4.1). Its body follows as
-    /// [`Body`](Event::Body), up to the length that the answer gives or the end of the stream, which a server may be slow
-    /// to bring about.
-    #[cfg(feature = "handshake")]
-    Refused(ResponseHead<'b>),
-    /// As a client: bytes of the body of the answer that refused, as they are on the wire.
-    #[cfg(feature = "handshake")]
-    Body(&'b [u8]),
-    /// A whole text message.
-    Text(&'b str),
-    /// A whole binary message.
-    Binary(&'b [u8]),
-    /// A piece of a message; from [`receive_chunks`](WebSocket::receive_chunks).
-    Chunk(Chunk<'b>),
-    /// A ping. The pong is in the output already; where more than some 4 KiB of output wait, in the place of the one
-    /// before it, as RFC 6455 section 5.5.3 allows.
-    Ping(&'b [u8]),
-    /// A pong.
-    Pong(&'b [u8]),
-    /// The peer's Close, answered already; with 1005 if it carried no code. Or, with 1006, the end of the stream
-    /// before any Close.
-    Close(Close<'b>),
-    /// The connection has failed. The answer that is due is in the output already.
-    Failed(Failure),
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            State::Connecting => "connecting",
+            State::Open => "open",
+            State::Closing => "closing",
+            State::Closed => "closed",
+        })
+    }
+}
+
+impl<R: Role> fmt::Debug for WebSocket<R> {
+    /// Shows the state; the machine holds keys and bytes of messages.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocket").field("state", &self.state()).finish_non_exhaustive()
+    }
 }
 
 impl<R: Role> WebSocket<R> {
@@ -158,16 +118,16 @@ impl<R: Role> WebSocket<R> {
     /// ```
     /// use sockless::{Client, Config, Server, WebSocket};
     ///
-    /// let server = WebSocket::established(Server, Config::default());
+    /// let server = WebSocket::from_upgraded(Server, Config::default());
     /// let keys = |key: &mut [u8]| Ok(key.fill(7)); // the caller's entropy
-    /// let client = WebSocket::established(Client::new(keys), Config::default());
+    /// let client = WebSocket::from_upgraded(Client::new(keys), Config::default());
     /// ```
     #[must_use]
-    pub const fn established(role: R, config: Config) -> WebSocket<R> {
+    pub const fn from_upgraded(role: R, config: Config) -> WebSocket<R> {
         WebSocket::new(role, config, Phase::Open)
     }
 
-    pub(crate) const fn new(role: R, config: Config, phase: Phase) -> WebSocket<R> {
+    pub(crate) const fn new(role: R, config: Config, phase: Phase<R::Handshake>) -> WebSocket<R> {
         WebSocket { receiver: Receiver::new(config, !R::MASKS), sender: Sender::new(role), phase }
     }
 
@@ -176,6 +136,7 @@ impl<R: Role> WebSocket<R> {
     ///
     /// Replies go into `tx`. Call it until it says `None`, then send what is in `tx`.
     #[inline]
+    #[must_use = "the event is lost otherwise"]
     pub fn receive<'b, S: Storage, T: Storage>(
         &mut self,
         rx: &'b mut ReadBuffer<S>,
@@ -190,6 +151,7 @@ impl<R: Role> WebSocket<R> {
     ///
     /// Both may be called on the same connection. A message of which a chunk was handed out goes on in chunks.
     #[inline]
+    #[must_use = "the event is lost otherwise"]
     pub fn receive_chunks<'b, S: Storage, T: Storage>(
         &mut self,
         rx: &'b mut ReadBuffer<S>,
@@ -205,21 +167,21 @@ impl<R: Role> WebSocket<R> {
         tx: &mut WriteBuffer<T>,
         delivery: Delivery,
     ) -> Option<Event<'b>> {
-        if self.phase != Phase::Open || !fits(rx, tx) {
-            if let Some(failure) = self.settle(rx, tx) {
+        if !matches!(self.phase, Phase::Open) || !fits(rx, tx) {
+            if let Some(failure) = self.resume(rx, tx) {
                 return Some(Event::Failed(failure));
             }
-            if self.phase != Phase::Open {
-                return self.outside(rx, tx);
+            if !matches!(self.phase, Phase::Open) {
+                return self.receive_handshake(rx, tx);
             }
         }
         self.open(rx, tx, delivery)
     }
 
-    /// What has to happen before any input is looked at: buffers that cannot work are refused, and a handshake that
-    /// the caller left unanswered is answered.
+    /// Does what is due before input is read: fails on buffers that cannot work, and answers or
+    /// confirms a handshake that the caller left alone.
     #[inline(never)]
-    fn settle<S: Storage, T: Storage>(
+    fn resume<S: Storage, T: Storage>(
         &mut self,
         rx: &ReadBuffer<S>,
         tx: &mut WriteBuffer<T>,
@@ -229,34 +191,48 @@ impl<R: Role> WebSocket<R> {
                 if rx.capacity() < READ_BUFFER_MIN { READ_BUFFER_MIN } else { WRITE_BUFFER_MIN };
             return Some(self.fail(Failure::Local(Error::BufferTooSmall { needed }), tx));
         }
-        #[cfg(feature = "handshake")]
-        if let Phase::Answer(_) = self.phase {
-            return R::settle(self, tx);
-        }
-        None
+        let Phase::Opening(opening) = &mut self.phase else { return None };
+        let failure = opening.resume(tx);
+        self.leave_handshake();
+        failure
     }
 
-    /// The phases before and after the open connection.
+    /// Receives in the phases before and after the open connection.
     #[inline(never)]
-    fn outside<'b, S: Storage, T: Storage>(
+    fn receive_handshake<'b, S: Storage, T: Storage>(
         &mut self,
         rx: &'b mut ReadBuffer<S>,
         tx: &mut WriteBuffer<T>,
     ) -> Option<Event<'b>> {
-        match self.phase {
-            Phase::Closed | Phase::Done => {
-                if rx.at_end() {
-                    self.phase = Phase::Done;
-                }
-                rx.discard();
-                None
+        let Phase::Opening(opening) = &mut self.phase else {
+            if rx.at_end() {
+                self.phase = Phase::Done;
             }
-            #[cfg(feature = "handshake")]
-            _ => R::shake_hands(self, rx, tx),
-            #[cfg(not(feature = "handshake"))]
-            Phase::Open => {
-                let _ = tx;
-                None
+            rx.discard();
+            return None;
+        };
+        let event = opening.receive(rx, tx);
+        self.leave_handshake();
+        event
+    }
+
+    /// Leaves the opening handshake if it is over.
+    fn leave_handshake(&mut self) {
+        let Phase::Opening(opening) = &self.phase else { return };
+        match opening.outcome() {
+            Outcome::Pending => {}
+            Outcome::Open => {
+                #[cfg(feature = "deflate")]
+                let compression = opening.compression();
+                self.phase = Phase::Open;
+                #[cfg(feature = "deflate")]
+                if let Some((agreement, config)) = compression {
+                    self.begin_deflate(agreement, &config);
+                }
+            }
+            Outcome::Done => {
+                self.phase = Phase::Done;
+                self.sender.shut();
             }
         }
     }
@@ -268,9 +244,9 @@ impl<R: Role> WebSocket<R> {
         tx: &mut WriteBuffer<T>,
         delivery: Delivery,
     ) -> Option<Event<'b>> {
+        // Most messages are whole and small. The general path below gives the same for them.
         if delivery == Delivery::Messages {
-            // Most messages are whole and small. The long way below would give the same for them.
-            if let Some((place, kind)) = self.receiver.quick_from(rx) {
+            if let Some((place, kind)) = self.receiver.take_small_message(rx) {
                 let bytes = rx.slice(place);
                 return Some(match kind {
                     MessageKind::Binary => Event::Binary(bytes),
@@ -282,7 +258,11 @@ impl<R: Role> WebSocket<R> {
             }
         }
         let at_end = rx.at_end();
-        match self.receiver.read(rx, delivery) {
+        let item = match delivery {
+            Delivery::Messages => self.receiver.read(rx, delivery),
+            Delivery::Chunks => self.receiver.receive_chunks_from(rx),
+        };
+        match item {
             Ok(Some(Incoming::Data(chunk))) => {
                 if delivery == Delivery::Chunks || !chunk.is_whole() {
                     return Some(Event::Chunk(chunk));
@@ -336,7 +316,7 @@ impl<R: Role> WebSocket<R> {
     pub(crate) fn lost<'b>(&mut self) -> Option<Event<'b>> {
         self.phase = Phase::Done;
         self.sender.shut();
-        Some(Event::Close(Close::new(CloseCode::ABNORMAL, "")))
+        Some(Event::Close(Close::ABNORMAL))
     }
 
     /// Fails the connection (RFC 6455 section 7.1.7): the Close frame first, if there is still one to send.
@@ -350,7 +330,7 @@ impl<R: Role> WebSocket<R> {
             Failure::Protocol(violation) => violation.close_code(),
             _ => CloseCode::INTERNAL_ERROR,
         };
-        if self.phase == Phase::Open {
+        if matches!(self.phase, Phase::Open) {
             // Without a key, or a buffer, there is no Close. Its error is the failure's own.
             let _ = self.sender.close(code, "", tx);
         }
@@ -364,7 +344,7 @@ impl<R: Role> WebSocket<R> {
     #[inline]
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.phase == Phase::Done
+        matches!(self.phase, Phase::Done)
     }
 
     /// Where in its life the connection is.
@@ -374,8 +354,7 @@ impl<R: Role> WebSocket<R> {
             Phase::Open if self.sender.is_closed() => State::Closing,
             Phase::Open => State::Open,
             Phase::Closed | Phase::Done => State::Closed,
-            #[cfg(feature = "handshake")]
-            _ => State::Connecting,
+            Phase::Opening(_) => State::Connecting,
         }
     }
 
@@ -397,7 +376,7 @@ impl<R: Role> WebSocket<R> {
     ///
     /// # Errors
     /// The connection itself, unless its state is [`State::Open`].
-    pub fn into_halves(self) -> Result<(Receiver, Sender<R>), WebSocket<R>> {
+    pub fn split(self) -> Result<(Receiver, Sender<R>), WebSocket<R>> {
         if self.state() == State::Open { Ok((self.receiver, self.sender)) } else { Err(self) }
     }
 
@@ -510,8 +489,7 @@ impl<R: Role> WebSocket<R> {
     pub(crate) fn sending(&mut self) -> Result<&mut Sender<R>, Misuse> {
         match self.phase {
             Phase::Open | Phase::Closed | Phase::Done => Ok(&mut self.sender),
-            #[cfg(feature = "handshake")]
-            _ => Err(Misuse::NotOpen),
+            Phase::Opening(_) => Err(Misuse::NotOpen),
         }
     }
 }
@@ -519,24 +497,4 @@ impl<R: Role> WebSocket<R> {
 #[inline]
 fn fits<S: Storage, T: Storage>(rx: &ReadBuffer<S>, tx: &WriteBuffer<T>) -> bool {
     rx.capacity() >= READ_BUFFER_MIN && tx.capacity() >= WRITE_BUFFER_MIN
-}
-
-/// An event of an open connection whose messages are taken whole: what a handler of events has to be ready for.
-#[cfg(feature = "arbitrary")]
-impl<'a> arbitrary::Arbitrary<'a> for Event<'a> {
-    fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Event<'a>> {
-        fn control<'a>(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<&'a [u8]> {
-            let payload: &[u8] = u.arbitrary()?;
-            Ok(payload.get(..125).unwrap_or(payload))
-        }
-        Ok(match u.int_in_range(0..=6)? {
-            0 => Event::Text(u.arbitrary()?),
-            1 => Event::Binary(u.arbitrary()?),
-            2 => Event::Ping(control(u)?),
-            3 => Event::Pong(control(u)?),
-            4 => Event::Close(u.arbitrary()?),
-            5 => Event::Close(Close::new(CloseCode::ABNORMAL, "")),
-            _ => Event::Failed(Failure::Protocol(u.arbitrary()?)),
-        })
-    }
 }

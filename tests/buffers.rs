@@ -95,7 +95,7 @@ fn space_between_messages_moves_each_byte_a_few_times_at_most() {
     let base = memory.as_ptr() as usize;
     let mut rx = ReadBuffer::new(&mut memory[..]);
     assert_eq!(rx.extend(&backlog), backlog.len());
-    let mut ws = WebSocket::established(Server, Config::default());
+    let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let mut tx = WriteBuffer::new([0; 512]);
     let (mut messages, mut moved) = (0, 0);
     while let Some(event) = ws.receive(&mut rx, &mut tx) {
@@ -119,7 +119,7 @@ fn fragments_are_put_together_without_room_for_their_headers() {
     let mut memory = [0; 139 + 400 + 6];
     let mut rx = ReadBuffer::new(&mut memory[..]);
     let mut tx = WriteBuffer::new([0; 512]);
-    let mut ws = WebSocket::established(Server, Config::default());
+    let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let mut input = masked(0x81, b"something before it");
     input.extend(masked(0x02, b"0"));
     (1..399).for_each(|_| input.extend(masked(0x00, b"1")));
@@ -268,7 +268,7 @@ fn a_read_without_space_says_nothing() {
 #[test]
 fn a_message_that_goes_on_in_a_smaller_buffer() {
     let input = masked(0x82, &[7; 400]);
-    let mut ws = WebSocket::established(Server, Config::default());
+    let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let mut tx = WriteBuffer::new([0; 512]);
     let mut large = ReadBuffer::new([0; 512]);
     large.extend(&input[..8]);

@@ -61,20 +61,20 @@ fn rule_32_close_codes_on_the_wire() {
 fn rule_32_codes_that_are_never_sent() {
     let mut tx = WriteBuffer::new([0; 512]);
     for code in BEFORE_AND_BEHIND.into_iter().filter(|&code| code != 1005) {
-        let mut ws = WebSocket::established(Server, Config::default());
+        let mut ws = WebSocket::from_upgraded(Server, Config::default());
         let refused = ws.close(CloseCode::new(code), "", &mut tx);
         assert_eq!(refused, misuse(Misuse::InvalidCloseCode), "{code}");
         assert!(tx.is_empty());
         assert_eq!(ws.state(), State::Open);
     }
     // 1005 means that there is no code.
-    let mut ws = WebSocket::established(Server, Config::default());
+    let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let with_reason = ws.close(CloseCode::NO_STATUS_RECEIVED, "why", &mut tx);
     assert_eq!(with_reason, misuse(Misuse::InvalidCloseCode));
     ws.close(CloseCode::NO_STATUS_RECEIVED, "", &mut tx).unwrap();
     assert_eq!(tx.bytes(), [0x88, 0]);
     for code in GOOD {
-        let mut ws = WebSocket::established(Server, Config::default());
+        let mut ws = WebSocket::from_upgraded(Server, Config::default());
         tx.clear();
         ws.close(CloseCode::new(code), "why", &mut tx).unwrap();
         assert_eq!(tx.bytes(), plain(0x88, &body(code, b"why")));
@@ -101,7 +101,7 @@ fn rule_33_the_reason_is_utf8() {
 fn rule_33_a_longer_reason_is_cut_on_a_character_boundary() {
     let mut tx = WriteBuffer::new([0; 512]);
     for reason in ["x".repeat(124), "\u{e9}".repeat(62), "\u{1f600}".repeat(31), "x".repeat(5000)] {
-        let mut ws = WebSocket::established(Server, Config::default());
+        let mut ws = WebSocket::from_upgraded(Server, Config::default());
         tx.clear();
         ws.close(CloseCode::NORMAL, &reason, &mut tx).unwrap();
         let cut = truncate_reason(&reason);
@@ -142,7 +142,7 @@ fn rule_34_nothing_is_sent_behind_our_close() {
     ]
     .concat();
     let run = at_every_cut(&input, |input, cuts| {
-        let mut ws = WebSocket::established(Server, Config::default());
+        let mut ws = WebSocket::from_upgraded(Server, Config::default());
         let mut tx = WriteBuffer::new([0; 512]);
         ws.close(CloseCode::NORMAL, "", &mut tx).unwrap();
         assert_eq!(ws.state(), State::Closing);
@@ -173,11 +173,11 @@ fn shut<R: sockless::Role>(ws: &mut WebSocket<R>) {
 #[test]
 fn rule_34_sending_after_the_close_is_refused() {
     let mut tx = WriteBuffer::new([0; 512]);
-    let mut ws = WebSocket::established(Server, Config::default());
+    let mut ws = WebSocket::from_upgraded(Server, Config::default());
     ws.close(CloseCode::NORMAL, "", &mut tx).unwrap();
     shut(&mut ws);
     for input in [close(1000, ""), masked(0x81, b"\xff"), plain(0x81, b""), vec![]] {
-        let mut ws = WebSocket::established(Server, Config::default());
+        let mut ws = WebSocket::from_upgraded(Server, Config::default());
         let mut rx = ReadBuffer::new([0; 512]);
         rx.extend(&input);
         rx.end_of_stream();
@@ -196,7 +196,7 @@ fn rule_35_a_close_in_the_middle_of_a_message_is_answered() {
         assert_eq!(run.output, plain(0x88, &body(3000, b"")));
         assert!(run.done);
     }
-    let mut ws = WebSocket::established(Server, Config::default());
+    let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
     ws.send_fragment(MessageKind::Binary, b"begun", false, &mut tx).unwrap();
     rx.extend(&close(1000, ""));
@@ -207,7 +207,7 @@ fn rule_35_a_close_in_the_middle_of_a_message_is_answered() {
 /// Rule 36, section 7.1.7: with the code that belongs to the failure, and nothing more is processed.
 #[test]
 fn rule_36_a_failure_sends_its_code_and_is_the_end() {
-    let config = Config::default().max_message_size(100).max_fragments(3);
+    let config = Config::default().with_max_message_size(100).with_max_fragments(3);
     let too_many = [masked(0x02, b""), masked(0, b""), masked(0, b""), masked(0, b"")].concat();
     for (bad, violation, code) in [
         (masked(0xC1, b""), Violation::ReservedBit, 1002),
@@ -231,21 +231,21 @@ fn rule_36_a_failure_sends_its_code_and_is_the_end() {
 /// Rule 36: 1011 is for what is not the peer's fault, 1010 for a client that needs an extension.
 #[test]
 fn rule_36_codes_of_our_own() {
-    let mut ws = WebSocket::established(Server, Config::default());
+    let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let (mut rx, mut tx) = (ReadBuffer::new([0; 138]), WriteBuffer::new([0; 512]));
     let failure = Failure::Local(Error::BufferTooSmall { needed: 139 });
     assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Failed(failure)));
     assert_eq!(tx.bytes(), plain(0x88, &body(1011, b"")));
     assert!(ws.is_done());
 
-    let mut ws = WebSocket::established(Client::new(sevens as Sevens), Config::default());
+    let mut ws = WebSocket::from_upgraded(Client::new(sevens as Sevens), Config::default());
     tx.clear();
     ws.close(CloseCode::MANDATORY_EXTENSION, "x-mine", &mut tx).unwrap();
     assert_eq!(frames(tx.bytes())[0].1, body(1010, b"x-mine"));
 
     // Without a key there is no pong, and no Close either; the end it is.
     let entropy = |_: &mut [u8]| Err(EntropyError);
-    let mut ws = WebSocket::established(Client::new(entropy), Config::default());
+    let mut ws = WebSocket::from_upgraded(Client::new(entropy), Config::default());
     let mut rx = ReadBuffer::new([0; 512]);
     tx.clear();
     rx.extend(&plain(0x89, b"ping"));
@@ -255,7 +255,7 @@ fn rule_36_codes_of_our_own() {
     shut(&mut ws);
 
     // Nor an answer to a Close.
-    let mut ws = WebSocket::established(Client::new(entropy), Config::default());
+    let mut ws = WebSocket::from_upgraded(Client::new(entropy), Config::default());
     let mut rx = ReadBuffer::new([0; 512]);
     rx.extend(&plain(0x88, &body(1000, b"bye")));
     assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Failed(failure)));
@@ -267,8 +267,8 @@ fn rule_36_codes_of_our_own() {
 #[test]
 fn rule_37_the_server_closes_the_transport_first() {
     for we_close_first in [false, true] {
-        let mut server = WebSocket::established(Server, Config::default());
-        let mut client = WebSocket::established(Client::new(sevens as Sevens), Config::default());
+        let mut server = WebSocket::from_upgraded(Server, Config::default());
+        let mut client = WebSocket::from_upgraded(Client::new(sevens as Sevens), Config::default());
         let mut tx = WriteBuffer::new([0; 512]);
         let (mut to_server, mut to_client) = (ReadBuffer::new([0; 512]), ReadBuffer::new([0; 512]));
         if we_close_first {
@@ -310,10 +310,10 @@ fn rule_37_the_server_closes_the_transport_first() {
 /// Rule 37, section 7.1.1: how long the client waits is up to the caller's clock.
 #[test]
 fn rule_37_the_wait_for_the_end_is_bounded_by_the_caller_s_clock() {
-    let timers = Timers { close_within: Some(5), ..Timers::OFF };
+    let timers = Timers::OFF.with_close_within(Some(5));
     let mut keepalive = Keepalive::new(timers, 100);
     keepalive.opened(100);
-    let mut ws = WebSocket::established(Client::new(sevens as Sevens), Config::default());
+    let mut ws = WebSocket::from_upgraded(Client::new(sevens as Sevens), Config::default());
     let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
     rx.extend(&plain(0x88, b""));
     assert!(ws.receive(&mut rx, &mut tx).is_some());
@@ -346,7 +346,7 @@ fn rule_38_no_code_is_1005_and_no_close_1006() {
     assert_eq!(handshake(&REQUEST[..40]).events, ["close 1006 \"\""]);
     assert_eq!(handshake(b"").events, ["close 1006 \"\""]);
     // Our own Close does not make it clean.
-    let mut ws = WebSocket::established(Server, Config::default());
+    let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let mut tx = WriteBuffer::new([0; 512]);
     ws.close(CloseCode::NORMAL, "", &mut tx).unwrap();
     let run = run_ws(ws, b"", &[], 512, Take::Messages, true, |_, _, _| {});
@@ -384,7 +384,7 @@ fn rule_40_a_pong_that_nobody_asked_for_is_fine() {
     let run = server(&input);
     assert_eq!(run.events[..3], ["pong \"\"", "pong \"why\"", "text \"text\""]);
     assert!(run.output.is_empty());
-    let mut ws = WebSocket::established(Server, Config::default());
+    let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let mut tx = WriteBuffer::new([0; 512]);
     ws.send_pong(b"heartbeat", &mut tx).unwrap();
     assert_eq!(tx.bytes(), plain(0x8A, b"heartbeat"));

@@ -6,16 +6,16 @@ mod common;
 
 use common::deflate::{pair, transfer};
 use common::{Run, Take, at_every_cut, close, masked, plain, run_ws, words};
-use sockless::deflate::{Agreement, Context, DeflateConfig, Pool, Totals};
+use sockless::deflate::{CompressionStats, Context, DeflateConfig, DeflateParams, Pool};
 use sockless::{
     Config, Event, Incoming, MessageKind, ReadBuffer, Receiver, Sender, Server, Violation,
     WebSocket, WriteBuffer,
 };
 
-const FULL: Agreement = Agreement { send: Context::FULL, receive: Context::FULL };
-const PER_MESSAGE: Agreement =
-    Agreement { send: Context::PER_MESSAGE, receive: Context::PER_MESSAGE };
-const EAGER: DeflateConfig = DeflateConfig { threshold: 0, ..DeflateConfig::DEFAULT };
+const FULL: DeflateParams = DeflateParams { send: Context::FULL, receive: Context::FULL };
+const PER_MESSAGE: DeflateParams =
+    DeflateParams { send: Context::PER_MESSAGE, receive: Context::PER_MESSAGE };
+const EAGER: DeflateConfig = DeflateConfig::DEFAULT.with_threshold(0);
 
 /// "Hello" (RFC 7692 section 7.2.3.1), and "Hello" again with reference to the first (section 7.2.3.2).
 const HELLO: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
@@ -57,7 +57,7 @@ fn feed(rx: &mut ReadBuffer<impl sockless::Storage>, bytes: &[u8]) {
 fn server_with(config: Config, deflate: DeflateConfig, input: &[u8]) -> Run {
     let by = |take, buffer| {
         at_every_cut(input, |input, cuts| {
-            let ws = WebSocket::established(Server, config).with_deflate(FULL, &deflate);
+            let ws = WebSocket::from_upgraded(Server, config).with_deflate(FULL, &deflate);
             run_ws(ws, input, cuts, buffer, take, true, |_, _, _| {})
         })
     };
@@ -139,7 +139,7 @@ fn rule_41_rsv1_elsewhere() {
         assert_fails(&server(&input), &[], "ReservedBit", 1002);
     }
     // And to none where nothing was agreed.
-    let ws = WebSocket::established(Server, Config::default());
+    let ws = WebSocket::from_upgraded(Server, Config::default());
     let run = run_ws(ws, &compressed(HELLO), &[], 1024, Take::Messages, true, |_, _, _| {});
     assert_fails(&run, &[], "ReservedBit", 1002);
 }
@@ -152,7 +152,7 @@ fn rule_47_truncated() {
             let input =
                 [compressed(HELLO), compressed(&HELLO[..length]), compressed(HELLO)].concat();
             let run = at_every_cut(&input, |input, cuts| {
-                let ws = WebSocket::established(Server, Config::default());
+                let ws = WebSocket::from_upgraded(Server, Config::default());
                 let ws = ws.with_deflate(FULL, &EAGER);
                 run_ws(ws, input, cuts, 1024, take, true, |_, _, _| {})
             });
@@ -191,7 +191,7 @@ fn bad_text_in_front_of_another_fault() {
     let bad = [b"ok\xff", &[b'a'; 300][..]].concat();
     let corrupt = [&deflate(&bad)[..], b"\x06"].concat();
     assert_fails(&server(&compressed(&corrupt)), &[], "InvalidUtf8", 1007);
-    let small = Config::default().max_message_size(200);
+    let small = Config::default().with_max_message_size(200);
     let run = server_with(small, EAGER, &compressed(&deflate(&bad)));
     assert_fails(&run, &[], "InvalidUtf8", 1007);
     // As a fuzzer found it.
@@ -202,7 +202,7 @@ fn bad_text_in_front_of_another_fault() {
 /// Rule 49: the limit is on what is inflated, exact, across frames too. 1009 in both ways of taking messages.
 #[test]
 fn rule_49_the_limit_is_exact() {
-    let config = Config::default().max_message_size(700);
+    let config = Config::default().with_max_message_size(700);
     let send = |length: usize, split: bool| {
         let payload = deflate(&vec![b'a'; length]);
         let input = if split {
@@ -225,7 +225,7 @@ fn rule_49_the_limit_is_exact() {
     let run = server_with(config, EAGER, &masked(0xC2, &payload));
     assert_events(&run, &[&words(&Event::Binary(&noise))]);
     // A frame limit of its own is a limit on the frame.
-    let run = server_with(config.max_frame_size(600), EAGER, &masked(0xC2, &payload));
+    let run = server_with(config.with_max_frame_size(600), EAGER, &masked(0xC2, &payload));
     assert_fails(&run, &[], "FrameTooBig", 1009);
 }
 
@@ -234,7 +234,7 @@ fn rule_49_the_limit_is_exact() {
 fn whole_messages_fit_in_the_read_buffer() {
     for length in [1023, 1024, 1025] {
         let input = compressed(&deflate(&vec![b'a'; length]));
-        let ws = WebSocket::established(Server, Config::default()).with_deflate(FULL, &EAGER);
+        let ws = WebSocket::from_upgraded(Server, Config::default()).with_deflate(FULL, &EAGER);
         let run = run_ws(ws, &input, &[], 1024, Take::Messages, true, |_, _, _| {});
         if length <= 1024 {
             assert_events(&run, &[&words(&Event::Text(&"a".repeat(length)))]);
@@ -246,11 +246,11 @@ fn whole_messages_fit_in_the_read_buffer() {
 
 #[test]
 fn the_ratio_is_limited() {
-    let config = DeflateConfig { max_ratio: Some(10), ..EAGER };
+    let config = EAGER.with_max_ratio(Some(10));
     let fits = compressed(&deflate(&[0; 40_960]));
     let bomb = compressed(&deflate(&[0; 40_961]));
     let run = |input: &[u8]| {
-        let ws = WebSocket::established(Server, Config::default()).with_deflate(FULL, &config);
+        let ws = WebSocket::from_upgraded(Server, Config::default()).with_deflate(FULL, &config);
         run_ws(ws, input, &[], 1 << 16, Take::Messages, true, |_, _, _| {})
     };
     assert_events(&run(&fits), &[&words(&Event::Text(&"\0".repeat(40_960)))]);
@@ -273,7 +273,7 @@ fn chunks_of_a_long_message() {
     for buffer in [139, 1000, 1 << 20] {
         for step in [1, 100, input.len()] {
             let cuts: Vec<usize> = (step..input.len()).step_by(step).collect();
-            let ws = WebSocket::established(Server, Config::default()).with_deflate(FULL, &EAGER);
+            let ws = WebSocket::from_upgraded(Server, Config::default()).with_deflate(FULL, &EAGER);
             let run = run_ws(ws, &input, &cuts, buffer, Take::Chunks, true, |_, _, _| {});
             assert_events(&run, &expected);
         }
@@ -292,7 +292,7 @@ fn from_messages_to_chunks() {
         masked(0x81, b"plain"),
     ]
     .concat();
-    let mut ws = WebSocket::established(Server, Config::default()).with_deflate(FULL, &EAGER);
+    let mut ws = WebSocket::from_upgraded(Server, Config::default()).with_deflate(FULL, &EAGER);
     let (mut rx, mut tx) = (ReadBuffer::new([0; 20_000]), WriteBuffer::new([0; 1024]));
     feed(&mut rx, &input);
     assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Ping(b"")));
@@ -323,7 +323,7 @@ fn from_messages_to_chunks() {
 fn more_input_between_chunks() {
     let text = "abcdefghij".repeat(500);
     let input = compressed(&deflate(text.as_bytes()));
-    let mut ws = WebSocket::established(Server, Config::default()).with_deflate(FULL, &EAGER);
+    let mut ws = WebSocket::from_upgraded(Server, Config::default()).with_deflate(FULL, &EAGER);
     let (mut rx, mut tx) = (ReadBuffer::new([0; 300]), WriteBuffer::new([0; 1024]));
     let mut message = Vec::<u8>::new();
     feed(&mut rx, &input);
@@ -362,13 +362,13 @@ fn halves() {
     }
     assert_eq!(sender.deflate(), Some(FULL));
     let wire = receiver.inflated().wire;
-    assert_eq!(receiver.inflated(), Totals { messages: 15, wire });
+    assert_eq!(receiver.inflated(), CompressionStats { messages: 15, wire });
     assert_eq!(sender.deflated(), receiver.inflated());
     assert!((15..=17).contains(&wire), "{wire}");
     // A connection that is taken apart keeps its compression.
     let (client, server) = pair(FULL, EAGER);
-    let (mut receiver, _) = client.into_halves().unwrap();
-    let (_, mut sender) = server.into_halves().unwrap();
+    let (mut receiver, _) = client.split().unwrap();
+    let (_, mut sender) = server.split().unwrap();
     sender.binary(b"parted", &mut tx).unwrap();
     assert_eq!(tx.bytes()[0], 0xC2);
     transfer(&mut tx, &mut rx);
@@ -447,7 +447,7 @@ fn what_was_collected_is_handed_out_when_chunks_are_asked_for() {
     let all = deflate("one two three".as_bytes());
     let (head, tail) = all.split_at(all.len() - 3);
     for text in [true, false] {
-        let mut ws = WebSocket::established(Server, Config::default()).with_deflate(FULL, &EAGER);
+        let mut ws = WebSocket::from_upgraded(Server, Config::default()).with_deflate(FULL, &EAGER);
         let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 512]));
         feed(&mut rx, &masked(if text { 0x41 } else { 0x42 }, head));
         assert_eq!(ws.receive(&mut rx, &mut tx), None, "held until it is whole");
@@ -474,7 +474,7 @@ fn what_was_collected_is_handed_out_when_chunks_are_asked_for() {
 #[test]
 fn a_compressed_frame_may_be_an_eighth_longer_than_a_message() {
     let judge = |frame: u64, message: u64, len: u16| {
-        let config = Config::default().max_frame_size(frame).max_message_size(message);
+        let config = Config::default().with_max_frame_size(frame).with_max_message_size(message);
         let mut receiver = Receiver::server(config);
         receiver.allow_rsv1();
         let [high, low] = len.to_be_bytes();

@@ -5,14 +5,13 @@
 mod common;
 
 use common::{REQUEST, Sevens, Take, at_every_cut, frames, handshake_by, plain, run_ws, sevens};
-use sockless::deflate::{Agreement, Context, DeflateConfig, WindowBits};
+use sockless::deflate::{Context, DeflateConfig, DeflateParams, WindowBits};
 use sockless::handshake::{
-    HandshakeError, Request, Response, Uri, accept_key, check_response, check_response_deflate,
-    extension_list,
+    Accept, ConnectRequest, HandshakeError, Key, Uri, accept_key, extension_list,
 };
 use sockless::{Client, Config, Event, ReadBuffer, WebSocket, WriteBuffer};
 
-const CONFIG: DeflateConfig = DeflateConfig { threshold: 0, ..DeflateConfig::DEFAULT };
+const CONFIG: DeflateConfig = DeflateConfig::DEFAULT.with_threshold(0);
 const HELLO: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
 
 /// Puts received bytes into a buffer that has room for them.
@@ -34,12 +33,12 @@ fn request(lines: &[&str]) -> Vec<u8> {
 /// The value of the extension line that a server of this configuration answers, and whether "Hello" got through.
 fn answered(config: DeflateConfig, lines: &[&str]) -> (Option<String>, bool) {
     let run = handshake_by(Config::default(), &request(lines), |ws, event, tx| {
-        if let Event::Request(request) = event {
+        if let Event::UpgradeRequest(request) = event {
             assert_eq!(
                 request.extensions().count(),
                 lines.iter().flat_map(|line| line.split(',')).count()
             );
-            ws.accept(request, Response::new().deflate(config), tx).unwrap();
+            ws.accept(request, Accept::new().with_deflate(config), tx).unwrap();
         }
         if let Event::Text(text) = event {
             ws.send_text(text, tx).unwrap();
@@ -57,7 +56,7 @@ fn answered(config: DeflateConfig, lines: &[&str]) -> (Option<String>, bool) {
 fn a_server_answers_the_first_offer_that_it_can_meet() {
     let agreed = |line: &str| (Some(line.to_owned()), true);
     let small = WindowBits::new(10).unwrap();
-    let small = DeflateConfig { receive: Context { window_bits: small, takeover: true }, ..CONFIG };
+    let small = CONFIG.with_receive(Context { window_bits: small, takeover: true });
     for (config, lines, expected) in [
         (CONFIG, &["permessage-deflate"][..], agreed("permessage-deflate")),
         (CONFIG, &["permessage-deflate; client_max_window_bits"], agreed("permessage-deflate")),
@@ -91,7 +90,7 @@ fn declined_and_malformed() {
 }
 
 /// A client's connection through its handshake, with this extension line in the answer and "Hello" behind it.
-fn answer(config: Option<DeflateConfig>, line: &str) -> (Vec<String>, Option<Agreement>) {
+fn answer(config: Option<DeflateConfig>, line: &str) -> (Vec<String>, Option<DeflateParams>) {
     let uri = Uri::parse("ws://example.com/").unwrap();
     let mut input =
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -105,9 +104,9 @@ fn answer(config: Option<DeflateConfig>, line: &str) -> (Vec<String>, Option<Agr
     let agreement = std::cell::Cell::new(None);
     let run = at_every_cut(&input, |input, cuts| {
         let mut ws = WebSocket::client(Config::default(), sevens as Sevens);
-        let mut request = Request::new(&uri);
+        let mut request = ConnectRequest::new(&uri);
         if let Some(config) = config {
-            request = request.deflate(config);
+            request = request.with_deflate(config);
         }
         let mut tx = WriteBuffer::new([0; 4096]);
         ws.connect(&request, &mut tx).unwrap();
@@ -139,7 +138,7 @@ fn a_client_takes_what_its_offer_allows() {
         let (events, agreement) =
             answer(Some(CONFIG), &format!("Sec-WebSocket-Extensions: {line}\r\n"));
         assert_eq!(events[..2], ["response None", "text \"Hello\""], "{line}");
-        assert_eq!(agreement, Some(Agreement { send, receive }));
+        assert_eq!(agreement, Some(DeflateParams { send, receive }));
     }
     // Declined: compressed messages are none of this connection.
     for line in ["", "Sec-WebSocket-Extensions: \r\n"] {
@@ -161,7 +160,7 @@ fn a_client_fails_on_what_it_did_not_offer() {
         (Some(CONFIG), "permessage-deflate; unknown"),
         (Some(CONFIG), "permessage-deflate; server_no_context_takeover=1"),
         (Some(CONFIG), "permessage-deflate;"),
-        (Some(DeflateConfig { receive: Context::PER_MESSAGE, ..CONFIG }), "permessage-deflate"),
+        (Some(CONFIG.with_receive(Context::PER_MESSAGE)), "permessage-deflate"),
     ] {
         let (events, _) = answer(config, &format!("Sec-WebSocket-Extensions: {line}\r\n"));
         assert_eq!(events, ["failed Handshake(Extension)"], "{line}");
@@ -179,15 +178,19 @@ fn over_headers_from_elsewhere() {
         (b"sec-websocket-accept", &accept),
         (b"sec-websocket-extensions", b"permessage-deflate; server_no_context_takeover"),
     ];
-    let agreement = Agreement { send: Context::FULL, receive: Context::PER_MESSAGE };
+    let agreement = DeflateParams { send: Context::FULL, receive: Context::PER_MESSAGE };
     assert_eq!(extension_list(headers).count(), 1);
-    assert_eq!(check_response(key, headers, &[]), Err(HandshakeError::Extension));
-    assert_eq!(check_response_deflate(key, headers, &[], &CONFIG), Ok((None, Some(agreement))));
-    assert_eq!(
-        check_response_deflate(key, headers[..3].iter().copied(), &[], &CONFIG),
-        Ok((None, None))
-    );
-    let elsewhere = WebSocket::established(Client::new(sevens as Sevens), Config::default());
+    let key = Key::parse(key).unwrap();
+    let uri = Uri::parse("ws://a/").unwrap();
+    let plain = ConnectRequest::new(&uri);
+    let offering = plain.with_deflate(CONFIG);
+    let judged = plain.check_response(Some(&key), 101, &headers);
+    assert_eq!(judged, Err(HandshakeError::Extension));
+    let agreed = offering.check_response(Some(&key), 101, &headers).unwrap();
+    assert_eq!(agreed.compression(), Some((agreement, CONFIG)));
+    let agreed = offering.check_response(Some(&key), 101, &headers[..3]).unwrap();
+    assert_eq!(agreed.compression(), None);
+    let elsewhere = WebSocket::from_upgraded(Client::new(sevens as Sevens), Config::default());
     assert_eq!(elsewhere.with_deflate(agreement, &CONFIG).deflate(), Some(agreement));
 }
 
@@ -195,11 +198,8 @@ fn over_headers_from_elsewhere() {
 #[test]
 fn our_client_and_our_server() {
     let configs = [Context::FULL, Context::PER_MESSAGE].map(|send| {
-        [Context::FULL, Context::PER_MESSAGE].map(|receive| DeflateConfig {
-            send,
-            receive,
-            ..CONFIG
-        })
+        [Context::FULL, Context::PER_MESSAGE]
+            .map(|receive| CONFIG.with_send(send).with_receive(receive))
     });
     let uri = Uri::parse("ws://example.com/").unwrap();
     for ours in configs.iter().flatten() {
@@ -207,16 +207,18 @@ fn our_client_and_our_server() {
             let mut client = WebSocket::client(Config::default(), sevens as Sevens);
             let mut server = WebSocket::server(Config::default());
             let (mut rx, mut tx) = (ReadBuffer::new([0; 4096]), WriteBuffer::new([0; 4096]));
-            client.connect(&Request::new(&uri).deflate(*ours), &mut tx).unwrap();
+            client.connect(&ConnectRequest::new(&uri).with_deflate(*ours), &mut tx).unwrap();
             feed(&mut rx, tx.bytes());
             tx.clear();
-            let Some(Event::Request(request)) = server.receive(&mut rx, &mut tx) else { panic!() };
-            server.accept(&request, Response::new().deflate(*theirs), &mut tx).unwrap();
+            let Some(Event::UpgradeRequest(request)) = server.receive(&mut rx, &mut tx) else {
+                panic!()
+            };
+            server.accept(&request, Accept::new().with_deflate(*theirs), &mut tx).unwrap();
             feed(&mut rx, tx.bytes());
             tx.clear();
             let event = client.receive(&mut rx, &mut tx);
-            let Some(Event::Response(response)) = event else { panic!("{event:?}") };
-            client.establish(&response, &[]).unwrap();
+            let Some(Event::UpgradeResponse(response)) = event else { panic!("{event:?}") };
+            client.confirm(&response, &[]).unwrap();
             let (at_client, at_server) = (client.deflate().unwrap(), server.deflate().unwrap());
             assert_eq!(at_client.send, at_server.receive);
             assert_eq!(at_client.receive, at_server.send);

@@ -7,7 +7,7 @@ mod allocator;
 use allocator::{Cost, Counting, cost_of, without_allocator};
 use flate2::{Compress, Compression, FlushCompress};
 use sockless::deflate::{
-    Agreement, Context, DeflateConfig, Deflater, Flush, InflateLimits, Inflater, Pool,
+    Context, DeflateConfig, DeflateParams, Deflater, Flush, InflateLimits, Inflater, Pool,
 };
 use sockless::{
     Config, Event, FrameHeader, OpCode, ReadBuffer, Server, Violation, WebSocket, WriteBuffer,
@@ -16,10 +16,10 @@ use sockless::{
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-const FULL: Agreement = Agreement { send: Context::FULL, receive: Context::FULL };
-const PER_MESSAGE: Agreement =
-    Agreement { send: Context::PER_MESSAGE, receive: Context::PER_MESSAGE };
-const CONFIG: DeflateConfig = DeflateConfig { threshold: 0, ..DeflateConfig::DEFAULT };
+const FULL: DeflateParams = DeflateParams { send: Context::FULL, receive: Context::FULL };
+const PER_MESSAGE: DeflateParams =
+    DeflateParams { send: Context::PER_MESSAGE, receive: Context::PER_MESSAGE };
+const CONFIG: DeflateConfig = DeflateConfig::DEFAULT.with_threshold(0);
 
 /// A decompressor: its window of 32 KiB, and tables.
 const DECOMPRESSOR: usize = 48 << 10;
@@ -59,9 +59,9 @@ fn receive(
     chunks: bool,
     max_ratio: Option<u32>,
 ) -> (usize, String, Cost) {
-    let config = Config::default().max_message_size(limit);
-    let deflate = DeflateConfig { max_ratio, ..CONFIG };
-    let mut ws = WebSocket::established(Server, config).with_deflate(FULL, &deflate);
+    let config = Config::default().with_max_message_size(limit);
+    let deflate = CONFIG.with_max_ratio(max_ratio);
+    let mut ws = WebSocket::from_upgraded(Server, config).with_deflate(FULL, &deflate);
     let mut rx = ReadBuffer::new(vec![0; 2 << 20].into_boxed_slice());
     let mut tx = WriteBuffer::new([0; 1024]);
     let ((bytes, last), cost) = cost_of(|| {
@@ -121,7 +121,7 @@ fn rule_49_a_bomb() {
 #[test]
 fn nothing_before_the_first_compressed_message() {
     let (mut ws, cost) =
-        cost_of(|| WebSocket::established(Server, Config::default()).with_deflate(FULL, &CONFIG));
+        cost_of(|| WebSocket::from_upgraded(Server, Config::default()).with_deflate(FULL, &CONFIG));
     assert!(cost.bytes <= 1024, "{cost:?}");
     let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 1024]));
     ws.set_compress(false);
@@ -137,7 +137,7 @@ fn nothing_before_the_first_compressed_message() {
 fn nothing_behind_the_first_compressed_message() {
     for agreement in [FULL, PER_MESSAGE] {
         let mut ws =
-            WebSocket::established(Server, Config::default()).with_deflate(agreement, &CONFIG);
+            WebSocket::from_upgraded(Server, Config::default()).with_deflate(agreement, &CONFIG);
         let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 1024]));
         let hello = masked(b"\xf2\x48\xcd\xc9\xc9\x07\x00");
         let mut exchange = || {
@@ -160,7 +160,7 @@ fn rule_50_idle_connections_hold_no_window() {
         let mut connections = Vec::with_capacity(CONNECTIONS);
         let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 1024]));
         for _ in 0..CONNECTIONS {
-            let ws = WebSocket::established(Server, Config::default());
+            let ws = WebSocket::from_upgraded(Server, Config::default());
             let mut ws = ws.with_deflate(PER_MESSAGE, &CONFIG);
             ws.borrow_from(&mut pool);
             feed(&mut rx, &masked(b"\xf2\x48\xcd\xc9\xc9\x07\x00"));
@@ -194,7 +194,7 @@ fn the_documented_memory() {
         let window_bits = sockless::deflate::WindowBits::new(bits).unwrap();
         for (memory_level, expected) in [1, 5, 8, 9].into_iter().zip(row) {
             let context = Context { window_bits, takeover: true };
-            let config = DeflateConfig { memory_level, ..CONFIG };
+            let config = CONFIG.with_memory_level(memory_level);
             let mut deflater = Deflater::new(context, &config);
             let (_, cost) = cost_of(|| deflater.deflate(b"Hello", &mut [0; 64], Flush::End));
             assert!(kib(cost.bytes).abs_diff(expected) <= 1, "{bits} {memory_level} {cost:?}");
@@ -211,8 +211,8 @@ fn the_documented_memory() {
 #[test]
 fn a_short_message_takes_little_of_a_high_limit() {
     for limit in [(64 << 20) - 1, 64 << 20, (64 << 20) + 1] {
-        let config = Config::default().max_message_size(limit);
-        let mut ws = WebSocket::established(Server, config).with_deflate(FULL, &CONFIG);
+        let config = Config::default().with_max_message_size(limit);
+        let mut ws = WebSocket::from_upgraded(Server, config).with_deflate(FULL, &CONFIG);
         let mut rx = ReadBuffer::growing(128 << 20);
         let mut tx = WriteBuffer::new([0; 1024]);
         let (_, cost) = cost_of(|| {

@@ -2,13 +2,14 @@
 #![cfg(feature = "deflate")]
 
 use sockless::deflate::{
-    Agreement, Answer, Context, DeflateConfig, HeaderValue, ResponseError, WindowBits,
+    Context, DeflateConfig, DeflateParams, HeaderValue, Negotiated, NegotiationError, OfferShape,
+    WindowBits,
 };
 use sockless::extensions;
 
 const FULL: DeflateConfig = DeflateConfig::DEFAULT;
 const PER_MESSAGE: DeflateConfig =
-    DeflateConfig { send: Context::PER_MESSAGE, receive: Context::PER_MESSAGE, ..FULL };
+    FULL.with_send(Context::PER_MESSAGE).with_receive(Context::PER_MESSAGE);
 
 fn context(bits: u8, takeover: bool) -> Context {
     let window_bits = WindowBits::new(bits).unwrap();
@@ -16,11 +17,11 @@ fn context(bits: u8, takeover: bool) -> Context {
 }
 
 fn windows(send: u8, receive: u8) -> DeflateConfig {
-    DeflateConfig { send: context(send, true), receive: context(receive, true), ..FULL }
+    FULL.with_send(context(send, true)).with_receive(context(receive, true))
 }
 
-fn choose(config: &DeflateConfig, offer: &str) -> Option<Answer> {
-    config.choose(extensions::parse([offer.as_bytes()])).expect("well-formed")
+fn choose(config: &DeflateConfig, offer: &str) -> Option<Negotiated> {
+    config.negotiate(extensions::parse([offer.as_bytes()])).expect("well-formed")
 }
 
 /// The header of the answer and what it means; empty for a declined offer.
@@ -28,12 +29,15 @@ fn answer(config: &DeflateConfig, offer: &str) -> String {
     choose(config, offer).map_or(String::new(), |answer| answer.header.as_str().to_owned())
 }
 
-fn conclude(config: &DeflateConfig, response: &str) -> Result<Option<Agreement>, ResponseError> {
-    config.conclude(extensions::parse([response.as_bytes()]))
+fn conclude(
+    config: &DeflateConfig,
+    response: &str,
+) -> Result<Option<DeflateParams>, NegotiationError> {
+    config.accept_response(extensions::parse([response.as_bytes()]))
 }
 
-fn agreed(send: (u8, bool), receive: (u8, bool)) -> Agreement {
-    Agreement { send: context(send.0, send.1), receive: context(receive.0, receive.1) }
+fn agreed(send: (u8, bool), receive: (u8, bool)) -> DeflateParams {
+    DeflateParams { send: context(send.0, send.1), receive: context(receive.0, receive.1) }
 }
 
 #[test]
@@ -82,9 +86,9 @@ fn rule_42_and_43_invalid_parameters_decline_the_offer() {
         // The next offer is looked at, in the same line or in the next.
         assert_eq!(answer(&FULL, &format!("{offer}, permessage-deflate")), "permessage-deflate");
         let lines = [offer.as_bytes(), b"permessage-deflate"];
-        assert!(FULL.choose(extensions::parse(lines)).unwrap().is_some());
+        assert!(FULL.negotiate(extensions::parse(lines)).unwrap().is_some());
         // A client fails on it (section 7.1).
-        assert_eq!(conclude(&FULL, &offer), Err(ResponseError::Parameter), "{offer}");
+        assert_eq!(conclude(&FULL, &offer), Err(NegotiationError::Parameter), "{offer}");
     }
     for bits in 8..=15 {
         for value in [format!("{bits}"), format!("\"{bits}\"")] {
@@ -126,8 +130,8 @@ fn offers_are_taken_in_order() {
 #[test]
 fn a_malformed_list_is_an_error_wherever_it_breaks() {
     for list in ["permessage-deflate; =", "permessage-deflate, a b", "a;, permessage-deflate"] {
-        assert!(FULL.choose(extensions::parse([list.as_bytes()])).is_err());
-        assert_eq!(conclude(&FULL, list), Err(ResponseError::Syntax));
+        assert!(FULL.negotiate(extensions::parse([list.as_bytes()])).is_err());
+        assert_eq!(conclude(&FULL, list), Err(NegotiationError::Syntax));
     }
 }
 
@@ -215,7 +219,7 @@ fn offers_say_what_the_configuration_demands() {
 
 #[test]
 fn answers_are_judged_by_the_offer() {
-    use ResponseError::{NotMet, NotOffered, Parameter, Repeated};
+    use NegotiationError::{NotMet, NotOffered, Parameter, Repeated};
     let deflate = |parameters: &str| format!("permessage-deflate{parameters}");
     for (config, response, expected) in [
         (FULL, "", Ok(agreed((15, true), (15, true)))),
@@ -255,11 +259,10 @@ fn both_ends_agree() {
     for send in [8, 9, 12, 15] {
         for receive in [8, 10, 15] {
             for takeover in 0..4 {
-                configs.push(DeflateConfig {
-                    send: context(send, takeover & 1 == 0),
-                    receive: context(receive, takeover & 2 == 0),
-                    ..FULL
-                });
+                configs.push(
+                    FULL.with_send(context(send, takeover & 1 == 0))
+                        .with_receive(context(receive, takeover & 2 == 0)),
+                );
             }
         }
     }
@@ -275,7 +278,7 @@ fn both_ends_agree() {
             assert_eq!(theirs.send.takeover, ours.receive.takeover);
             assert_eq!(theirs.receive.takeover, ours.send.takeover);
             for (end, config) in [(ours, client), (theirs, server)] {
-                for (have, most) in [(end.send, config.send), (end.receive, config.receive)] {
+                for (have, most) in [(end.send, config.send()), (end.receive, config.receive())] {
                     assert!(have.window_bits <= most.window_bits && have.takeover <= most.takeover);
                 }
             }
@@ -285,11 +288,43 @@ fn both_ends_agree() {
 
 #[test]
 fn the_longest_header_value_fits() {
-    let longest = choose(
-        &PER_MESSAGE,
-        "permessage-deflate; server_max_window_bits=14; client_max_window_bits=14",
-    );
-    assert_eq!(longest.unwrap().header.as_str().len(), HeaderValue::MAX_LEN);
+    let config = DeflateConfig::DEFAULT
+        .with_send(Context { window_bits: WindowBits::new(14).unwrap(), takeover: false })
+        .with_receive(Context { window_bits: WindowBits::new(14).unwrap(), takeover: false });
+    let longest = config.shaped_offer(OfferShape::WithFallback);
+    assert_eq!(longest.as_str().len(), HeaderValue::MAX_LEN);
+    assert!(longest.as_str().ends_with("; client_max_window_bits=14, permessage-deflate"));
+}
+
+/// Rule 60, section 7.1.3: some servers refuse or drop offers with parameters.
+#[test]
+fn rule_60_an_offer_has_the_shape_that_was_asked_for() {
+    let config = windows(12, 10);
+    let judge = |shape, answer: &str| {
+        config.accept_shaped_response(shape, extensions::parse([answer.as_bytes()]))
+    };
+    let bare = "permessage-deflate";
+    assert_eq!(config.shaped_offer(OfferShape::Bare).as_str(), bare);
+    assert_eq!(config.shaped_offer(OfferShape::Parameters), config.offer());
+    // Our own ceiling for sending holds; what a bare offer does not ask for, the peer may do.
+    let free = DeflateParams {
+        send: Context { window_bits: config.send().window_bits, takeover: true },
+        receive: Context::FULL,
+    };
+    assert_eq!(judge(OfferShape::Bare, bare), Ok(Some(free)));
+    assert_eq!(judge(OfferShape::WithFallback, bare), Ok(Some(free)));
+    assert_eq!(judge(OfferShape::Parameters, bare), Err(NegotiationError::NotMet));
+    for shape in [OfferShape::Bare, OfferShape::WithFallback] {
+        let smaller =
+            judge(shape, "permessage-deflate; server_max_window_bits=9").unwrap().unwrap();
+        assert_eq!(smaller.receive.window_bits, WindowBits::new(9).unwrap());
+        assert_eq!(judge(shape, ""), Ok(None));
+        assert!(judge(shape, "permessage-deflate, permessage-deflate").is_err());
+    }
+    // Section 7.1.2.2: in the answer only if it was in the offer.
+    let with_client = "permessage-deflate; server_max_window_bits=10; client_max_window_bits=9";
+    assert!(judge(OfferShape::Bare, with_client).is_err());
+    assert!(judge(OfferShape::WithFallback, with_client).is_ok());
 }
 
 /// Section 7.1.2: each window is written as its own number, asked for and answered.

@@ -18,7 +18,7 @@ fn context(bits: u8, takeover: bool) -> Context {
 }
 
 fn deflater(context: Context, level: u8, memory_level: u8) -> Deflater {
-    let config = DeflateConfig { level, memory_level, ..DeflateConfig::DEFAULT };
+    let config = DeflateConfig::DEFAULT.with_level(level).with_memory_level(memory_level);
     Deflater::new(context, &config)
 }
 
@@ -31,8 +31,8 @@ fn deflate(deflater: &mut Deflater, pieces: &[&[u8]], size: usize) -> Vec<u8> {
         let flush = match last {
             true => Flush::End,
             // Sometimes all that was given comes out.
-            false if piece.len() % 2 == 1 => Flush::Part,
-            false => Flush::No,
+            false if piece.len() % 2 == 1 => Flush::Sync,
+            false => Flush::None,
         };
         let mut rest = *piece;
         loop {
@@ -209,7 +209,7 @@ fn a_flushed_part_is_there_for_the_peer() {
             for (index, part) in parts.iter().enumerate() {
                 let (mut rest, mut payload, mut output) = (*part, Vec::new(), vec![0; size]);
                 loop {
-                    let progress = deflater.deflate(rest, &mut output, Flush::Part);
+                    let progress = deflater.deflate(rest, &mut output, Flush::Sync);
                     rest = &rest[progress.consumed..];
                     payload.extend_from_slice(&output[..progress.produced]);
                     if progress.step == Step::InputTaken {
@@ -241,7 +241,7 @@ fn the_pool_keeps_what_fits() {
     let mut keeps = deflater(Context::FULL, 5, 8);
     for connection in [&mut small, &mut large, &mut keeps, &mut other] {
         connection.borrow_from(&mut pool);
-        let _ = connection.deflate(b"Hel", &mut [0; 64], Flush::No);
+        let _ = connection.deflate(b"Hel", &mut [0; 64], Flush::None);
         connection.return_to(&mut pool);
         let payload = deflate(connection, &[b"lo"], 64);
         assert_eq!(deflate_oracle::inflate(&[], &payload).unwrap().bytes, b"Hello");
@@ -341,7 +341,7 @@ fn the_smallest_window_is_kept_to() {
 #[test]
 fn input_behind_a_flush_that_waits() {
     let (begin, rest) = (samples().concat(), b"and more");
-    for flush in [Flush::No, Flush::Part, Flush::End] {
+    for flush in [Flush::None, Flush::Sync, Flush::End] {
         let whole = deflate(&mut deflater(context(15, true), 6, 8), &[&begin], 1 << 16);
         for room in 0..whole.len() + 2 {
             let mut deflater = deflater(context(15, true), 6, 8);

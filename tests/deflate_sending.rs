@@ -6,15 +6,15 @@ mod common;
 
 use common::deflate::{pair, transfer};
 use common::{frames, words};
-use sockless::deflate::{Agreement, Context, DeflateConfig, WindowBits};
+use sockless::deflate::{Context, DeflateConfig, DeflateParams, WindowBits};
 use sockless::{
     Error, Event, MessageKind, Misuse, OpCode, ReadBuffer, Sender, Server, WebSocket, WriteBuffer,
 };
 
-const FULL: Agreement = Agreement { send: Context::FULL, receive: Context::FULL };
-const PER_MESSAGE: Agreement =
-    Agreement { send: Context::PER_MESSAGE, receive: Context::PER_MESSAGE };
-const EAGER: DeflateConfig = DeflateConfig { threshold: 0, ..DeflateConfig::DEFAULT };
+const FULL: DeflateParams = DeflateParams { send: Context::FULL, receive: Context::FULL };
+const PER_MESSAGE: DeflateParams =
+    DeflateParams { send: Context::PER_MESSAGE, receive: Context::PER_MESSAGE };
+const EAGER: DeflateConfig = DeflateConfig::DEFAULT.with_threshold(0);
 
 /// Bytes that do not compress.
 fn noise(length: usize) -> Vec<u8> {
@@ -41,7 +41,7 @@ fn both_ends() {
         for takeover in [false, true] {
             let window_bits = WindowBits::new(bits).unwrap();
             let context = Context { window_bits, takeover };
-            let agreement = Agreement { send: context, receive: context };
+            let agreement = DeflateParams { send: context, receive: context };
             let (mut client, mut server) = pair(agreement, EAGER);
             let (mut rx, mut tx) = (ReadBuffer::growing(1 << 20), WriteBuffer::growing(1 << 20));
             for size in sizes {
@@ -68,7 +68,7 @@ fn both_ends() {
 
 #[test]
 fn short_messages_and_chosen_ones_go_plain() {
-    let config = DeflateConfig { threshold: 6, ..DeflateConfig::DEFAULT };
+    let config = DeflateConfig::DEFAULT.with_threshold(6);
     let (_, mut server) = pair(FULL, config);
     let mut tx = WriteBuffer::new([0; 1024]);
     type Send<'a> = &'a mut dyn FnMut(&mut WebSocket<Server>, &mut WriteBuffer<[u8; 1024]>);
@@ -264,8 +264,8 @@ fn any_stream_through_small_buffers() {
                 {
                     let window_bits = WindowBits::new(bits).unwrap();
                     let send = Context { window_bits, takeover: true };
-                    let config = DeflateConfig { memory_level, ..EAGER };
-                    let agreement = Agreement { send, receive: send };
+                    let config = EAGER.with_memory_level(memory_level);
+                    let agreement = DeflateParams { send, receive: send };
                     let (mut client, mut server) = pair(agreement, config);
                     client.set_compress(compress);
                     let mut memory = vec![0; capacity];
@@ -400,7 +400,7 @@ fn a_short_part_of_a_stream_waits_in_the_compressor() {
 fn a_stream_whose_buffer_is_never_empty_is_whole() {
     let message: Vec<u8> = (0..20_000).map(|i| (i / 9) as u8).collect();
     for level in [1, 6] {
-        let config = DeflateConfig { level, ..EAGER };
+        let config = EAGER.with_level(level);
         for share in 1..120 {
             let (mut client, mut server) = pair(FULL, config);
             let (mut rx, mut tx) = (ReadBuffer::growing(1 << 16), WriteBuffer::new([0; 1000]));
@@ -454,7 +454,7 @@ fn what_does_not_compress_fits() {
     for level in 0..=9 {
         for memory_level in [1, 5, 9] {
             for len in [1, 100, 1000, 20_000, 60_000] {
-                let config = DeflateConfig { level, memory_level, ..EAGER };
+                let config = EAGER.with_level(level).with_memory_level(memory_level);
                 let (mut client, mut server) = pair(FULL, config);
                 let (mut rx, mut tx) =
                     (ReadBuffer::growing(1 << 17), WriteBuffer::growing(1 << 17));

@@ -25,9 +25,9 @@ fn every_code_sent() {
     for code in 0..=u16::MAX {
         for reason in ["", "ok"] {
             let mut tx = WriteBuffer::new([0; 512]);
-            let mut server = WebSocket::established(Server, Config::default());
+            let mut server = WebSocket::from_upgraded(Server, Config::default());
             let mut client =
-                WebSocket::established(Client::new(sevens as Sevens), Config::default());
+                WebSocket::from_upgraded(Client::new(sevens as Sevens), Config::default());
             let sent = server.close(CloseCode::new(code), reason, &mut tx);
             assert_eq!(client.close(CloseCode::new(code), reason, &mut tx), sent);
             let expected = match (code, reason) {

@@ -1,6 +1,6 @@
 //! What errors say, each of them; and every status that an answer can have.
 
-use sockless::handshake::{Answer, HandshakeError, UriError};
+use sockless::handshake::{HandshakeError, HttpResponse, UriError};
 use sockless::{
     CloseCode, Config, EntropyError, Error, Event, Failure, Misuse, ReadBuffer, Violation,
     WebSocket, WriteBuffer, extensions,
@@ -27,7 +27,7 @@ const VIOLATIONS: [Violation; 18] = [
     Violation::CompressionRatio,
 ];
 
-const MISUSES: [Misuse; 12] = [
+const MISUSES: [Misuse; 14] = [
     Misuse::NotOpen,
     Misuse::Closed,
     Misuse::MessageUnfinished,
@@ -38,11 +38,13 @@ const MISUSES: [Misuse; 12] = [
     Misuse::PayloadPending,
     Misuse::NoHandshake,
     Misuse::InvalidHeader,
+    Misuse::ReservedHeader,
+    Misuse::InvalidSubprotocol,
     Misuse::SubprotocolNotOffered,
     Misuse::InvalidStatus,
 ];
 
-const HANDSHAKE_ERRORS: [HandshakeError; 14] = [
+const HANDSHAKE_ERRORS: [HandshakeError; 15] = [
     HandshakeError::Malformed,
     HandshakeError::HeadTooLarge,
     HandshakeError::TooManyHeaders,
@@ -52,11 +54,12 @@ const HANDSHAKE_ERRORS: [HandshakeError; 14] = [
     HandshakeError::Body,
     HandshakeError::Upgrade,
     HandshakeError::Connection,
-    HandshakeError::Version,
+    HandshakeError::WebSocketVersion,
     HandshakeError::Key,
     HandshakeError::Subprotocol,
     HandshakeError::Extension,
     HandshakeError::Accept,
+    HandshakeError::Status,
 ];
 
 const URI_ERRORS: [UriError; 7] = [
@@ -136,10 +139,10 @@ fn every_status_makes_a_complete_answer_or_none() {
         let mut rx = ReadBuffer::new([0; 200]);
         let mut tx = WriteBuffer::new([0; 400]);
         rx.extend(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-        assert!(matches!(ws.receive(&mut rx, &mut tx), Some(Event::Http(_))));
+        assert!(matches!(ws.receive(&mut rx, &mut tx), Some(Event::OtherRequest(_))));
         // Some have no body, by RFC 9110.
         let body: &[u8] = if [204, 205, 304].contains(&status) { b"" } else { b"body" };
-        let answered = ws.answer(Answer::new(status).body(body), &mut tx);
+        let answered = ws.respond(HttpResponse::new(status).with_body(body), &mut tx);
         let answer = String::from_utf8(tx.bytes().to_vec()).unwrap();
         if (200..600).contains(&status) {
             assert_eq!(answered, Ok(()), "{status}");
@@ -156,18 +159,18 @@ fn every_status_makes_a_complete_answer_or_none() {
 #[cfg(feature = "deflate")]
 #[test]
 fn errors_of_compression_say_what_they_are() {
-    use sockless::deflate::{InflateError, ResponseError};
+    use sockless::deflate::{InflateError, NegotiationError};
     all_different(
         [InflateError::Corrupt, InflateError::TooLong, InflateError::Ratio]
             .map(|error| error.to_string()),
     );
     all_different(
         [
-            ResponseError::Syntax,
-            ResponseError::NotOffered,
-            ResponseError::Repeated,
-            ResponseError::Parameter,
-            ResponseError::NotMet,
+            NegotiationError::Syntax,
+            NegotiationError::NotOffered,
+            NegotiationError::Repeated,
+            NegotiationError::Parameter,
+            NegotiationError::NotMet,
         ]
         .map(|error| error.to_string()),
     );
@@ -226,8 +229,8 @@ fn a_status_has_its_registered_name() {
         let mut ws = WebSocket::server(Config::default());
         let (mut rx, mut tx) = (ReadBuffer::new([0; 200]), WriteBuffer::new([0; 400]));
         rx.extend(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-        assert!(matches!(ws.receive(&mut rx, &mut tx), Some(Event::Http(_))));
-        ws.answer(Answer::new(status), &mut tx).unwrap();
+        assert!(matches!(ws.receive(&mut rx, &mut tx), Some(Event::OtherRequest(_))));
+        ws.respond(HttpResponse::new(status), &mut tx).unwrap();
         let line = format!("HTTP/1.1 {status} {name}\r\n");
         assert!(tx.bytes().starts_with(line.as_bytes()), "{}", tx.bytes().escape_ascii());
     }

@@ -62,7 +62,7 @@ fn rule_23_longer_forms_of_a_length_fail() {
     for len in [126, 127, 0xFFFF, 0x10000] {
         let run = at_every_cut(&masked(0x82, &vec![1; len]), |input, cuts| {
             let cuts = if cuts.len() > 1 { &[3, 7, 9, 20][..] } else { cuts };
-            let ws = sockless::WebSocket::established(sockless::Server, Config::default());
+            let ws = sockless::WebSocket::from_upgraded(sockless::Server, Config::default());
             run_ws(ws, input, cuts, 1 << 17, Take::Messages, false, |_, _, _| {})
         });
         assert!(run.last().starts_with("binary"), "{len}");
@@ -157,7 +157,7 @@ fn rule_29_empty_fragments_are_legal_and_counted() {
         input
     };
     assert_eq!(server(&message(5)).events[0], "binary \"end\"");
-    let config = Config::default().max_fragments(5);
+    let config = Config::default().with_max_fragments(5);
     assert_eq!(server_with(config, &message(5)).events[0], "binary \"end\"");
     let run = server_with(config, &message(6));
     assert_eq!(run.last(), "failed Protocol(TooManyFragments)");

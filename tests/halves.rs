@@ -115,7 +115,7 @@ fn the_kind_is_known_before_the_first_byte() {
     assert_eq!(receiver.receive(&mut &mut header[..]), Ok(None));
     assert_eq!((receiver.message(), receiver.remaining()), (Some(MessageKind::Binary), 1000));
 
-    let mut ws = WebSocket::established(Server, Config::default());
+    let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
     rx.extend(&masked(0x01, b"text")[..6]);
     assert_eq!(ws.receiving(), None);
@@ -126,12 +126,12 @@ fn the_kind_is_known_before_the_first_byte() {
 /// Contract 9: the halves of a machine go on where it was, each alone.
 #[test]
 fn a_connection_can_be_taken_apart_in_the_middle_of_messages() {
-    let mut ws = WebSocket::established(Server, Config::default());
+    let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
     rx.extend(&[masked(0x01, b"caf\xc3"), masked(0x80, b"\xa9")[..7].to_vec()].concat());
     assert!(matches!(ws.receive_chunks(&mut rx, &mut tx), Some(Event::Chunk(_))));
     ws.send_fragment(MessageKind::Text, b"th\xc3", false, &mut tx).unwrap();
-    let (mut receiver, mut sender) = ws.into_halves().unwrap();
+    let (mut receiver, mut sender) = ws.split().unwrap();
     let Ok(Some(Incoming::Data(end))) = receiver.receive_chunks_from(&mut rx) else { panic!() };
     assert_eq!((end.bytes(), end.is_first(), end.is_last()), (&b"\xa9"[..], false, true));
     assert_eq!(receiver.receive_from(&mut rx), Ok(None));
@@ -143,11 +143,11 @@ fn a_connection_can_be_taken_apart_in_the_middle_of_messages() {
 /// Contract 9: only an open connection is taken apart; any other is handed back as it is.
 #[test]
 fn a_connection_that_is_not_open_stays_whole() {
-    let ws = WebSocket::server(Config::default()).into_halves().unwrap_err();
+    let ws = WebSocket::server(Config::default()).split().unwrap_err();
     assert_eq!(ws.state(), State::Connecting);
-    let mut ws = WebSocket::established(Server, Config::default());
+    let mut ws = WebSocket::from_upgraded(Server, Config::default());
     ws.close(CloseCode::NORMAL, "", &mut WriteBuffer::new([0; 512])).unwrap();
-    assert_eq!(ws.into_halves().unwrap_err().state(), State::Closing);
+    assert_eq!(ws.split().unwrap_err().state(), State::Closing);
 }
 
 /// The reading half from a buffer: whole messages, the same as the machine.
@@ -181,7 +181,7 @@ fn a_receiver_alone_reads_from_a_buffer() {
 #[test]
 fn bytes_behind_an_upgrade_elsewhere_are_taken_in() {
     let behind = [masked(0x81, b"early"), masked(0x82, &[7; 300]), masked(0x89, b"p")].concat();
-    let mut ws = WebSocket::established(Server, Config::default());
+    let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let (mut rx, mut tx) = (ReadBuffer::new([0; 400]), WriteBuffer::new([0; 512]));
     assert_eq!(rx.extend(&behind), behind.len());
     assert_eq!(rx.unread(), behind);
@@ -206,7 +206,7 @@ fn bytes_behind_an_upgrade_elsewhere_are_taken_in() {
 fn a_vectored_send_survives_partial_writes() {
     let payload: Vec<u8> = (0..200).map(|i| i as u8).collect();
     for step in 1..=40 {
-        let mut ws = WebSocket::established(Server, Config::default());
+        let mut ws = WebSocket::from_upgraded(Server, Config::default());
         let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
         ws.send_text("before", &mut tx).unwrap();
         ws.send_binary_vectored(&payload, &mut tx).unwrap();
@@ -255,7 +255,7 @@ fn a_vectored_send_survives_partial_writes() {
 /// Contract 8: a client's payload is masked in the output, never where it lies.
 #[test]
 fn a_vectored_send_of_a_client_copies_and_masks() {
-    let mut ws = WebSocket::established(Client::new(sevens as Sevens), Config::default());
+    let mut ws = WebSocket::from_upgraded(Client::new(sevens as Sevens), Config::default());
     let mut tx = WriteBuffer::new([0; 512]);
     let payload = String::from("payload");
     ws.send_text_vectored(&payload, &mut tx).unwrap();
@@ -268,7 +268,7 @@ fn a_vectored_send_of_a_client_copies_and_masks() {
 /// Replies stand at frame boundaries of our own output, also while a message is sent in fragments.
 #[test]
 fn replies_stand_between_fragments() {
-    let mut ws = WebSocket::established(Server, Config::default());
+    let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
     ws.send_fragment(MessageKind::Text, b"a", false, &mut tx).unwrap();
     rx.extend(&masked(0x89, b"1"));
@@ -318,7 +318,7 @@ fn a_full_output_keeps_room_for_one_pong_and_one_close() {
         for sends_between in [false, true] {
             let mut bytes = vec![0; capacity];
             let mut tx = WriteBuffer::new(&mut bytes[..]);
-            let mut ws = WebSocket::established(Server, Config::default());
+            let mut ws = WebSocket::from_upgraded(Server, Config::default());
             let full = fill(&mut ws, &mut tx);
             assert!(capacity - full <= REPLY_ROOM + 1 && capacity - full >= REPLY_ROOM, "{full}");
             let sent = tx.bytes().to_vec();
@@ -346,7 +346,7 @@ fn a_pong_that_has_begun_to_leave_stays() {
     for step in [1, 2, 3, 50, 126, 127, 128, 254] {
         let mut bytes = [0; WRITE_BUFFER_MIN];
         let mut tx = WriteBuffer::new(&mut bytes[..]);
-        let mut ws = WebSocket::established(Server, Config::default());
+        let mut ws = WebSocket::from_upgraded(Server, Config::default());
         let mut sent = Vec::<u8>::new();
         for round in 0..100u8 {
             ping(&mut ws, &mut tx, &[round; 125]);
@@ -376,7 +376,7 @@ fn a_full_output_has_room_for_the_close_of_a_client() {
     for input in [plain(0x88, b"\x03\xe9"), plain(0xC1, b""), plain(0x88, b"")] {
         let mut bytes = [0; WRITE_BUFFER_MIN];
         let mut tx = WriteBuffer::new(&mut bytes[..]);
-        let mut ws = WebSocket::established(Client::new(sevens as Sevens), Config::default());
+        let mut ws = WebSocket::from_upgraded(Client::new(sevens as Sevens), Config::default());
         while ws.send_binary(b"x", &mut tx).is_ok() {}
         let full = tx.len();
         let mut rx = ReadBuffer::new([0; 512]);
@@ -399,7 +399,7 @@ fn what_a_send_needs_is_said_exactly() {
         let try_with = |capacity: usize| {
             let mut bytes = vec![0; capacity];
             let mut tx = WriteBuffer::new(&mut bytes[..]);
-            let mut ws = WebSocket::established(Client::new(sevens as Sevens), Config::default());
+            let mut ws = WebSocket::from_upgraded(Client::new(sevens as Sevens), Config::default());
             ws.send_binary(&payload, &mut tx)
         };
         let Err(Error::BufferTooSmall { needed }) = try_with(0) else { panic!() };
@@ -420,7 +420,7 @@ fn a_driver_can_be_dropped_between_any_two_calls() {
         close(1000, "bye"),
     ]
     .concat();
-    let mut ws = WebSocket::established(Server, Config::default());
+    let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 1024]));
     let (mut given, mut sent, mut events) = (0, Vec::<u8>::new(), Vec::new());
     for turn in 0usize.. {
@@ -465,7 +465,7 @@ fn a_driver_can_be_dropped_between_any_two_calls() {
 #[test]
 fn one_pair_of_buffers_serves_many_connections() {
     let mut connections: Vec<_> =
-        (0..100).map(|_| WebSocket::established(Server, Config::default())).collect();
+        (0..100).map(|_| WebSocket::from_upgraded(Server, Config::default())).collect();
     let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
     for round in 0..3 {
         for ws in &mut connections {
@@ -480,7 +480,7 @@ fn one_pair_of_buffers_serves_many_connections() {
 /// Whole messages and chunks can be asked for by turns; a message stays what it was begun as.
 #[test]
 fn a_message_stays_what_it_was_begun_as() {
-    let mut ws = WebSocket::established(Server, Config::default());
+    let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
     rx.extend(&masked(0x01, b"one"));
     let Some(Event::Chunk(chunk)) = ws.receive_chunks(&mut rx, &mut tx) else { panic!() };
@@ -530,7 +530,7 @@ fn the_plain_loop_has_room_for_every_echo() {
                     }
                 }
             }
-            let mut ws = WebSocket::established(Server, Config::default());
+            let mut ws = WebSocket::from_upgraded(Server, Config::default());
             let (mut rx_bytes, mut tx_bytes) = (vec![0; size], vec![0; size + 10 + REPLY_ROOM]);
             let mut rx = ReadBuffer::new(&mut rx_bytes[..]);
             let mut tx = WriteBuffer::new(&mut tx_bytes[..]);
@@ -564,7 +564,7 @@ fn the_plain_loop_has_room_for_every_echo() {
 #[test]
 fn a_message_ends_as_it_was_begun_even_if_only_its_header_had_come() {
     let frame = masked(0x82, &[9; 5000]);
-    let mut ws = WebSocket::established(Server, Config::default());
+    let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 1024]));
     assert_eq!(rx.extend(&frame[..8]), 8);
     assert_eq!(ws.receive_chunks(&mut rx, &mut tx), None);
@@ -587,7 +587,7 @@ fn a_message_ends_as_it_was_begun_even_if_only_its_header_had_come() {
 #[test]
 fn a_smaller_buffer_lent_in_the_middle_of_a_message_ends_in_1009() {
     let frame = masked(0x82, &[9; 5000]);
-    let mut ws = WebSocket::established(Server, Config::default());
+    let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let mut tx = WriteBuffer::new([0; 1024]);
     let mut large = ReadBuffer::new([0; 8192]);
     large.extend(&frame[..8]);
@@ -604,7 +604,7 @@ fn a_smaller_buffer_lent_in_the_middle_of_a_message_ends_in_1009() {
 /// Replies stand at frame boundaries, also when the payload given to `slices` is not the one announced.
 #[test]
 fn nothing_takes_the_place_of_a_wrong_payload() {
-    let mut ws = WebSocket::established(Server, Config::default());
+    let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 1024]));
     ws.send_binary_vectored(&[5; 100], &mut tx).unwrap();
     rx.extend(&masked(0x89, b"x"));
@@ -653,7 +653,7 @@ fn the_largest_limits_are_none() {
     let limits = [u64::MAX, u64::MAX - 1, 1 << 63, (1 << 63) - 1];
     let runs = limits.into_iter().flat_map(|limit| [(limit, 0x82, false), (limit, 0xC2, true)]);
     for (limit, first, rsv1) in runs {
-        let config = Config::default().max_frame_size(limit).max_message_size(limit);
+        let config = Config::default().with_max_frame_size(limit).with_max_message_size(limit);
         let mut receiver = Receiver::server(config);
         if rsv1 {
             receiver.allow_rsv1();

@@ -3,7 +3,7 @@
 mod common;
 use sockless::extensions;
 use sockless::handshake::{
-    HandshakeError, Headers, Request, Upgrade, Uri, accept_key, check_response, subprotocols,
+    ConnectRequest, HandshakeError, Headers, Key, Upgrade, Uri, accept_key, subprotocols,
 };
 use sockless::{Config, Event, ReadBuffer, WebSocket, WriteBuffer};
 use std::collections::BTreeMap;
@@ -53,11 +53,11 @@ fn accept_keys() {
 #[test]
 fn requests_from_any_source() {
     let judge = |pairs: &[Pair<'_>]| {
-        Upgrade::of_request("GET", pairs.iter().copied()).map(|upgrade| upgrade.is_some())
+        Upgrade::from_request("GET", pairs.iter().copied()).map(|upgrade| upgrade.is_some())
     };
-    let good = Upgrade::of_request("GET", REQUEST).unwrap().unwrap();
-    assert_eq!(good.accept(), ACCEPT);
-    assert_eq!(Upgrade::of_request("POST", REQUEST), Err(HandshakeError::Method));
+    let good = Upgrade::from_request("GET", REQUEST).unwrap().unwrap();
+    assert_eq!(good.key().unwrap().accept(), ACCEPT);
+    assert_eq!(Upgrade::from_request("POST", REQUEST), Err(HandshakeError::Method));
     assert_eq!(judge(&[]), Err(HandshakeError::Host));
     assert_eq!(judge(&without(&REQUEST, b"host")), Err(HandshakeError::Host));
     assert_eq!(judge(&[&REQUEST[..1], &REQUEST].concat()), Err(HandshakeError::Host));
@@ -68,9 +68,12 @@ fn requests_from_any_source() {
     assert_eq!(judge(&with(&REQUEST, b"CONNECTION", b"\tupgrade ")), Ok(true));
     assert_eq!(
         judge(&with(&REQUEST, b"Sec-WebSocket-Version", b"8")),
-        Err(HandshakeError::Version)
+        Err(HandshakeError::WebSocketVersion)
     );
-    assert_eq!(judge(&without(&REQUEST, b"sec-websocket-version")), Err(HandshakeError::Version));
+    assert_eq!(
+        judge(&without(&REQUEST, b"sec-websocket-version")),
+        Err(HandshakeError::WebSocketVersion)
+    );
     assert_eq!(judge(&with(&REQUEST, b"Sec-WebSocket-Key", b"short")), Err(HandshakeError::Key));
     assert_eq!(judge(&without(&REQUEST, b"sec-websocket-key")), Err(HandshakeError::Key));
     let protocol = &b"Sec-WebSocket-Protocol"[..];
@@ -81,19 +84,22 @@ fn requests_from_any_source() {
     // White space around a value is not part of it.
     let spaced = [b" \t", KEY, b"\t"].concat();
     let pairs = with(&REQUEST, b"Sec-WebSocket-Key", &spaced);
-    assert_eq!(Upgrade::of_request("GET", pairs).unwrap().unwrap().accept(), ACCEPT);
+    assert_eq!(Upgrade::from_request("GET", pairs).unwrap().unwrap().key(), good.key());
 
     // A map, as some libraries have it.
     let map: BTreeMap<&[u8], &[u8]> = REQUEST.into_iter().collect();
-    let upgrade = Upgrade::of_request("GET", map.iter().map(|(name, value)| (*name, *value)));
-    assert_eq!(upgrade, Ok(Some(good)));
+    let upgrade = Upgrade::from_request("GET", map.iter().map(|(name, value)| (*name, *value)));
+    assert_eq!(upgrade.unwrap().unwrap().key(), good.key());
 }
 
 /// Rules 16 and 17: the answer to a key that is the caller's.
 #[test]
 fn responses_from_any_source() {
-    let judge = |pairs: &[Pair<'_>], offered: &[&str]| {
-        check_response(KEY, pairs.iter().copied(), offered).map(|name| name.map(str::to_string))
+    let judge = |pairs: &[Pair<'_>], offered: &[&str]| -> Result<_, HandshakeError> {
+        let uri = Uri::parse("ws://a/").unwrap();
+        let request = ConnectRequest::new(&uri).with_subprotocols(offered);
+        let agreed = request.check_response(Some(&Key::parse(KEY).unwrap()), 101, pairs)?;
+        Ok(agreed.subprotocol().map(str::to_string))
     };
     assert_eq!(judge(&RESPONSE, &[]), Ok(None));
     assert_eq!(judge(&RESPONSE, &["chat"]), Ok(None));
@@ -103,7 +109,10 @@ fn responses_from_any_source() {
     assert_eq!(judge(&without(&RESPONSE, accept), &[]), Err(HandshakeError::Accept));
     let lower = ACCEPT.to_ascii_lowercase();
     assert_eq!(judge(&with(&RESPONSE, accept, &lower), &[]), Err(HandshakeError::Accept));
-    assert_eq!(check_response(b"other", RESPONSE, &[]), Err(HandshakeError::Accept));
+    let uri = Uri::parse("ws://a/").unwrap();
+    let judged =
+        ConnectRequest::new(&uri).check_response(Some(&Key::from_nonce(&[7; 16])), 101, RESPONSE);
+    assert_eq!(judged, Err(HandshakeError::Accept));
     let protocol = &b"sec-websocket-protocol"[..];
     let chosen = with(&RESPONSE, protocol, b" chat ");
     assert_eq!(judge(&chosen, &["superchat", "chat"]), Ok(Some("chat".to_string())));
@@ -160,14 +169,16 @@ fn an_address_goes_into_the_request() {
         let uri = Uri::parse(address).unwrap();
         let mut client = WebSocket::client(Config::default(), common::sevens as common::Sevens);
         let mut tx = WriteBuffer::new([0; 512]);
-        client.connect(&Request::new(&uri), &mut tx).unwrap();
+        client.connect(&ConnectRequest::new(&uri), &mut tx).unwrap();
         let expected = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\n");
         assert!(tx.bytes().starts_with(expected.as_bytes()), "{}", tx.bytes().escape_ascii());
         // And a server reads it there.
         let mut server = WebSocket::server(Config::default());
         let (mut rx, mut reply) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
         rx.extend(tx.bytes());
-        let Some(Event::Request(request)) = server.receive(&mut rx, &mut reply) else { panic!() };
+        let Some(Event::UpgradeRequest(request)) = server.receive(&mut rx, &mut reply) else {
+            panic!()
+        };
         assert_eq!(request.target(), target);
         assert_eq!(request.header("Host"), Some(host.as_bytes()));
     }
@@ -182,17 +193,21 @@ fn an_address_goes_into_the_request() {
 #[test]
 fn a_request_says_what_it_was_given() {
     let uri = Uri::parse("ws://a/").unwrap();
-    let request = Request::new(&uri)
-        .subprotocols(&["v2", "v1"])
-        .origin("https://example.com")
-        .headers(&[("Cookie", "a=b; c=d"), ("X-Empty", ""), ("Authorization", "Bearer \u{e9}")]);
+    let request = ConnectRequest::new(&uri)
+        .with_subprotocols(&["v2", "v1"])
+        .with_origin("https://example.com")
+        .with_headers(&[
+            ("Cookie", "a=b; c=d"),
+            ("X-Empty", ""),
+            ("Authorization", "Bearer \u{e9}"),
+        ]);
     let mut client = WebSocket::client(Config::default(), common::sevens as common::Sevens);
     let mut tx = WriteBuffer::new([0; 1024]);
     client.connect(&request, &mut tx).unwrap();
     let mut server = WebSocket::server(Config::default());
     let (mut rx, mut reply) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 512]));
     rx.extend(tx.bytes());
-    let Some(Event::Request(head)) = server.receive(&mut rx, &mut reply) else { panic!() };
+    let Some(Event::UpgradeRequest(head)) = server.receive(&mut rx, &mut reply) else { panic!() };
     assert_eq!(head.method(), "GET");
     assert_eq!(head.origin(), Some(&b"https://example.com"[..]));
     assert_eq!(head.subprotocols().collect::<Vec<_>>(), ["v2", "v1"]);
@@ -231,7 +246,7 @@ fn errors_say_what_was_wrong() {
         (HandshakeError::Host, 400),
         (HandshakeError::Upgrade, 400),
         (HandshakeError::Connection, 400),
-        (HandshakeError::Version, 426),
+        (HandshakeError::WebSocketVersion, 426),
         (HandshakeError::Key, 400),
         (HandshakeError::Subprotocol, 400),
         (HandshakeError::Extension, 400),

@@ -4,7 +4,7 @@ mod common;
 use common::allocator::{Counting, cost_of};
 use common::http::{Answer, REQUEST_HEADERS, head, replace, request};
 use common::*;
-use sockless::handshake::{Answer as Reply, Request, Response, Uri};
+use sockless::handshake::{Accept, ConnectRequest, HttpResponse as Reply, Uri};
 use sockless::{
     Config, Error, Event, Failure, Misuse, ReadBuffer, State, WRITE_BUFFER_MIN, WebSocket,
     WriteBuffer,
@@ -49,10 +49,12 @@ fn heads_without_end() {
         assert!(cost.bytes <= 4 * ((16 << 10) + step), "{cost:?}");
     }
     // With a size that lets them through their number is bounded.
-    let run =
-        handshake_with(Config::default().max_headers(128), &head("GET / HTTP/1.1", ["X: y"; 200]));
+    let run = handshake_with(
+        Config::default().with_max_headers(128),
+        &head("GET / HTTP/1.1", ["X: y"; 200]),
+    );
     assert_eq!(run.events, ["failed Handshake(TooManyHeaders)"]);
-    let config = Config::default().max_head_size(1 << 20);
+    let config = Config::default().with_max_head_size(1 << 20);
     let run = run_ws(WebSocket::server(config), &many, &[], 1 << 20, Take::Messages, true, accept);
     assert_eq!(run.events, ["failed Handshake(TooManyHeaders)"]);
     assert_eq!(Answer::whole(&run.output).status, 431);
@@ -116,25 +118,37 @@ fn header_values_of_the_caller_cannot_end_their_line() {
             let mut ws = WebSocket::server(Config::default());
             let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
             rx.extend(REQUEST);
-            let Some(Event::Request(request)) = ws.receive(&mut rx, &mut tx) else { panic!() };
-            let response = Response::new().headers(&headers);
+            let Some(Event::UpgradeRequest(request)) = ws.receive(&mut rx, &mut tx) else {
+                panic!()
+            };
+            let response = Accept::new().with_headers(&headers);
             assert_eq!(ws.accept(&request, response, &mut tx), invalid);
-            assert_eq!(ws.answer(Reply::new(200).headers(&headers), &mut tx), invalid);
+            assert_eq!(ws.respond(Reply::new(200).with_headers(&headers), &mut tx), invalid);
             assert!(tx.is_empty());
-            ws.accept(&request, Response::new(), &mut tx).unwrap();
+            ws.accept(&request, Accept::new(), &mut tx).unwrap();
 
             let mut ws = WebSocket::client(Config::default(), sevens as Sevens);
             tx.clear();
-            let with = Request::new(&uri).headers(&headers);
+            let with = ConnectRequest::new(&uri).with_headers(&headers);
             assert_eq!(ws.connect(&with, &mut tx), invalid);
             assert!(tx.is_empty());
         }
         let mut ws = WebSocket::client(Config::default(), sevens as Sevens);
         let mut tx = WriteBuffer::new([0; 512]);
-        assert_eq!(ws.connect(&Request::new(&uri).origin(bad), &mut tx), invalid);
-        assert_eq!(ws.connect(&Request::new(&uri).subprotocols(&["a", bad]), &mut tx), invalid);
-        assert_eq!(ws.connect(&Request::new(&uri).subprotocols(&["a", "a"]), &mut tx), invalid);
-        assert_eq!(ws.connect(&Request::new(&uri).subprotocols(&[""]), &mut tx), invalid);
+        assert_eq!(ws.connect(&ConnectRequest::new(&uri).with_origin(bad), &mut tx), invalid);
+        let invalid = Err(Error::Misuse(Misuse::InvalidSubprotocol));
+        assert_eq!(
+            ws.connect(&ConnectRequest::new(&uri).with_subprotocols(&["a", bad]), &mut tx),
+            invalid
+        );
+        assert_eq!(
+            ws.connect(&ConnectRequest::new(&uri).with_subprotocols(&["a", "a"]), &mut tx),
+            invalid
+        );
+        assert_eq!(
+            ws.connect(&ConnectRequest::new(&uri).with_subprotocols(&[""]), &mut tx),
+            invalid
+        );
         assert!(tx.is_empty());
         for address in [format!("ws://a/{bad}"), format!("ws://a?{bad}"), format!("ws://{bad}/")] {
             assert!(Uri::parse(&address).is_err(), "{address:?}");
@@ -145,10 +159,11 @@ fn header_values_of_the_caller_cannot_end_their_line() {
 /// What the handshake itself says cannot be said again.
 #[test]
 fn headers_of_the_handshake_cannot_be_doubled() {
-    let invalid = Err(Error::Misuse(Misuse::InvalidHeader));
+    let reserved = Err(Error::Misuse(Misuse::ReservedHeader));
     let uri = Uri::parse("ws://a/").unwrap();
     for name in [
         "Host",
+        "Origin",
         "Connection",
         "upgrade",
         "Sec-WebSocket-Key",
@@ -162,13 +177,17 @@ fn headers_of_the_handshake_cannot_be_doubled() {
         let headers = [(name, "x")];
         let mut tx = WriteBuffer::new([0; 512]);
         let mut ws = WebSocket::client(Config::default(), sevens as Sevens);
-        assert_eq!(ws.connect(&Request::new(&uri).headers(&headers), &mut tx), invalid, "{name}");
+        assert_eq!(
+            ws.connect(&ConnectRequest::new(&uri).with_headers(&headers), &mut tx),
+            reserved,
+            "{name}"
+        );
         let mut ws = WebSocket::server(Config::default());
         let mut rx = ReadBuffer::new([0; 512]);
         rx.extend(REQUEST);
-        let Some(Event::Request(request)) = ws.receive(&mut rx, &mut tx) else { panic!() };
-        let accepted = ws.accept(&request, Response::new().headers(&headers), &mut tx);
-        assert_eq!(accepted, invalid, "{name}");
+        let Some(Event::UpgradeRequest(request)) = ws.receive(&mut rx, &mut tx) else { panic!() };
+        let accepted = ws.accept(&request, Accept::new().with_headers(&headers), &mut tx);
+        assert_eq!(accepted, reserved, "{name}");
         assert!(tx.is_empty());
     }
 }
@@ -179,11 +198,11 @@ fn calls_in_the_wrong_order() {
     let no_handshake = Err(Error::Misuse(Misuse::NoHandshake));
     let mut ws = WebSocket::server(Config::default());
     let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
-    assert_eq!(ws.answer(Reply::new(200), &mut tx), no_handshake, "answer before a request");
+    assert_eq!(ws.respond(Reply::new(200), &mut tx), no_handshake, "answer before a request");
     rx.extend(REQUEST);
-    let Some(Event::Request(request)) = ws.receive(&mut rx, &mut tx) else { panic!() };
+    let Some(Event::UpgradeRequest(request)) = ws.receive(&mut rx, &mut tx) else { panic!() };
     let mut other = WebSocket::server(Config::default());
-    assert_eq!(other.accept(&request, Response::new(), &mut tx), no_handshake, "accept before it");
+    assert_eq!(other.accept(&request, Accept::new(), &mut tx), no_handshake, "accept before it");
     assert_eq!(
         ws.send_text("x", &mut tx),
         Err(Error::Misuse(Misuse::NotOpen)),
@@ -191,21 +210,21 @@ fn calls_in_the_wrong_order() {
     );
     for status in [0, 99, 100, 101, 199, 600, 65535] {
         let invalid = Err(Error::Misuse(Misuse::InvalidStatus));
-        assert_eq!(ws.answer(Reply::new(status), &mut tx), invalid);
+        assert_eq!(ws.respond(Reply::new(status), &mut tx), invalid);
     }
     assert!(tx.is_empty());
-    ws.accept(&request, Response::new(), &mut tx).unwrap();
+    ws.accept(&request, Accept::new(), &mut tx).unwrap();
     assert_eq!(tx.bytes(), ACCEPTED);
-    assert_eq!(ws.accept(&request, Response::new(), &mut tx), no_handshake, "accept twice");
-    assert_eq!(ws.answer(Reply::new(200), &mut tx), no_handshake, "answer after accept");
+    assert_eq!(ws.accept(&request, Accept::new(), &mut tx), no_handshake, "accept twice");
+    assert_eq!(ws.respond(Reply::new(200), &mut tx), no_handshake, "answer after accept");
     assert_eq!(tx.bytes(), ACCEPTED);
     assert_eq!(ws.state(), State::Open);
     // A page cannot be accepted as a WebSocket.
     let mut ws = WebSocket::server(Config::default());
     rx.extend(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    let Some(Event::Http(page)) = ws.receive(&mut rx, &mut tx) else { panic!() };
-    assert_eq!(ws.accept(&page, Response::new(), &mut tx), no_handshake);
-    ws.answer(Reply::new(200), &mut tx).unwrap();
+    let Some(Event::OtherRequest(page)) = ws.receive(&mut rx, &mut tx) else { panic!() };
+    assert_eq!(ws.accept(&page, Accept::new(), &mut tx), no_handshake);
+    ws.respond(Reply::new(200), &mut tx).unwrap();
 }
 
 /// Row "upgrade from a foreign Origin": it is in the request, and the check is one line.
@@ -213,11 +232,11 @@ fn calls_in_the_wrong_order() {
 fn an_upgrade_from_a_foreign_origin_can_be_refused() {
     let with = |origin: &[&str]| {
         let run = handshake_by(Config::default(), &request("Origin", origin), |ws, event, tx| {
-            let Event::Request(request) = event else { return };
+            let Event::UpgradeRequest(request) = event else { return };
             if request.origin().is_some_and(|from| from != b"https://example.com") {
-                ws.answer(Reply::new(403), tx).unwrap();
+                ws.respond(Reply::new(403), tx).unwrap();
             } else {
-                ws.accept(request, Response::new(), tx).unwrap();
+                ws.accept(request, Accept::new(), tx).unwrap();
             }
         });
         Answer::head(&run.output).status

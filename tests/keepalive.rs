@@ -10,13 +10,12 @@ const IDLE: Option<Action> = Some(Action::TimedOut(Timeout::Idle));
 const CLOSE: Option<Action> = Some(Action::TimedOut(Timeout::Close));
 const PING: Option<Action> = Some(Action::Ping);
 
-const TIMERS: Timers = Timers {
-    handshake_within: Some(10),
-    ping_after: Some(30),
-    pong_within: Some(7),
-    idle_within: None,
-    close_within: Some(5),
-};
+const TIMERS: Timers = Timers::OFF
+    .with_handshake_within(Some(10))
+    .with_ping_after(Some(30))
+    .with_pong_within(Some(7))
+    .with_idle_within(None)
+    .with_close_within(Some(5));
 
 fn open(timers: Timers, now: u64) -> Keepalive {
     let mut keepalive = Keepalive::new(timers, now);
@@ -75,7 +74,7 @@ fn a_late_loop_pings_before_it_gives_up() {
 
 #[test]
 fn without_a_limit_for_the_pong_pings_go_on_at_intervals() {
-    let mut keepalive = open(Timers { pong_within: None, ..TIMERS }, 0);
+    let mut keepalive = open(TIMERS.with_pong_within(None), 0);
     for now in [30, 60, 95, 125] {
         assert_eq!(keepalive.poll(now - 1), None, "{now}");
         assert_eq!(keepalive.poll(now), PING, "{now}");
@@ -88,7 +87,7 @@ fn without_a_limit_for_the_pong_pings_go_on_at_intervals() {
 
 #[test]
 fn with_a_long_limit_for_the_pong_one_ping_is_enough() {
-    let mut keepalive = open(Timers { pong_within: Some(100), ..TIMERS }, 0);
+    let mut keepalive = open(TIMERS.with_pong_within(Some(100)), 0);
     assert_eq!(keepalive.poll(30), PING);
     for now in 31..130 {
         assert_eq!(keepalive.poll(now), None, "{now}");
@@ -98,7 +97,7 @@ fn with_a_long_limit_for_the_pong_one_ping_is_enough() {
 
 #[test]
 fn an_idle_limit_works_alone_and_beside_pings() {
-    let mut alone = open(Timers { idle_within: Some(50), ..Timers::OFF }, 0);
+    let mut alone = open(Timers::OFF.with_idle_within(Some(50)), 0);
     alone.received(20);
     assert_eq!(alone.deadline(), Some(70));
     assert_eq!(alone.poll(69), None);
@@ -106,13 +105,13 @@ fn an_idle_limit_works_alone_and_beside_pings() {
     assert_eq!(alone.poll(70), None);
 
     // A Ping does not count as life, so silence goes on since the last byte.
-    let mut beside = open(Timers { idle_within: Some(35), pong_within: Some(20), ..TIMERS }, 0);
+    let mut beside = open(TIMERS.with_idle_within(Some(35)).with_pong_within(Some(20)), 0);
     assert_eq!(beside.poll(30), PING);
     assert_eq!(beside.deadline(), Some(35));
     assert_eq!(beside.poll(35), IDLE);
 
     // When both are due, there is nothing to be asked of the peer any more.
-    let mut late = open(Timers { idle_within: Some(35), ..TIMERS }, 0);
+    let mut late = open(TIMERS.with_idle_within(Some(35)), 0);
     assert_eq!(late.poll(40), IDLE);
     assert_eq!(late.poll(40), None);
 }
@@ -144,7 +143,7 @@ fn a_refused_handshake_closes_too() {
 
 #[test]
 fn a_silent_peer_may_be_sent_a_close_with_a_limit_of_its_own() {
-    let mut keepalive = open(Timers { idle_within: Some(9), ..TIMERS }, 0);
+    let mut keepalive = open(TIMERS.with_idle_within(Some(9)), 0);
     assert_eq!(keepalive.poll(9), IDLE);
     keepalive.received(9);
     keepalive.opened(9);
@@ -168,13 +167,12 @@ fn nothing_is_due_when_all_is_off() {
 
 #[test]
 fn a_timer_of_zero_is_one_tick_and_never_spins() {
-    let zero = Timers {
-        handshake_within: Some(0),
-        ping_after: Some(0),
-        pong_within: None,
-        idle_within: None,
-        close_within: Some(0),
-    };
+    let zero = Timers::OFF
+        .with_handshake_within(Some(0))
+        .with_ping_after(Some(0))
+        .with_pong_within(None)
+        .with_idle_within(None)
+        .with_close_within(Some(0));
     let mut keepalive = Keepalive::new(zero, 5);
     assert_eq!((keepalive.poll(5), keepalive.deadline()), (None, Some(6)));
     keepalive.opened(5);
@@ -185,9 +183,9 @@ fn a_timer_of_zero_is_one_tick_and_never_spins() {
     keepalive.closing(20);
     assert_eq!((keepalive.poll(20), keepalive.poll(21)), (None, CLOSE));
 
-    let mut keepalive = open(Timers { pong_within: Some(0), idle_within: None, ..zero }, 0);
+    let mut keepalive = open(zero.with_pong_within(Some(0)).with_idle_within(None), 0);
     assert_eq!((keepalive.poll(1), keepalive.poll(1), keepalive.poll(2)), (PING, None, PONG));
-    let mut keepalive = open(Timers { idle_within: Some(0), ..Timers::OFF }, 0);
+    let mut keepalive = open(Timers::OFF.with_idle_within(Some(0)), 0);
     assert_eq!((keepalive.poll(0), keepalive.poll(1)), (None, IDLE));
 }
 
@@ -229,10 +227,10 @@ fn oracle(timers: &Timers, history: &[(u64, Entry)], now: u64) -> Option<Action>
         return None;
     }
     if let Some(closing) = time_of(&|e| e == Entry::Told(Told::Closing)) {
-        return CLOSE.filter(|_| passed(closing, timers.close_within));
+        return CLOSE.filter(|_| passed(closing, timers.close_within()));
     }
     let Some(opened) = time_of(&|e| e == Entry::Told(Told::Opened)) else {
-        return HANDSHAKE.filter(|_| passed(0, timers.handshake_within));
+        return HANDSHAKE.filter(|_| passed(0, timers.handshake_within()));
     };
     if has(Timeout::Idle) || has(Timeout::Pong) {
         return None;
@@ -242,13 +240,13 @@ fn oracle(timers: &Timers, history: &[(u64, Entry)], now: u64) -> Option<Action>
     let heard = heard.map_or(opened, |(time, _)| opened.max(*time));
     // A Ping is asked for after the caller has told its news, so one of the same tick is newer.
     let pinged = history.iter().rev().find(|(t, e)| *e == Entry::Did(Action::Ping) && *t >= heard);
-    if passed(heard, timers.idle_within) {
+    if passed(heard, timers.idle_within()) {
         return IDLE;
     }
-    match (pinged, timers.pong_within) {
-        (Some((at, _)), Some(_)) => PONG.filter(|_| passed(*at, timers.pong_within)),
-        (Some((at, _)), None) => PING.filter(|_| passed(*at, timers.ping_after)),
-        (None, _) => PING.filter(|_| passed(heard, timers.ping_after)),
+    match (pinged, timers.pong_within()) {
+        (Some((at, _)), Some(_)) => PONG.filter(|_| passed(*at, timers.pong_within())),
+        (Some((at, _)), None) => PING.filter(|_| passed(*at, timers.ping_after())),
+        (None, _) => PING.filter(|_| passed(heard, timers.ping_after())),
     }
 }
 
@@ -307,13 +305,12 @@ fn every_history_of_six_ticks_agrees_with_the_oracle() {
             for pong_within in [None, Some(1), Some(2)] {
                 for idle_within in [None, Some(2), Some(4)] {
                     for close_within in [None, Some(2)] {
-                        let timers = Timers {
-                            handshake_within,
-                            ping_after,
-                            pong_within,
-                            idle_within,
-                            close_within,
-                        };
+                        let timers = Timers::OFF
+                            .with_handshake_within(handshake_within)
+                            .with_ping_after(ping_after)
+                            .with_pong_within(pong_within)
+                            .with_idle_within(idle_within)
+                            .with_close_within(close_within);
                         let keepalive = Keepalive::new(timers, 0);
                         histories += walk(&timers, &keepalive, &mut Vec::new(), 0, 5);
                     }
@@ -334,12 +331,13 @@ fn any_timer() -> impl Strategy<Value = Option<u64>> {
 
 fn timers(timer: impl Fn() -> BoxedStrategy<Option<u64>>) -> impl Strategy<Value = Timers> {
     (timer(), timer(), timer(), timer(), timer()).prop_map(
-        |(handshake_within, ping_after, pong_within, idle_within, close_within)| Timers {
-            handshake_within,
-            ping_after,
-            pong_within,
-            idle_within,
-            close_within,
+        |(handshake_within, ping_after, pong_within, idle_within, close_within)| {
+            Timers::OFF
+                .with_handshake_within(handshake_within)
+                .with_ping_after(ping_after)
+                .with_pong_within(pong_within)
+                .with_idle_within(idle_within)
+                .with_close_within(close_within)
         },
     )
 }

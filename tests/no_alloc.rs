@@ -4,7 +4,7 @@
 mod common;
 use common::allocator::{Counting, cost_of, without_allocator};
 use common::{KEY, Sevens, sevens};
-use sockless::handshake::{Answer, Request, Response, Uri};
+use sockless::handshake::{Accept, ConnectRequest, HttpResponse, Uri};
 use sockless::{
     Client, CloseCode, Config, Event, FrameHeader, MessageKind, OpCode, ReadBuffer, Server, State,
     WebSocket, WriteBuffer,
@@ -66,10 +66,10 @@ fn carry(tx: &mut Tx, rx: &mut Rx, step: usize, mut then: impl FnMut(&mut Rx)) {
 /// pings between, chunks, the closing handshake. Says what the server and the client have seen.
 fn whole_life(step: usize) -> (Seen, Seen) {
     let uri = Uri::parse("ws://example.com/chat?room=1").unwrap();
-    let request = Request::new(&uri)
-        .subprotocols(&["chat.v2", "chat.v1"])
-        .origin("http://example.com")
-        .headers(&[("Cookie", "id=1")]);
+    let request = ConnectRequest::new(&uri)
+        .with_subprotocols(&["chat.v2", "chat.v1"])
+        .with_origin("http://example.com")
+        .with_headers(&[("Cookie", "id=1")]);
     let mut client = WebSocket::client(Config::default(), sevens as Sevens);
     let mut server = WebSocket::server(Config::default());
     let (mut client_rx, mut server_rx) = (Rx::new([0; 2048]), Rx::new([0; 2048]));
@@ -79,17 +79,18 @@ fn whole_life(step: usize) -> (Seen, Seen) {
     client.connect(&request, &mut client_tx).unwrap();
     carry(&mut client_tx, &mut server_rx, step, |rx| {
         while let Some(event) = server.receive(rx, &mut server_tx) {
-            let Event::Request(request) = event else { panic!() };
+            let Event::UpgradeRequest(request) = event else { panic!() };
             assert_eq!(request.origin(), Some(&b"http://example.com"[..]));
             let chosen = request.subprotocols().last().unwrap();
-            let response = Response::new().subprotocol(chosen).headers(&[("Set-Cookie", "id=2")]);
+            let response =
+                Accept::new().with_subprotocol(chosen).with_headers(&[("Set-Cookie", "id=2")]);
             server.accept(&request, response, &mut server_tx).unwrap();
         }
     });
     carry(&mut server_tx, &mut client_rx, step, |rx| {
         while let Some(event) = client.receive(rx, &mut client_tx) {
-            let Event::Response(response) = event else { panic!() };
-            assert_eq!(client.establish(&response, &["chat.v2", "chat.v1"]), Ok(Some("chat.v1")));
+            let Event::UpgradeResponse(response) = event else { panic!() };
+            assert_eq!(client.confirm(&response, &["chat.v2", "chat.v1"]), Ok(Some("chat.v1")));
         }
     });
     assert_eq!((client.state(), server.state()), (State::Open, State::Open));
@@ -205,9 +206,12 @@ fn every_other_end() {
                 rx.extend(input);
                 rx.end_of_stream();
                 while let Some(event) = ws.receive(&mut rx, &mut tx) {
-                    if let (true, Event::Http(_) | Event::Request(_)) = (answered, event) {
-                        let answer = Answer::new(200).headers(&[("X", "y")]).body(b"page");
-                        ws.answer(answer, &mut tx).unwrap();
+                    if let (true, Event::OtherRequest(_) | Event::UpgradeRequest(_)) =
+                        (answered, event)
+                    {
+                        let answer =
+                            HttpResponse::new(200).with_headers(&[("X", "y")]).with_body(b"page");
+                        ws.respond(answer, &mut tx).unwrap();
                     }
                 }
                 assert!(ws.is_done());
@@ -221,7 +225,7 @@ fn every_other_end() {
             (0x8, b"\x03\xed"),
             (0x8, b"\x03\xe8\xff"),
         ] {
-            let mut ws = WebSocket::established(Server, Config::default());
+            let mut ws = WebSocket::from_upgraded(Server, Config::default());
             let (mut rx, mut tx) = (Rx::new([0; 2048]), Tx::new([0; 4096]));
             let mut bytes = [0; 64];
             let len = frame(first, payload, &mut bytes);
@@ -229,7 +233,7 @@ fn every_other_end() {
             assert!(matches!(ws.receive(&mut rx, &mut tx), Some(Event::Failed(_))));
             assert!(ws.is_done() && !tx.is_empty());
         }
-        let mut ws = WebSocket::established(Client::new(sevens as Sevens), Config::default());
+        let mut ws = WebSocket::from_upgraded(Client::new(sevens as Sevens), Config::default());
         let (mut rx, mut tx) = (Rx::new([0; 2048]), Tx::new([0; 4096]));
         rx.end_of_stream();
         assert!(matches!(ws.receive(&mut rx, &mut tx), Some(Event::Close(_))));

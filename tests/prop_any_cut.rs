@@ -9,7 +9,7 @@ use model::stream::{Piece, encode};
 use model::{Sevens, sevens};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use sockless::handshake::{Request, Response, Uri};
+use sockless::handshake::{Accept, ConnectRequest, Uri};
 use sockless::{Event, WebSocket, WriteBuffer};
 
 fn bytes(max: usize) -> impl Strategy<Value = Vec<u8>> {
@@ -70,22 +70,22 @@ fn places(len: usize, cuts: &[u16]) -> Vec<usize> {
 /// A server or client machine on its handshake, with what its caller would do.
 fn shake(server: bool, rules: Rules, input: &[u8], cuts: Vec<usize>, rx: usize) -> Run {
     let setup = Setup { rx, tx: 2048, take: Take::Messages, eof: true };
-    let config = rules.config().max_head_size(700).max_headers(20);
+    let config = rules.config().with_max_head_size(700).with_max_headers(20);
     let Counted { run, .. } = if server {
         drive(WebSocket::server(config), input, cuts, setup, |ws, event, tx| {
-            if let Event::Request(request) = event {
-                ws.accept(request, Response::new(), tx).unwrap();
+            if let Event::UpgradeRequest(request) = event {
+                ws.accept(request, Accept::new(), tx).unwrap();
             }
         })
     } else {
         let mut ws = WebSocket::client(config, sevens as Sevens);
         let mut tx = WriteBuffer::new([0; 1024]);
         let uri = Uri::parse("ws://example.com").unwrap();
-        ws.connect(&Request::new(&uri).subprotocols(&["chat"]), &mut tx).unwrap();
+        ws.connect(&ConnectRequest::new(&uri).with_subprotocols(&["chat"]), &mut tx).unwrap();
         drive(ws, input, cuts, setup, |ws, event, _| {
-            if let Event::Response(response) = event {
+            if let Event::UpgradeResponse(response) = event {
                 // One that was edited has failed by this.
-                let _ = ws.establish(response, &["chat"]);
+                let _ = ws.confirm(response, &["chat"]);
             }
         })
     };

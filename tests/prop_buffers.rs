@@ -98,8 +98,8 @@ fn handshakes_in_every_size() {
             let setup = Setup { rx, tx, take: Take::Messages, eof: true };
             let ws = WebSocket::server(Config::default());
             let run = drive(ws, request, [], setup, |ws, event, tx| {
-                if let Event::Request(request) = event {
-                    let response = sockless::handshake::Response::new();
+                if let Event::UpgradeRequest(request) = event {
+                    let response = sockless::handshake::Accept::new();
                     let accepted = ws.accept(request, response, tx);
                     needs = accepted.err();
                     assert_eq!(needs.is_none(), ws.state() == State::Open);
@@ -136,11 +136,11 @@ fn a_send_says_what_it_needs() {
         for len in [0, 1, 100, 125, 126, 127, 130, 160, 300] {
             let send = |capacity: usize| {
                 let mut tx = WriteBuffer::new(vec![0; capacity].into_boxed_slice());
-                let mut server = WebSocket::established(Server, Config::default());
+                let mut server = WebSocket::from_upgraded(Server, Config::default());
                 let server = server.send_binary(&vec![0; len], &mut tx);
                 let mut tx = WriteBuffer::new(vec![0; capacity].into_boxed_slice());
                 let client = Client::new(sevens as Sevens);
-                let mut client = WebSocket::established(client, Config::default());
+                let mut client = WebSocket::from_upgraded(client, Config::default());
                 (server, client.send_binary(&vec![0; len], &mut tx))
             };
             let (server, client) = send(capacity);
@@ -163,7 +163,7 @@ fn a_send_says_what_it_needs() {
 fn a_read_buffer_takes_what_it_is_told() {
     let mut rx = ReadBuffer::new([0; 139]);
     let mut tx = WriteBuffer::new([0; 270]);
-    let mut ws = WebSocket::established(Server, Config::default());
+    let mut ws = WebSocket::from_upgraded(Server, Config::default());
     rx.space()[..8].copy_from_slice(&frame(0x89, b"hi", true));
     rx.filled(8);
     assert_eq!(rx.unread(), frame(0x89, b"hi", true));
@@ -192,7 +192,7 @@ fn a_read_buffer_takes_what_it_is_told() {
 fn growing_buffers_grow_as_bytes_arrive() {
     let mut rx = ReadBuffer::growing(100_000);
     let mut tx = WriteBuffer::growing(100_000);
-    let mut ws = WebSocket::established(Server, Config::default());
+    let mut ws = WebSocket::from_upgraded(Server, Config::default());
     assert_eq!((rx.capacity(), tx.capacity()), (100_000, 100_000));
     let mut message = Vec::new();
     model::stream::frame(&mut message, 0x82, &[7; 90_000], true);

@@ -126,14 +126,14 @@ proptest! {
         let fill = "v".repeat((size - bare).saturating_sub(5));
         let request = head(format!("X: {fill}\r\n"));
         let len = request.len() as u32;
-        let exact = Config::new().max_head_size(len);
+        let exact = Config::new().with_max_head_size(len);
         prop_assert_eq!(shake(exact, &request), "HTTP/1.1 403");
-        let short = Config::new().max_head_size(len - 1);
+        let short = Config::new().with_max_head_size(len - 1);
         prop_assert_eq!(shake(short, &request), "HTTP/1.1 431");
         let request = head("A: b\r\n".repeat(lines - 5));
-        let exact = Config::new().max_headers(lines as u16);
+        let exact = Config::new().with_max_headers(lines as u16);
         prop_assert_eq!(shake(exact, &request), "HTTP/1.1 403");
-        let short = Config::new().max_headers(lines as u16 - 1);
+        let short = Config::new().with_max_headers(lines as u16 - 1);
         prop_assert_eq!(shake(short, &request), "HTTP/1.1 431");
     }
 }
@@ -166,7 +166,7 @@ fn calls_are_as_many_as_events_and_pieces() {
 /// Work that grew with the square of the input would take days here; there is no clock to say so.
 #[test]
 fn large_inputs_byte_by_byte() {
-    let mut ws = WebSocket::server(Config::new().max_head_size(u32::MAX));
+    let mut ws = WebSocket::server(Config::new().with_max_head_size(u32::MAX));
     let mut rx = ReadBuffer::growing(64 << 20);
     let mut tx = WriteBuffer::growing(1 << 16);
     let mut feed = |bytes: &[u8]| {
@@ -176,8 +176,8 @@ fn large_inputs_byte_by_byte() {
             rx.filled(1);
             while let Some(event) = ws.receive(&mut rx, &mut tx) {
                 events += 1;
-                if let Event::Request(request) = event {
-                    ws.accept(&request, sockless::handshake::Response::new(), &mut tx).unwrap();
+                if let Event::UpgradeRequest(request) = event {
+                    ws.accept(&request, sockless::handshake::Accept::new(), &mut tx).unwrap();
                 }
             }
             tx.clear();
@@ -205,7 +205,7 @@ fn large_inputs_byte_by_byte() {
     }
     frame(&mut input, 0x80, b"z", true);
     assert_eq!(feed(&input), 1001);
-    let mut server = WebSocket::established(Server, Config::default());
+    let mut server = WebSocket::from_upgraded(Server, Config::default());
     // Output taken away byte by byte while more is put in.
     let mut tx = WriteBuffer::growing(8 << 20);
     for round in 0..1 << 20 {

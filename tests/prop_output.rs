@@ -47,7 +47,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-struct Peer<'a, R> {
+struct Peer<'a, R: Role> {
     ws: WebSocket<R>,
     rx: ReadBuffer<[u8; READ_BUFFER_MIN]>,
     tx: WriteBuffer<&'a mut [u8]>,
@@ -265,9 +265,9 @@ proptest! {
         let config = Config::default();
         if masks {
             let client = Client::new(sevens as Sevens);
-            play(WebSocket::established(client, config), true, capacity, &ops);
+            play(WebSocket::from_upgraded(client, config), true, capacity, &ops);
         } else {
-            play(WebSocket::established(Server, config), false, capacity, &ops);
+            play(WebSocket::from_upgraded(Server, config), false, capacity, &ops);
         }
     }
 }
@@ -284,13 +284,13 @@ fn a_refused_send_leaves_the_waiting_pong_replaceable() {
         Op::Ping(0),
         Op::PeerCloses(1000),
     ];
-    play(WebSocket::established(Server, Config::default()), false, WRITE_BUFFER_MIN, &ops);
+    play(WebSocket::from_upgraded(Server, Config::default()), false, WRITE_BUFFER_MIN, &ops);
 }
 
 /// A flood of pings that nobody drains: pongs queue up to 4096 bytes, and one more is the latest's.
 #[test]
 fn a_flood_of_pings_takes_constant_memory() {
-    let mut ws = WebSocket::established(Server, Config::default());
+    let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let mut rx = ReadBuffer::new([0; READ_BUFFER_MIN]);
     let mut tx = WriteBuffer::growing(1 << 20);
     // Answered in eight bytes each.

@@ -30,7 +30,7 @@ fn no_part_grows_unnoticed() {
 
     let sizes = [
         ("WebSocket<Server>", size_of::<WebSocket<Server>>(), 80, 96),
-        ("WebSocket<Client>", size_of::<WebSocket<Client<Entropy>>>(), 104, 120),
+        ("WebSocket<Client>", size_of::<WebSocket<Client<Entropy>>>(), 104, 128),
         ("Receiver", size_of::<Receiver>(), 56, 64),
         ("Sender<Server>", size_of::<Sender<Server>>(), 5, 16),
         ("Keepalive", size_of::<Keepalive>(), 64, 64),

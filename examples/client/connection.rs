@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
-use sockless::handshake::Uri;
+use sockless::handshake::{HandshakeError, Uri};
 use sockless::keepalive::{Action, Keepalive, Timeout, Timers};
 use sockless::{
     Client, CloseCode, Config, Error, Event, Failure, Growing, MessageKind, Misuse, OsEntropy,
@@ -24,13 +24,12 @@ const SOCKET: Token = Token(0);
 const INPUT: Token = Token(1);
 
 /// Milliseconds.
-const TIMERS: Timers = Timers {
-    handshake_within: Some(10_000),
-    ping_after: Some(30_000),
-    pong_within: Some(20_000),
-    idle_within: None,
-    close_within: Some(3_000),
-};
+const TIMERS: Timers = Timers::OFF
+    .with_handshake_within(Some(10_000))
+    .with_ping_after(Some(30_000))
+    .with_pong_within(Some(20_000))
+    .with_idle_within(None)
+    .with_close_within(Some(3_000));
 
 /// The largest message that is received.
 const MAX_MESSAGE: usize = 64 << 20;
@@ -75,8 +74,8 @@ pub fn run(socket: std::net::TcpStream, uri: &Uri<'_>, options: &Options) -> io:
         socket,
         ws: WebSocket::client(
             Config::default()
-                .max_message_size(MAX_MESSAGE as u64)
-                .max_frame_size(MAX_MESSAGE as u64),
+                .with_max_message_size(MAX_MESSAGE as u64)
+                .with_max_frame_size(MAX_MESSAGE as u64),
             OsEntropy,
         ),
         rx: ReadBuffer::growing(READ_LIMIT),
@@ -178,8 +177,8 @@ impl Connection<'_> {
         let we_closed = self.ws.state() == State::Closing;
         while let Some(event) = self.ws.receive(&mut self.rx, &mut self.tx) {
             match event {
-                Event::Response(response) => {
-                    match self.ws.establish(&response, &self.options.offered()) {
+                Event::UpgradeResponse(response) => {
+                    match self.ws.confirm(&response, &self.options.offered()) {
                         Ok(subprotocol) => {
                             self.keepalive.opened(millis(self.start));
                             self.output.opened(subprotocol)?;
@@ -187,14 +186,17 @@ impl Connection<'_> {
                                 self.output.compression(self.ws.deflate().is_some())?;
                             }
                         }
-                        Err(failure) => failed(failure, &mut self.exit),
+                        Err(_) => {
+                            let failure = Failure::Handshake(HandshakeError::Subprotocol);
+                            failed(failure, &mut self.exit);
+                        }
                     }
                 }
-                Event::Refused(response) => {
+                Event::Rejected(response) => {
                     self.exit.get_or_insert(Exit::Refused);
                     self.output.refused(&response)?;
                 }
-                Event::Body(bytes) => self.output.body(bytes)?,
+                Event::RejectionBody(bytes) => self.output.body(bytes)?,
                 Event::Text(text) => self.output.text(text)?,
                 Event::Binary(bytes) => self.output.bytes("binary", bytes)?,
                 Event::Ping(bytes) => self.output.bytes("ping", bytes)?,

@@ -2,7 +2,7 @@
 
 use lexopt::prelude::*;
 use sockless::deflate::DeflateConfig;
-use sockless::handshake::{Request, Uri};
+use sockless::handshake::{ConnectRequest, Uri};
 use sockless::{CloseCode, Config, MAX_REASON_LEN, OsEntropy, WebSocket, WriteBuffer};
 
 pub const USAGE: &str = "\
@@ -38,16 +38,21 @@ pub struct Options {
 
 impl Options {
     /// Hands out the request that these options ask for.
-    pub fn with_request<T>(&self, uri: &Uri<'_>, use_it: impl FnOnce(&Request<'_>) -> T) -> T {
+    pub fn with_request<T>(
+        &self,
+        uri: &Uri<'_>,
+        use_it: impl FnOnce(&ConnectRequest<'_>) -> T,
+    ) -> T {
         let subprotocols = self.offered();
         let headers: Vec<(&str, &str)> =
             self.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
-        let mut request = Request::new(uri).subprotocols(&subprotocols).headers(&headers);
+        let mut request =
+            ConnectRequest::new(uri).with_subprotocols(&subprotocols).with_headers(&headers);
         if let Some(origin) = &self.origin {
-            request = request.origin(origin);
+            request = request.with_origin(origin);
         }
         if self.compress {
-            request = request.deflate(DeflateConfig::DEFAULT);
+            request = request.with_deflate(DeflateConfig::DEFAULT);
         }
         use_it(&request)
     }

@@ -12,7 +12,7 @@ mod transport;
 mod tests;
 
 use embassy_futures::{block_on, join::join};
-use sockless::handshake::{Request, Response, Uri};
+use sockless::handshake::{Accept, ConnectRequest, Uri};
 use sockless::{CloseCode, Config, EntropyError, Error, Event, ReadBuffer, WebSocket, WriteBuffer};
 
 use crate::transport::Wire;
@@ -26,14 +26,14 @@ async fn device(wire: &Wire, log: &mut Vec<String>) -> Result<(), Error> {
         Ok(())
     };
     // A request of 16 header lines at most: the array for them lies on the stack while the head is parsed.
-    let mut ws = WebSocket::client(Config::new().max_headers(16), entropy);
+    let mut ws = WebSocket::client(Config::new().with_max_headers(16), entropy);
     let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
-    ws.connect(&Request::new(&uri), &mut tx)?;
+    ws.connect(&ConnectRequest::new(&uri), &mut tx)?;
     let end = &mut wire.end(0);
     let driven = asynchronous::drive(&mut ws, end, &mut rx, &mut tx, async |ws, event, tx| {
         log.push(format!("device:  {event:?}"));
         match event {
-            Event::Response(response) if ws.establish(&response, &[]).is_ok() => {
+            Event::UpgradeResponse(response) if ws.confirm(&response, &[]).is_ok() => {
                 ws.send_text("21.5 \u{b0}C", tx)?;
             }
             Event::Text("thanks") => ws.close(CloseCode::NORMAL, "", tx)?,
@@ -47,13 +47,13 @@ async fn device(wire: &Wire, log: &mut Vec<String>) -> Result<(), Error> {
 
 /// The gateway: accepts, thanks for every measurement.
 async fn gateway(wire: &Wire, log: &mut Vec<String>) {
-    let mut ws = WebSocket::server(Config::new().max_headers(16));
+    let mut ws = WebSocket::server(Config::new().with_max_headers(16));
     let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
     let end = &mut wire.end(1);
     let driven = asynchronous::drive(&mut ws, end, &mut rx, &mut tx, async |ws, event, tx| {
         log.push(format!("gateway: {event:?}"));
         match event {
-            Event::Request(request) => ws.accept(&request, Response::new(), tx),
+            Event::UpgradeRequest(request) => ws.accept(&request, Accept::new(), tx),
             Event::Text(_) => ws.send_text("thanks", tx),
             _ => Ok(()),
         }
@@ -73,7 +73,7 @@ fn main() -> Result<(), Error> {
         println!("{line}");
     }
     // The blocking driver, over what a peer sent.
-    let mut ws = WebSocket::established(sockless::Server, Config::new());
+    let mut ws = WebSocket::from_upgraded(sockless::Server, Config::new());
     let (mut rx, mut tx) = (ReadBuffer::new([0; 139]), WriteBuffer::new([0; 270]));
     let mut peer =
         transport::Script::new(b"\x89\x84\x00\x00\x00\x00ping\x88\x82\x00\x00\x00\x00\x03\xe8", 7);

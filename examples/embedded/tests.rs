@@ -1,7 +1,7 @@
 //! Both drivers, both roles, over reads and writes of every size.
 
 use embassy_futures::block_on;
-use sockless::handshake::{Request, Response, Uri};
+use sockless::handshake::{Accept, ConnectRequest, Uri};
 use sockless::{CloseCode, Config, Error, Event, ReadBuffer, Server, WebSocket, WriteBuffer};
 
 use crate::transport::Script;
@@ -21,7 +21,7 @@ fn echo<T: sockless::Storage>(
     tx: &mut WriteBuffer<T>,
 ) -> Result<(), Error> {
     match event {
-        Event::Request(request) => ws.accept(&request, Response::new(), tx),
+        Event::UpgradeRequest(request) => ws.accept(&request, Accept::new(), tx),
         Event::Text(text) => ws.send_text(text, tx),
         Event::Binary(bytes) => ws.send_binary(bytes, tx),
         _ => Ok(()),
@@ -72,7 +72,7 @@ fn a_client_over_pieces_of_every_size() {
             bytes.fill(0);
             Ok(())
         });
-        ws.connect(&Request::new(&uri), &mut tx).unwrap();
+        ws.connect(&ConnectRequest::new(&uri), &mut tx).unwrap();
         let mut closed = None;
         let Ok(()) = blocking::drive(&mut ws, &mut peer, &mut rx, &mut tx, |ws, event, tx| {
             match event {
@@ -91,7 +91,7 @@ fn a_client_over_pieces_of_every_size() {
 fn an_event_that_the_application_cannot_take_ends_with_1011() {
     let (mut rx, mut tx) = buffers();
     let mut peer = Script::new(TALK, TALK.len());
-    let mut ws = WebSocket::established(Server, Config::new());
+    let mut ws = WebSocket::from_upgraded(Server, Config::new());
     let Ok(()) = blocking::drive(&mut ws, &mut peer, &mut rx, &mut tx, |_, event, _| match event {
         Event::Text(_) => Err(Error::BufferTooSmall { needed: 1 }),
         _ => Ok(()),
@@ -103,7 +103,7 @@ fn an_event_that_the_application_cannot_take_ends_with_1011() {
 fn a_stream_that_ends_early_ends_the_driver() {
     let (mut rx, mut tx) = buffers();
     let mut peer = Script::new(&TALK[..15], 4);
-    let mut ws = WebSocket::established(Server, Config::new());
+    let mut ws = WebSocket::from_upgraded(Server, Config::new());
     let mut closed = None;
     let Ok(()) = blocking::drive(&mut ws, &mut peer, &mut rx, &mut tx, |_, event, _| {
         if let Event::Close(close) = event {

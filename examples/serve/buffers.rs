@@ -13,8 +13,9 @@ use sockless::{ReadBuffer, Storage, WriteBuffer};
 
 use crate::echo::{FRAGMENT, MAX_MESSAGE};
 
-/// The largest request head, and the largest message that is taken whole (chat and log-in).
-const READ: usize = 16 << 10;
+/// Size of the buffers for reading. It bounds a request head and a message that is received whole (chat and log-in). A
+/// message of [`FRAGMENT`] bytes fits with its header, so that it arrives in one read and is echoed without a copy.
+const READ: usize = FRAGMENT + (1 << 10);
 /// Past so many unsent bytes nothing more is begun for the client that is not reading.
 pub const HIGH_MARK: usize = 64 << 10;
 /// What one event can add to the output at most: a fragment of an echo and the rest behind it, or a page. What does

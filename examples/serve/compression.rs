@@ -14,13 +14,10 @@ use sockless::{Server, WebSocket};
 /// There is no limit on the ratio: 64 MiB of zeros may be echoed like any other message, and passes through in pieces
 /// of 16 KiB. What inflates further ends at the limit on messages, in 1009.
 pub fn config(takeover: bool) -> DeflateConfig {
-    DeflateConfig {
-        // A quarter of the memory that the default takes, for a few per cent more bytes.
-        send: Context { window_bits: WindowBits::new(12).unwrap_or_default(), takeover },
-        receive: Context { window_bits: WindowBits::MAX, takeover },
-        memory_level: 5,
-        ..DeflateConfig::DEFAULT
-    }
+    DeflateConfig::DEFAULT
+        .with_send(Context { window_bits: WindowBits::new(12).unwrap_or_default(), takeover })
+        .with_receive(Context { window_bits: WindowBits::MAX, takeover })
+        .with_memory_level(5)
 }
 
 /// Names longer than this are not remembered.
@@ -28,7 +25,7 @@ const MAX_NAME: usize = 64;
 
 /// What a connection's messages were on the wire. Headers of frames, at most 14 bytes each, are not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Totals {
+pub struct CompressionStats {
     pub compression: bool,
     pub received: Direction,
     pub sent: Direction,
@@ -42,15 +39,15 @@ pub struct Direction {
     pub wire: u64,
 }
 
-impl Totals {
+impl CompressionStats {
     /// Of a connection that has sent back each of the `echoed` bytes that it received.
-    pub fn of(ws: &WebSocket<Server>, echoed: u64) -> Totals {
+    pub fn of(ws: &WebSocket<Server>, echoed: u64) -> CompressionStats {
         // What was not compressed is as long on the wire as it is.
-        let direction = |compressed: deflate::Totals| Direction {
+        let direction = |compressed: deflate::CompressionStats| Direction {
             messages: echoed,
             wire: echoed.saturating_sub(compressed.messages) + compressed.wire,
         };
-        Totals {
+        CompressionStats {
             compression: ws.deflate().is_some(),
             received: direction(ws.inflated()),
             sent: direction(ws.deflated()),
@@ -64,13 +61,13 @@ impl Totals {
 /// connection under that, and can ask over HTTP what became of it.
 #[derive(Default)]
 pub struct Traffic {
-    named: BTreeMap<usize, (String, Totals)>,
+    named: BTreeMap<usize, (String, CompressionStats)>,
 }
 
 impl Traffic {
     pub fn join(&mut self, id: usize, name: &str) {
         if !name.is_empty() && name.len() <= MAX_NAME {
-            self.named.insert(id, (name.to_owned(), Totals::default()));
+            self.named.insert(id, (name.to_owned(), CompressionStats::default()));
         }
     }
 
@@ -78,14 +75,14 @@ impl Traffic {
         self.named.remove(&id);
     }
 
-    pub fn update(&mut self, id: usize, totals: impl FnOnce() -> Totals) {
+    pub fn update(&mut self, id: usize, totals: impl FnOnce() -> CompressionStats) {
         if let Some((_, known)) = self.named.get_mut(&id) {
             *known = totals();
         }
     }
 
     /// Of the newest connection with that name.
-    pub fn find(&self, name: &str) -> Option<&Totals> {
+    pub fn find(&self, name: &str) -> Option<&CompressionStats> {
         self.named.values().rev().find(|(known, _)| known == name).map(|(_, totals)| totals)
     }
 }
@@ -97,7 +94,7 @@ mod tests {
     #[test]
     fn totals_are_found_by_the_name_of_a_connection_that_is_there() {
         let mut traffic = Traffic::default();
-        let totals = Totals { compression: true, ..Totals::default() };
+        let totals = CompressionStats { compression: true, ..CompressionStats::default() };
         traffic.join(1, "one");
         traffic.join(2, "");
         traffic.join(3, &"x".repeat(MAX_NAME + 1));
@@ -106,7 +103,7 @@ mod tests {
         }
         assert_eq!(traffic.find("one"), Some(&totals));
         traffic.join(4, "one");
-        assert_eq!(traffic.find("one"), Some(&Totals::default()), "the newest");
+        assert_eq!(traffic.find("one"), Some(&CompressionStats::default()), "the newest");
         traffic.leave(4);
         traffic.leave(1);
         assert!(traffic.named.is_empty());

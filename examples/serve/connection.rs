@@ -11,23 +11,22 @@ use sockless::{CloseCode, Config, Error, Event, Failure, Server, State, WebSocke
 
 use crate::Shared;
 use crate::buffers::{HIGH_MARK, NEWS_MARK, Pool, Rx, Tx};
-use crate::compression::Totals;
+use crate::compression::CompressionStats;
 use crate::echo::{Echo, MAX_MESSAGE};
 use crate::routes;
 
 /// Milliseconds.
-const TIMERS: Timers = Timers {
-    handshake_within: Some(10_000),
-    ping_after: Some(30_000),
-    pong_within: Some(20_000),
-    idle_within: None,
-    close_within: Some(5_000),
-};
+const TIMERS: Timers = Timers::OFF
+    .with_handshake_within(Some(10_000))
+    .with_ping_after(Some(30_000))
+    .with_pong_within(Some(20_000))
+    .with_idle_within(None)
+    .with_close_within(Some(5_000));
 /// How long a client may leave what we send it unread, once its own message has come to an end or to a halt.
 const STALLED_MS: u64 = 20_000;
-/// How many reads a client may have in its turn, while others wait for theirs.
-const READS_PER_TURN: usize = 16;
-/// How much may be made of one read: 16 KiB can inflate to a thousand times that.
+/// How many reads of 65 KiB at most a client may have in its turn, while others wait for theirs.
+const READS_PER_TURN: usize = 4;
+/// How much may be made of one read: 65 KiB can inflate to a thousand times that.
 const INFLATED_PER_READ: usize = 256 << 10;
 
 /// What a connection is for, once its request has said so.
@@ -70,8 +69,8 @@ impl Connection {
             socket,
             ws: WebSocket::server(
                 Config::default()
-                    .max_message_size(MAX_MESSAGE as u64)
-                    .max_frame_size(MAX_MESSAGE as u64),
+                    .with_max_message_size(MAX_MESSAGE as u64)
+                    .with_max_frame_size(MAX_MESSAGE as u64),
             ),
             rx: None,
             tx: None,
@@ -96,7 +95,7 @@ impl Connection {
         let next = self.exchange(&mut rx, &mut tx, shared);
         self.ws.return_to(&mut shared.pool.deflate);
         if let Purpose::Echo(echo) = &self.purpose {
-            shared.traffic.update(self.id, || Totals::of(&self.ws, echo.bytes()));
+            shared.traffic.update(self.id, || CompressionStats::of(&self.ws, echo.bytes()));
         }
         shared.pool.put_rx(rx, &mut self.rx);
         shared.pool.put_tx(tx, &mut self.tx);
@@ -172,11 +171,11 @@ impl Connection {
 
     fn event(&mut self, event: Event, tx: &mut Tx, shared: &mut Shared) {
         let outcome = match event {
-            Event::Request(request) => {
+            Event::UpgradeRequest(request) => {
                 self.purpose = routes::upgrade(&request, &mut self.ws, tx, shared);
                 self.opened(&request, shared)
             }
-            Event::Http(request) => {
+            Event::OtherRequest(request) => {
                 routes::page(&request, &mut self.ws, tx, shared);
                 Ok(())
             }

@@ -1,7 +1,7 @@
 //! Sends messages back as they arrive: for a client that reads while it sends, one of 64 MiB passes through in pieces and
 //! is nowhere whole. Many clients read only when all is sent; for those the echo waits, see `connection.rs`.
 
-use sockless::deflate::Totals;
+use sockless::deflate::CompressionStats;
 use sockless::{Chunk, Error, Server, WebSocket};
 
 use crate::buffers::Tx;
@@ -19,7 +19,7 @@ pub struct Echo {
     /// The part of the message that arrived since the last fragment.
     pending: Vec<u8>,
     /// What was inflated before this message.
-    before: Totals,
+    before: CompressionStats,
     /// Whether a part of this message was sent.
     begun: bool,
     in_message: bool,
@@ -93,7 +93,7 @@ mod tests {
     fn echoed(len: usize, cut: usize) -> Vec<u8> {
         let mut pool = Pool::new(HELD_BY_ALL);
         let (mut rx, mut tx) = (pool.rx(&mut None), pool.tx(&mut None));
-        let mut ws = WebSocket::established(Server, Config::default());
+        let mut ws = WebSocket::from_upgraded(Server, Config::default());
         let mut echo = Echo::default();
         let mut input = vec![0x82, 0xff];
         input.extend((len as u64).to_be_bytes());

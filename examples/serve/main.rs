@@ -305,7 +305,7 @@ impl Loop {
     fn turn(&mut self, id: usize) {
         if let Some(connection) = self.connections.get_mut(&id) {
             let next = connection.turn(&mut self.shared);
-            self.conclude(id, next);
+            self.accept_response(id, next);
             self.deliver();
         }
     }
@@ -316,7 +316,7 @@ impl Loop {
         for id in ids {
             if let Some(connection) = self.connections.get_mut(&id) {
                 let next = connection.tick(&mut self.shared);
-                self.conclude(id, next);
+                self.accept_response(id, next);
             }
         }
         self.shared.logins.expire(self.shared.now, &mut self.shared.outbox);
@@ -332,13 +332,13 @@ impl Loop {
             for (id, message) in std::mem::take(&mut self.shared.outbox) {
                 if let Some(connection) = self.connections.get_mut(&id) {
                     let next = connection.send(&message, &mut self.shared);
-                    self.conclude(id, next);
+                    self.accept_response(id, next);
                 }
             }
         }
     }
 
-    fn conclude(&mut self, id: usize, next: Next) {
+    fn accept_response(&mut self, id: usize, next: Next) {
         match next {
             Next::Wait => {}
             Next::Again => self.again.push(id),

@@ -2,7 +2,7 @@
 //! but for a name, as text.
 
 use crate::chat::json;
-use crate::compression::Totals;
+use crate::compression::CompressionStats;
 
 pub struct Page {
     pub status: u16,
@@ -59,7 +59,7 @@ pub fn login(name: Option<&str>) -> Page {
 }
 
 /// What compression did for a connection, for the page that has it open.
-pub fn traffic(totals: &Totals) -> Page {
+pub fn traffic(totals: &CompressionStats) -> Page {
     Page { status: 200, media_type: "application/json", body: json(totals).to_string() }
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use sockless::handshake::{Answer, RequestHead, Response};
+use sockless::handshake::{Accept, HttpResponse, RequestHead};
 use sockless::{Server, WebSocket};
 
 use crate::Shared;
@@ -33,12 +33,12 @@ pub fn upgrade(
         return Purpose::Unknown;
     }
     let is_known = |offered: &&str| shared.subprotocols.iter().any(|known| known == offered);
-    let mut response = Response::new();
+    let mut response = Accept::new();
     if let Some(config) = shared.deflate {
-        response = response.deflate(config);
+        response = response.with_deflate(config);
     }
     if let Some(name) = request.subprotocols().find(is_known) {
-        response = response.subprotocol(name);
+        response = response.with_subprotocol(name);
     }
     match ws.accept(request, response, tx) {
         Ok(()) => purpose,
@@ -78,12 +78,13 @@ pub fn page(request: &RequestHead, ws: &mut WebSocket<Server>, tx: &mut Tx, shar
 fn answer(page: &Page, request: &RequestHead, ws: &mut WebSocket<Server>, tx: &mut Tx) {
     let mut headers = vec![("Content-Type", page.media_type)];
     headers.extend(pages::HEADERS);
-    let mut answer = Answer::new(page.status).headers(&headers).body(page.body.as_bytes());
+    let mut answer =
+        HttpResponse::new(page.status).with_headers(&headers).with_body(page.body.as_bytes());
     if request.method() == "HEAD" {
         answer = answer.head_only();
     }
     // The buffer has room for the largest page; if it had not, the machine would refuse the request.
-    let _ = ws.answer(answer, tx);
+    let _ = ws.respond(answer, tx);
 }
 
 fn path_and_query<'a>(request: &RequestHead<'a>) -> (&'a str, &'a str) {

@@ -3,7 +3,7 @@
 use arbitrary::Arbitrary;
 use flate2::{Decompress, FlushDecompress, Status};
 use sockless::deflate::{
-    Agreement, Context, DeflateConfig, Deflater, Flush, InflateError, InflateLimits, Inflater, Step,
+    DeflateParams, Context, DeflateConfig, Deflater, Flush, InflateError, InflateLimits, Inflater, Step,
 };
 use sockless::{
     Client, Config, EntropyError, Event, ReadBuffer, Role, Server, WebSocket, WriteBuffer,
@@ -25,27 +25,27 @@ pub struct Negotiation<'a> {
 /// No offer and no answer lifts a configuration, and our two ends understand each other.
 pub fn negotiation(negotiation: &Negotiation) {
     let Negotiation { server, client, lines } = negotiation;
-    let within = |agreement: Agreement, config: &DeflateConfig| {
-        [(agreement.send, config.send), (agreement.receive, config.receive)].iter().all(
+    let within = |agreement: DeflateParams, config: &DeflateConfig| {
+        [(agreement.send, config.send()), (agreement.receive, config.receive())].iter().all(
             |(have, most)| {
                 have.window_bits <= most.window_bits && (most.takeover || !have.takeover)
             },
         )
     };
-    if let Ok(Some(answer)) = server.choose(extensions::parse(lines.iter().copied())) {
+    if let Ok(Some(answer)) = server.negotiate(extensions::parse(lines.iter().copied())) {
         assert!(within(answer.agreement, server));
         let names = extensions::parse([answer.header.as_bytes()])
             .map(|extension| extension.unwrap().name());
         assert!(names.eq(["permessage-deflate"]));
     }
-    if let Ok(Some(agreement)) = client.conclude(extensions::parse(lines.iter().copied())) {
+    if let Ok(Some(agreement)) = client.accept_response(extensions::parse(lines.iter().copied())) {
         assert!(within(agreement, client));
     }
     let offer = client.offer();
     let answer =
-        server.choose(extensions::parse([offer.as_bytes()])).unwrap().expect("ours can be met");
+        server.negotiate(extensions::parse([offer.as_bytes()])).unwrap().expect("ours can be met");
     let theirs = answer.agreement;
-    let ours = client.conclude(extensions::parse([answer.header.as_bytes()])).unwrap().unwrap();
+    let ours = client.accept_response(extensions::parse([answer.header.as_bytes()])).unwrap().unwrap();
     assert!(within(ours, client) && within(theirs, server));
     assert!(ours.send.window_bits <= theirs.receive.window_bits);
     assert!(theirs.send.window_bits <= ours.receive.window_bits);
@@ -155,8 +155,8 @@ pub fn round_trip(trip: &Trip) {
             let (piece, behind) = rest.split_at((usize::from(trip.cut) * 16 + 1).min(rest.len()));
             let flush = match behind.is_empty() {
                 true => Flush::End,
-                false if piece.len() % 2 == 0 => Flush::Part,
-                false => Flush::No,
+                false if piece.len() % 2 == 0 => Flush::Sync,
+                false => Flush::None,
             };
             let progress = deflater.deflate(piece, &mut output, flush);
             assert!(progress.step != Step::OutputFull || progress.consumed + progress.produced > 0);
@@ -189,18 +189,18 @@ fn sevens(key: &mut [u8]) -> Result<(), EntropyError> {
 /// ratio (4), context takeover (8).
 pub fn connection(input: &[u8]) {
     let Some((&flags, input)) = input.split_first() else { return };
-    let config = Config::default().max_message_size(if flags & 2 == 0 { 1 << 20 } else { 200 });
+    let config = Config::default().with_max_message_size(if flags & 2 == 0 { 1 << 20 } else { 200 });
     let deflate =
-        DeflateConfig { max_ratio: (flags & 4 != 0).then_some(5), ..DeflateConfig::DEFAULT };
+        DeflateConfig::DEFAULT.with_max_ratio((flags & 4 != 0).then_some(5));
     let context = if flags & 8 == 0 { Context::PER_MESSAGE } else { Context::FULL };
-    let agreement = Agreement { send: context, receive: context };
+    let agreement = DeflateParams { send: context, receive: context };
     let run = |step: usize, chunks: bool, buffer: usize| {
         if flags & 1 == 0 {
             let client = Client::new(sevens as fn(&mut [u8]) -> Result<(), EntropyError>);
-            let ws = WebSocket::established(client, config).with_deflate(agreement, &deflate);
+            let ws = WebSocket::from_upgraded(client, config).with_deflate(agreement, &deflate);
             drive(ws, input, step, chunks, buffer)
         } else {
-            let ws = WebSocket::established(Server, config).with_deflate(agreement, &deflate);
+            let ws = WebSocket::from_upgraded(Server, config).with_deflate(agreement, &deflate);
             drive(ws, input, step, chunks, buffer)
         }
     };

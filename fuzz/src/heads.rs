@@ -1,6 +1,6 @@
 //! Request and response heads: any bytes, at any cut.
 
-use sockless::handshake::{Request, Response, Uri};
+use sockless::handshake::{Accept, ConnectRequest, Uri};
 use sockless::{Config, Event, State, WebSocket, WriteBuffer};
 
 use crate::model::drive::{Run, Setup, Take, drive};
@@ -10,7 +10,7 @@ use crate::model::{Sevens, sevens};
 const SETUP: Setup = Setup { rx: 4096, tx: 4096, take: Take::Messages, eof: true };
 
 fn config() -> Config {
-    Config::new().max_head_size(2048).max_headers(20)
+    Config::new().with_max_head_size(2048).with_max_headers(20)
 }
 
 /// The cuts to compare: none, every byte, and three places that the input itself names.
@@ -34,13 +34,13 @@ pub fn request(input: &[u8]) {
     let run = same_at_every_cut(input, |cuts| {
         let ws = WebSocket::server(config());
         drive(ws, input, cuts, SETUP, |ws, event, tx| {
-            if let Event::Request(request) = event {
+            if let Event::UpgradeRequest(request) = event {
                 assert_eq!(request.method(), "GET");
                 assert!(request.headers().count() <= 20);
                 assert!(request.subprotocols().all(|name| !name.is_empty()));
                 let first = request.subprotocols().next();
                 let response =
-                    first.map_or(Response::new(), |name| Response::new().subprotocol(name));
+                    first.map_or(Accept::new(), |name| Accept::new().with_subprotocol(name));
                 ws.accept(request, response, tx).expect("there is room");
             }
         })
@@ -73,11 +73,11 @@ pub fn response(input: &[u8]) {
         let mut ws = WebSocket::client(config(), sevens as Sevens);
         let mut tx = WriteBuffer::new([0; 1024]);
         let uri = Uri::parse("ws://example.com").expect("a good address");
-        ws.connect(&Request::new(&uri).subprotocols(&["chat"]), &mut tx).expect("there is room");
+        ws.connect(&ConnectRequest::new(&uri).with_subprotocols(&["chat"]), &mut tx).expect("there is room");
         drive(ws, input, cuts, SETUP, |ws, event, _| {
-            if let Event::Response(response) = event {
+            if let Event::UpgradeResponse(response) = event {
                 assert_eq!(response.status(), 101);
-                let chosen = ws.establish(response, &["chat"]);
+                let chosen = ws.confirm(response, &["chat"]);
                 assert_eq!(chosen.is_ok(), ws.state() == State::Open);
                 assert!(matches!(chosen, Ok(None | Some("chat")) | Err(_)));
             }

@@ -58,7 +58,7 @@ pub fn headers(method: &str, lines: &[&[u8]]) {
         })
         .collect();
     let names: Vec<&str> = subprotocols(headers.iter().copied()).collect();
-    if let Ok(Some(upgrade)) = Upgrade::of_request(method, headers.iter().copied()) {
+    if let Ok(Some(upgrade)) = Upgrade::from_request(method, headers.iter().copied()) {
         assert_eq!(method, "GET");
         let mut unique = names.clone();
         unique.sort_unstable();

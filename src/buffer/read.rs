@@ -10,6 +10,9 @@ use super::{Storage, move_down};
 /// control frame payload (125). It is enough for any message taken in chunks.
 pub const READ_BUFFER_MIN: usize = 139;
 
+/// A growable buffer grows up to this size once a read has filled its space.
+const READ_SIZE: usize = 64 << 10;
+
 /// Where received bytes are read into, and where messages are handed out from.
 ///
 /// Between two events it holds what of the input is incomplete, and nothing of the connection but
@@ -33,6 +36,10 @@ pub struct ReadBuffer<S> {
     /// ... what was received and not looked at in `unread..end`.
     unread: usize,
     end: usize,
+    /// Number of bytes at the end of the held message that are masked still.
+    masked: u32,
+    /// Whether the last read filled the space it was given: there may be more to read.
+    full: bool,
     /// Whether the end of the stream was not reached, or taken note of.
     open: bool,
     /// Where compressed messages are inflated to, and how much of one lies there.
@@ -55,6 +62,8 @@ impl<S: Storage> ReadBuffer<S> {
             held: 0,
             unread: 0,
             end: 0,
+            masked: 0,
+            full: false,
             open: true,
             #[cfg(feature = "deflate")]
             inflated: Growing::new(0),
@@ -96,8 +105,11 @@ impl<S: Storage> ReadBuffer<S> {
             self.pull(self.start, 0);
             self.start = 0;
         }
-        if self.end == len {
-            self.storage.grow(self.end.saturating_add(1));
+        // Many small reads cost more than memory does: a buffer that a read has filled grows before a
+        // message asks for it. The memory stays within twice what was in the buffer at once.
+        if self.end == len || self.full && len < READ_SIZE {
+            self.full = false;
+            self.storage.grow(len.saturating_add(1));
         }
     }
 
@@ -118,6 +130,7 @@ impl<S: Storage> ReadBuffer<S> {
         if room > 0 {
             self.end += n.min(room);
             self.open &= n > 0;
+            self.full = n >= room;
         }
     }
 
@@ -170,7 +183,7 @@ impl<S: Storage> ReadBuffer<S> {
             #[cfg(feature = "deflate")]
             self.inflated.release();
             self.storage.release();
-            (self.start, self.unread, self.end) = (0, 0, 0);
+            (self.start, self.unread, self.end, self.full) = (0, 0, 0, false);
         }
     }
 
@@ -202,6 +215,7 @@ impl<S: Storage> ReadBuffer<S> {
     /// Forgets all input, as a failed or finished connection does.
     pub(crate) fn discard(&mut self) {
         (self.start, self.held, self.unread, self.end, self.open) = (0, 0, 0, 0, true);
+        (self.masked, self.full) = (0, false);
         #[cfg(feature = "deflate")]
         {
             self.inflated_len = 0;
@@ -216,16 +230,44 @@ impl<S: Storage> ReadBuffer<S> {
         start..self.unread
     }
 
-    /// Takes bytes likewise and puts them behind the message that is being held.
+    /// Takes the next `len` bytes off the unread ones and appends them to the held message.
     #[inline]
-    pub(crate) fn hold(&mut self, skip: usize, len: usize) {
-        let piece = self.take(skip, len);
+    pub(crate) fn hold(&mut self, len: usize) {
+        let piece = self.take(0, len);
         if self.held == 0 {
             self.start = piece.start;
-        } else if len > 0 {
+        } else if len > 0 && piece.start > self.start + self.held {
             move_down(self.storage.as_mut(), piece, self.start + self.held);
         }
         self.held += len;
+    }
+
+    #[inline]
+    pub(crate) const fn unread_len(&self) -> usize {
+        self.end - self.unread
+    }
+
+    /// How many bytes at the end of the held message are masked still.
+    #[inline]
+    pub(crate) const fn masked(&self) -> usize {
+        self.masked as usize
+    }
+
+    #[inline]
+    pub(crate) const fn set_masked(&mut self, len: usize) {
+        self.masked = len as u32;
+    }
+
+    /// A part of the held message.
+    #[inline]
+    pub(crate) fn held_slice(&self, part: Range<usize>) -> &[u8] {
+        self.slice(self.start + part.start..self.start + part.end)
+    }
+
+    #[inline]
+    pub(crate) fn held_mut(&mut self, part: Range<usize>) -> &mut [u8] {
+        let part = self.start + part.start..self.start + part.end;
+        self.storage.as_mut().get_mut(part).unwrap_or_default()
     }
 
     /// The place of the message held, which is held no longer.

@@ -2,46 +2,34 @@
 
 use alloc::boxed::Box;
 
-use super::{Agreement, DeflateConfig, Deflation, Inflation, Pool};
+use super::deflation::Deflation;
+use super::inflation::Inflation;
+use super::negotiation::{DeflateConfig, DeflateParams};
+use super::pool::Pool;
+use super::totals::CompressionStats;
 use crate::buffer::{Storage, WriteBuffer};
 use crate::frame::MessageKind;
 use crate::role::Role;
 use crate::{Error, Receiver, Sender, WebSocket};
 
-/// How much went through one direction of a connection as compressed messages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Bytes of messages.
-    pub messages: u64,
-    /// Bytes of payload that they were on the wire.
-    pub wire: u64,
-}
-
-impl Totals {
-    pub(super) const fn add(&mut self, messages: usize, wire: usize) {
-        self.messages = self.messages.saturating_add(messages as u64);
-        self.wire = self.wire.saturating_add(wire as u64);
-    }
-}
-
 impl Receiver {
     /// Inflates compressed messages, as they were agreed. Only [`receive_from`](Self::receive_from) and
     /// [`receive_chunks_from`](Self::receive_chunks_from) do it: inflated bytes lie in the read buffer.
     #[must_use]
-    pub fn with_deflate(mut self, agreement: Agreement, config: &DeflateConfig) -> Receiver {
+    pub fn with_deflate(mut self, agreement: DeflateParams, config: &DeflateConfig) -> Receiver {
         self.begin_inflating(agreement, config);
         self
     }
 
-    pub(super) fn begin_inflating(&mut self, agreement: Agreement, config: &DeflateConfig) {
+    pub(super) fn begin_inflating(&mut self, agreement: DeflateParams, config: &DeflateConfig) {
         self.allow_rsv1();
         self.inflation = Some(Box::new(Inflation::new(agreement, config)));
     }
 
     /// How much was received as compressed messages.
     #[must_use]
-    pub fn inflated(&self) -> Totals {
-        self.inflation.as_ref().map_or(Totals::default(), |inflation| inflation.totals)
+    pub fn inflated(&self) -> CompressionStats {
+        self.inflation.as_ref().map_or(CompressionStats::default(), |inflation| inflation.totals)
     }
 
     /// Takes a decompressor from the pool, if one can be of use.
@@ -62,15 +50,15 @@ impl Receiver {
 impl<R: Role> Sender<R> {
     /// Compresses messages, as it was agreed.
     #[must_use]
-    pub fn with_deflate(mut self, agreement: Agreement, config: &DeflateConfig) -> Sender<R> {
+    pub fn with_deflate(mut self, agreement: DeflateParams, config: &DeflateConfig) -> Sender<R> {
         self.deflation = Some(Box::new(Deflation::agreed(agreement, config)));
         self
     }
 
     /// What was agreed on compression, if anything was.
     #[must_use]
-    pub fn deflate(&self) -> Option<Agreement> {
-        self.deflation.as_ref().and_then(|deflation| deflation.agreement)
+    pub fn deflate(&self) -> Option<DeflateParams> {
+        self.deflation.as_ref().map(|deflation| deflation.agreement)
     }
 
     /// Whether messages that begin from now on are compressed, where that was agreed and they are long enough. At
@@ -83,16 +71,14 @@ impl<R: Role> Sender<R> {
 
     /// How much was sent as compressed messages.
     #[must_use]
-    pub fn deflated(&self) -> Totals {
-        self.deflation.as_ref().map_or(Totals::default(), |deflation| deflation.totals)
+    pub fn deflated(&self) -> CompressionStats {
+        self.deflation.as_ref().map_or(CompressionStats::default(), |deflation| deflation.totals)
     }
 
     /// Takes a compressor from the pool, if one can be of use.
     pub fn borrow_from(&mut self, pool: &mut Pool) {
         if let Some(deflation) = &mut self.deflation {
-            if deflation.agreement.is_some() {
-                deflation.deflater.borrow_from(pool);
-            }
+            deflation.deflater.borrow_from(pool);
         }
     }
 
@@ -105,8 +91,8 @@ impl<R: Role> Sender<R> {
 }
 
 impl<R: Role> WebSocket<R> {
-    /// A connection on which compression was agreed elsewhere: by [`DeflateConfig::choose`] on the request of an
-    /// upgrade that an HTTP library does, or by [`DeflateConfig::conclude`] on its answer.
+    /// A connection on which compression was agreed elsewhere: by [`DeflateConfig::negotiate`] on the request of an
+    /// upgrade that an HTTP library does, or by [`DeflateConfig::accept_response`] on its answer.
     ///
     /// ```
     /// use sockless::deflate::DeflateConfig;
@@ -114,8 +100,8 @@ impl<R: Role> WebSocket<R> {
     ///
     /// let config = DeflateConfig::DEFAULT;
     /// let offers: [&[u8]; 1] = [b"permessage-deflate; client_max_window_bits"]; // Sec-WebSocket-Extensions
-    /// let mut ws = WebSocket::established(Server, Config::default());
-    /// if let Some(answer) = config.choose(extensions::parse(offers))? {
+    /// let mut ws = WebSocket::from_upgraded(Server, Config::default());
+    /// if let Some(answer) = config.negotiate(extensions::parse(offers))? {
     ///     assert_eq!(answer.header.as_str(), "permessage-deflate"); // to be sent with the answer
     ///     ws = ws.with_deflate(answer.agreement, &config);
     /// }
@@ -123,19 +109,23 @@ impl<R: Role> WebSocket<R> {
     /// # Ok::<(), extensions::ExtensionSyntaxError>(())
     /// ```
     #[must_use]
-    pub fn with_deflate(mut self, agreement: Agreement, config: &DeflateConfig) -> WebSocket<R> {
+    pub fn with_deflate(
+        mut self,
+        agreement: DeflateParams,
+        config: &DeflateConfig,
+    ) -> WebSocket<R> {
         self.begin_deflate(agreement, config);
         self
     }
 
-    pub(crate) fn begin_deflate(&mut self, agreement: Agreement, config: &DeflateConfig) {
+    pub(crate) fn begin_deflate(&mut self, agreement: DeflateParams, config: &DeflateConfig) {
         self.receiver.begin_inflating(agreement, config);
         self.sender.deflation = Some(Box::new(Deflation::agreed(agreement, config)));
     }
 
     /// What was agreed on compression, if anything was.
     #[must_use]
-    pub fn deflate(&self) -> Option<Agreement> {
+    pub fn deflate(&self) -> Option<DeflateParams> {
         self.sender.deflate()
     }
 
@@ -161,13 +151,13 @@ impl<R: Role> WebSocket<R> {
 
     /// How much was received as compressed messages.
     #[must_use]
-    pub fn inflated(&self) -> Totals {
+    pub fn inflated(&self) -> CompressionStats {
         self.receiver.inflated()
     }
 
     /// How much was sent as compressed messages.
     #[must_use]
-    pub fn deflated(&self) -> Totals {
+    pub fn deflated(&self) -> CompressionStats {
         self.sender.deflated()
     }
 

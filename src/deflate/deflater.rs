@@ -4,6 +4,7 @@ use core::fmt;
 
 use zlib_rs::{Deflate, DeflateFlush, Strategy};
 
+use super::pool::Parameters;
 use super::{Context, DeflateConfig, Flush, Pool, Progress, Step, WindowBits};
 
 /// What ends each flush, and is left out at the end of each message: the length of an empty stored block and its
@@ -13,14 +14,6 @@ const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 /// Where less room than this is left, the end of a message is written to a buffer of our own first. The engine asks
 /// for more than six bytes at the end of a flush, or it writes the empty block again and again.
 const STAGE: usize = 64;
-
-/// The parameters that the memory of a compressor is made for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Parameters {
-    window_bits: WindowBits,
-    level: u8,
-    memory_level: u8,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -100,7 +93,7 @@ impl Deflater {
             }
             self.phase = Phase::Compressing;
         }
-        if self.phase == Phase::Compressing && flush != Flush::No {
+        if self.phase == Phase::Compressing && flush != Flush::None {
             self.phase = Phase::Flushing;
         }
         progress.step = if self.phase == Phase::Compressing {

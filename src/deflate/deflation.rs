@@ -1,6 +1,6 @@
 //! The sending half's deflater, in front of a [`WriteBuffer`](crate::WriteBuffer).
 
-use super::{Agreement, DeflateConfig, Deflater, Flush, Step, Totals};
+use super::{CompressionStats, DeflateConfig, DeflateParams, Deflater, Flush, Step};
 use crate::Error;
 use crate::buffer::{Storage, WriteBuffer};
 use crate::frame::{FrameHeader, MessageKind, OpCode};
@@ -15,13 +15,12 @@ pub(crate) const LEAST_ROOM: usize = FrameHeader::MAX_LEN + 64;
 #[derive(Debug)]
 pub(crate) struct Deflation {
     pub(super) config: DeflateConfig,
-    /// What was agreed; while a client's offer is unanswered, nothing.
-    pub(super) agreement: Option<Agreement>,
+    pub(super) agreement: DeflateParams,
     pub(super) deflater: Deflater,
     /// Whether messages that begin now are compressed.
     pub(super) on: bool,
     message: Message,
-    pub(super) totals: Totals,
+    pub(super) totals: CompressionStats,
 }
 
 /// The message that was begun in fragments.
@@ -35,35 +34,21 @@ enum Message {
 }
 
 impl Deflation {
-    /// What a client offers.
-    pub(crate) fn offered(config: &DeflateConfig) -> Deflation {
+    pub(crate) fn agreed(agreement: DeflateParams, config: &DeflateConfig) -> Deflation {
         Deflation {
             config: *config,
-            agreement: None,
-            deflater: Deflater::new(config.send, config),
+            agreement,
+            deflater: Deflater::new(agreement.send, config),
             on: true,
             message: Message::None,
-            totals: Totals::default(),
+            totals: CompressionStats::default(),
         }
-    }
-
-    pub(crate) fn agreed(agreement: Agreement, config: &DeflateConfig) -> Deflation {
-        Deflation {
-            agreement: Some(agreement),
-            deflater: Deflater::new(agreement.send, config),
-            ..Deflation::offered(config)
-        }
-    }
-
-    #[cfg(feature = "handshake")]
-    pub(crate) const fn config(&self) -> DeflateConfig {
-        self.config
     }
 
     /// Whether a message of this length, that begins now, is to be compressed.
     #[inline]
     pub(crate) const fn compresses(&self, len: usize) -> bool {
-        self.agreement.is_some() && self.on && len >= self.config.threshold
+        self.on && len >= self.config.threshold
     }
 
     /// Whether a part of a message is compressed: what its first part was decides, and of a message that this is not
@@ -96,7 +81,7 @@ impl Deflation {
         tx: &mut WriteBuffer<S>,
     ) -> Result<(), Error> {
         let needed = self.needs(bytes.len(), R::MASKS);
-        let flush = if fin { Flush::End } else { Flush::Part };
+        let flush = if fin { Flush::End } else { Flush::Sync };
         let mut rest = bytes;
         if self.frame(kind, &mut rest, flush, needed, role, tx)? {
             return Ok(());
@@ -118,7 +103,7 @@ impl Deflation {
         tx: &mut WriteBuffer<S>,
     ) -> Result<bool, Error> {
         let room = self.needs(input.len(), R::MASKS).min(tx.available());
-        let flush = if fin { Flush::End } else { Flush::No };
+        let flush = if fin { Flush::End } else { Flush::None };
         self.frame(kind, input, flush, room, role, tx)
     }
 

@@ -1,6 +1,8 @@
 //! The receiving half's inflater, between a [`ReadBuffer`](crate::ReadBuffer)'s bytes and its memory for messages.
 
-use super::{Agreement, DeflateConfig, InflateError, InflateLimits, Inflater, Step, Totals};
+use super::{
+    CompressionStats, DeflateConfig, DeflateParams, InflateError, InflateLimits, Inflater, Step,
+};
 use crate::Violation;
 use crate::buffer::{ReadBuffer, Storage};
 
@@ -14,16 +16,16 @@ pub(crate) struct Inflation {
     pub(super) inflater: Inflater,
     /// A piece of payload lies in the buffer or in the inflater; whether it ends its message.
     piece: Option<bool>,
-    pub(super) totals: Totals,
+    pub(super) totals: CompressionStats,
 }
 
 impl Inflation {
-    pub(super) fn new(agreement: Agreement, config: &DeflateConfig) -> Inflation {
+    pub(super) fn new(agreement: DeflateParams, config: &DeflateConfig) -> Inflation {
         let limits = InflateLimits { message: u64::MAX, ratio: config.max_ratio };
         Inflation {
             inflater: Inflater::new(agreement.receive, limits),
             piece: None,
-            totals: Totals::default(),
+            totals: CompressionStats::default(),
         }
     }
 

@@ -1,12 +1,12 @@
 //! permessage-deflate (RFC 7692): negotiation, inflating and deflating, each usable alone.
 //!
-//! [`DeflateConfig`] says what this end is ready to do, and turns offers and answers into an [`Agreement`]. An
+//! [`DeflateConfig`] says what this end is ready to do, and turns offers and answers into an [`DeflateParams`]. An
 //! [`Inflater`] and a [`Deflater`] then carry one direction each, streaming between slices of the caller. The
 //! compression itself is zlib-rs's.
 //!
 //! # In a connection
 //!
-//! A server accepts with `handshake::Response::deflate`, a client asks with `handshake::Request::deflate`, and one whose
+//! A server accepts with `handshake::Accept::with_deflate`, a client asks with `handshake::ConnectRequest::with_deflate`, and one whose
 //! upgrade was done elsewhere tells [`WebSocket::with_deflate`] what was agreed. From then on messages are inflated before
 //! they are handed out, and compressed where they are at least [`threshold`](DeflateConfig::threshold) bytes long.
 //! [`WebSocket::deflate`] says what holds. The halves take the same agreement.
@@ -52,16 +52,21 @@ mod inflater;
 mod inflation;
 mod negotiation;
 mod pool;
+mod totals;
 
-pub use connection::Totals;
 pub use deflater::Deflater;
 pub(crate) use deflation::{Deflation, LEAST_ROOM};
 pub use inflater::{InflateError, InflateLimits, Inflater};
 pub(crate) use inflation::Inflation;
 pub use negotiation::{
-    Agreement, Answer, Context, DeflateConfig, HeaderValue, NAME, ResponseError, WindowBits,
+    Context, DeflateConfig, DeflateParams, HeaderValue, NAME, Negotiated, NegotiationError,
+    OfferShape, WindowBits,
 };
 pub use pool::Pool;
+pub use totals::CompressionStats;
+
+/// The compression that a handshake has agreed on, if any, and our configuration of it.
+pub type Compression = Option<(DeflateParams, DeflateConfig)>;
 
 /// What one call of [`Inflater::inflate`] or [`Deflater::deflate`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,9 +95,9 @@ pub enum Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flush {
     /// What there is; more of the message follows, and compresses better together with this.
-    No,
+    None,
     /// All that was given, so that the peer has it while more of the message follows.
-    Part,
+    Sync,
     /// All that was given, which is the end of the message.
     End,
 }

@@ -2,7 +2,7 @@
 //!
 //! Pure functions between a configuration and the elements of an extension list, for both roles and for any transport
 //! that carries header values. The configuration speaks of what *we* send and receive; the wire speaks of server and
-//! client. A server's [`DeflateConfig::answer`] and a client's [`DeflateConfig::conclude`] are where the two meet.
+//! client. A server's [`DeflateConfig::accept_offer`] and a client's [`DeflateConfig::accept_response`] are where the two meet.
 
 use core::fmt;
 
@@ -114,35 +114,21 @@ impl Default for Context {
 /// use sockless::deflate::{Context, DeflateConfig};
 ///
 /// // Memory only while a message is compressed or inflated; a bomb of more than 200:1 ends the connection.
-/// let config = DeflateConfig {
-///     send: Context::PER_MESSAGE,
-///     receive: Context::PER_MESSAGE,
-///     max_ratio: Some(200),
-///     ..DeflateConfig::default()
-/// };
+/// let config = DeflateConfig::default()
+///     .with_send(Context::PER_MESSAGE)
+///     .with_receive(Context::PER_MESSAGE)
+///     .with_max_ratio(Some(200));
 /// assert!(config.offer().as_str().starts_with("permessage-deflate; "));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct DeflateConfig {
-    /// The ceiling for what we compress.
-    pub send: Context,
-    /// The ceiling for what the peer compresses. Anything below [`Context::FULL`] is demanded of the peer: a client
-    /// asks for it and fails an answer without it, a server declines an offer that does not allow it.
-    pub receive: Context,
-    /// Effort of compression, 0 (none) to 9 (most); more than 9 means 9.
-    pub level: u8,
-    /// Memory for compression, 1 (least) to 9 (fastest); values outside mean the nearest.
-    pub memory_level: u8,
-    /// Messages shorter than this many bytes are sent as they are: below it, compression costs more than it saves.
-    /// A message sent in parts whose length is not known beforehand counts as long.
-    pub threshold: usize,
-    /// The largest ratio of inflated to received bytes that a message may have, against decompression bombs. The limit
-    /// on the length of messages holds beside it; DEFLATE itself cannot exceed about 1032. `None`: that limit alone.
-    ///
-    /// It is judged while inflating, for each 4 KiB of compressed input begun, so a message may inflate to 4 KiB times
-    /// this ratio whatever its own. [`Inflater`](super::Inflater) says how.
-    pub max_ratio: Option<u32>,
+    pub(super) send: Context,
+    pub(super) receive: Context,
+    pub(super) level: u8,
+    pub(super) memory_level: u8,
+    pub(super) threshold: usize,
+    pub(super) max_ratio: Option<u32>,
 }
 
 impl DeflateConfig {
@@ -156,10 +142,96 @@ impl DeflateConfig {
         max_ratio: None,
     };
 
+    /// Sets the ceiling for what we compress.
+    #[must_use]
+    pub const fn with_send(mut self, send: Context) -> Self {
+        self.send = send;
+        self
+    }
+
+    /// Sets the ceiling for what the peer compresses. A ceiling below [`Context::FULL`] is demanded of
+    /// the peer: a client asks for it and fails a response without it, a server declines an offer that
+    /// does not allow it.
+    #[must_use]
+    pub const fn with_receive(mut self, receive: Context) -> Self {
+        self.receive = receive;
+        self
+    }
+
+    /// Sets the effort of compression, from 0 (none) to 9 (most); more than 9 counts as 9.
+    #[must_use]
+    pub const fn with_level(mut self, level: u8) -> Self {
+        self.level = level;
+        self
+    }
+
+    /// Sets the memory for compression, from 1 (least) to 9 (fastest); other values count as the nearest.
+    #[must_use]
+    pub const fn with_memory_level(mut self, memory_level: u8) -> Self {
+        self.memory_level = memory_level;
+        self
+    }
+
+    /// Sets the length in bytes from which messages are compressed. Compressing shorter ones costs more
+    /// than it saves. A message sent in parts counts as long, because its length is not known.
+    #[must_use]
+    pub const fn with_threshold(mut self, threshold: usize) -> Self {
+        self.threshold = threshold;
+        self
+    }
+
+    /// Sets the largest ratio of inflated to received bytes of a message, against decompression bombs.
+    /// The limit on the length of messages holds beside it. DEFLATE itself cannot exceed about 1032.
+    /// With `None` there is no such limit.
+    ///
+    /// The ratio is judged while inflating, for each 4 KiB of compressed input begun, so a message may
+    /// always inflate to 4 KiB times this ratio; see [`Inflater`](super::Inflater).
+    #[must_use]
+    pub const fn with_max_ratio(mut self, max_ratio: Option<u32>) -> Self {
+        self.max_ratio = max_ratio;
+        self
+    }
+
+    /// Returns the ceiling for what we compress.
+    #[must_use]
+    pub const fn send(&self) -> Context {
+        self.send
+    }
+
+    /// Returns the ceiling for what the peer compresses.
+    #[must_use]
+    pub const fn receive(&self) -> Context {
+        self.receive
+    }
+
+    /// Returns the effort of compression.
+    #[must_use]
+    pub const fn level(&self) -> u8 {
+        self.level
+    }
+
+    /// Returns the memory level.
+    #[must_use]
+    pub const fn memory_level(&self) -> u8 {
+        self.memory_level
+    }
+
+    /// Returns the length in bytes from which messages are compressed.
+    #[must_use]
+    pub const fn threshold(&self) -> usize {
+        self.threshold
+    }
+
+    /// Returns the largest ratio of inflated to received bytes of a message.
+    #[must_use]
+    pub const fn max_ratio(&self) -> Option<u32> {
+        self.max_ratio
+    }
+
     /// The client's offer: the value of one `Sec-WebSocket-Extensions` line.
     ///
     /// It says that we heed `client_max_window_bits`, with our ceiling if there is one, and demands what
-    /// [`receive`](Self::receive) holds the server to.
+    /// [`with_receive`](Self::with_receive) holds the server to.
     #[must_use]
     pub fn offer(&self) -> HeaderValue {
         let mut value = HeaderValue::new();
@@ -180,13 +252,52 @@ impl DeflateConfig {
         value
     }
 
+    /// Returns the client's offer in another shape: the value of one `Sec-WebSocket-Extensions` line.
+    #[must_use]
+    pub fn shaped_offer(&self, shape: OfferShape) -> HeaderValue {
+        match shape {
+            OfferShape::Parameters => self.offer(),
+            OfferShape::Bare => HeaderValue::new(),
+            OfferShape::WithFallback => {
+                let mut value = self.offer();
+                value.push(", ");
+                value.push(NAME);
+                value
+            }
+        }
+    }
+
+    /// Judges the server's answer to an offer of this shape as [`accept_response`](Self::accept_response) does. A
+    /// bare offer demands nothing, so an answer to it may leave the peer a full context.
+    ///
+    /// # Errors
+    ///
+    /// Returns the [`NegotiationError`] of an answer that is malformed, or that no element of the offer
+    /// allows.
+    pub fn accept_shaped_response<'a, R>(
+        &self,
+        shape: OfferShape,
+        response: R,
+    ) -> Result<Option<DeflateParams>, NegotiationError>
+    where
+        R: IntoIterator<Item = Result<Extension<'a>, ExtensionSyntaxError>>,
+    {
+        self.conclude_by(response, |extension| match shape {
+            OfferShape::Parameters => self.judge(extension),
+            OfferShape::Bare => self.judge_bare(extension),
+            OfferShape::WithFallback => {
+                self.judge(extension).or_else(|_| self.judge_bare(extension))
+            }
+        })
+    }
+
     /// The server's choice: the first offer in the list that this configuration can meet, in the client's order of
     /// preference. `None` declines compression, and no header is sent.
     ///
     /// # Errors
     ///
     /// The list breaks the grammar, in or behind the chosen offer: the handshake fails (RFC 6455 section 9.1).
-    pub fn choose<'a, O>(&self, offers: O) -> Result<Option<Answer>, ExtensionSyntaxError>
+    pub fn negotiate<'a, O>(&self, offers: O) -> Result<Option<Negotiated>, ExtensionSyntaxError>
     where
         O: IntoIterator<Item = Result<Extension<'a>, ExtensionSyntaxError>>,
     {
@@ -194,7 +305,7 @@ impl DeflateConfig {
         for offer in offers {
             let offer = offer?;
             if answer.is_none() {
-                answer = self.answer(&offer);
+                answer = self.accept_offer(&offer);
             }
         }
         Ok(answer)
@@ -203,7 +314,7 @@ impl DeflateConfig {
     /// The server's answer to one offer, or `None` to decline it: another extension, a parameter that is unknown,
     /// repeated or invalid (RFC 7692 section 7), or a demand beyond the configuration.
     #[must_use]
-    pub fn answer(&self, offer: &Extension<'_>) -> Option<Answer> {
+    pub fn accept_offer(&self, offer: &Extension<'_>) -> Option<Negotiated> {
         let wire = Wire::parse(offer)?;
         let mut header = HeaderValue::new();
 
@@ -241,8 +352,8 @@ impl DeflateConfig {
             header.bits(CLIENT_MAX_WINDOW_BITS, receive_bits);
         }
 
-        Some(Answer {
-            agreement: Agreement {
+        Some(Negotiated {
+            agreement: DeflateParams {
                 send: Context { window_bits: send_bits, takeover: send_takeover },
                 receive: Context { window_bits: receive_bits, takeover: receive_takeover },
             },
@@ -257,49 +368,74 @@ impl DeflateConfig {
     /// # Errors
     ///
     /// The answer is malformed, or is none that this offer allows: the connection fails (RFC 7692 section 7.1).
-    pub fn conclude<'a, R>(&self, response: R) -> Result<Option<Agreement>, ResponseError>
+    pub fn accept_response<'a, R>(
+        &self,
+        response: R,
+    ) -> Result<Option<DeflateParams>, NegotiationError>
+    where
+        R: IntoIterator<Item = Result<Extension<'a>, ExtensionSyntaxError>>,
+    {
+        self.conclude_by(response, |extension| self.judge(extension))
+    }
+
+    fn conclude_by<'a, R>(
+        &self,
+        response: R,
+        judge: impl Fn(&Extension<'a>) -> Result<DeflateParams, NegotiationError>,
+    ) -> Result<Option<DeflateParams>, NegotiationError>
     where
         R: IntoIterator<Item = Result<Extension<'a>, ExtensionSyntaxError>>,
     {
         let mut agreement = None;
         for extension in response {
-            let extension = extension.map_err(|ExtensionSyntaxError| ResponseError::Syntax)?;
+            let extension = extension.map_err(|ExtensionSyntaxError| NegotiationError::Syntax)?;
             if extension.name() != NAME {
-                return Err(ResponseError::NotOffered);
+                return Err(NegotiationError::NotOffered);
             }
             if agreement.is_some() {
-                return Err(ResponseError::Repeated);
+                return Err(NegotiationError::Repeated);
             }
-            agreement = Some(self.judge(&extension)?);
+            agreement = Some(judge(&extension)?);
         }
         Ok(agreement)
     }
 
-    fn judge(&self, response: &Extension<'_>) -> Result<Agreement, ResponseError> {
-        let wire = Wire::parse(response).ok_or(ResponseError::Parameter)?;
+    /// Judges an answer to the name alone. RFC 7692 7.1.2.2: `client_max_window_bits` may be in the
+    /// answer only if it was in the offer.
+    fn judge_bare(&self, response: &Extension<'_>) -> Result<DeflateParams, NegotiationError> {
+        if response.parameters().any(|parameter| parameter.name() == CLIENT_MAX_WINDOW_BITS) {
+            return Err(NegotiationError::Parameter);
+        }
+        self.with_receive(Context::FULL).judge(response)
+    }
+
+    fn judge(&self, response: &Extension<'_>) -> Result<DeflateParams, NegotiationError> {
+        let wire = Wire::parse(response).ok_or(NegotiationError::Parameter)?;
 
         // Section 7.1.1.1: a server that accepts our demand repeats it. It may promise it unasked.
         if !self.receive.takeover && !wire.server_no_context_takeover {
-            return Err(ResponseError::NotMet);
+            return Err(NegotiationError::NotMet);
         }
         // Section 7.1.2.1: likewise, with a window no larger than asked.
         let receive_bits = match wire.server_max_window_bits {
             Bits::Absent => WindowBits::MAX,
-            Bits::NoValue => return Err(ResponseError::Parameter),
+            Bits::NoValue => return Err(NegotiationError::Parameter),
             Bits::Most(bits) => bits,
         };
         if receive_bits > self.receive.window_bits {
-            return Err(ResponseError::NotMet);
+            return Err(NegotiationError::NotMet);
         }
         // Section 7.1.2.2: our offer holds this parameter always, so the answer may; no larger than we said.
         let send_bits = match wire.client_max_window_bits {
             Bits::Absent => self.send.window_bits,
-            Bits::NoValue => return Err(ResponseError::Parameter),
-            Bits::Most(bits) if bits > self.send.window_bits => return Err(ResponseError::NotMet),
+            Bits::NoValue => return Err(NegotiationError::Parameter),
+            Bits::Most(bits) if bits > self.send.window_bits => {
+                return Err(NegotiationError::NotMet);
+            }
             Bits::Most(bits) => bits,
         };
 
-        Ok(Agreement {
+        Ok(DeflateParams {
             send: Context {
                 window_bits: send_bits,
                 takeover: self.send.takeover && !wire.client_no_context_takeover,
@@ -312,6 +448,21 @@ impl DeflateConfig {
     }
 }
 
+/// The shape of a client's offer (RFC 7692 section 7.1.3). Some servers refuse or drop offers with
+/// parameters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[non_exhaustive]
+pub enum OfferShape {
+    /// One element with the parameters that the configuration asks for.
+    #[default]
+    Parameters,
+    /// The name alone. The peer may use the largest window and keep its context.
+    Bare,
+    /// The element with parameters, then the name alone for a server that declines the first.
+    WithFallback,
+}
+
 impl Default for DeflateConfig {
     fn default() -> Self {
         Self::DEFAULT
@@ -321,7 +472,7 @@ impl Default for DeflateConfig {
 /// What was agreed, as seen from this end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
-pub struct Agreement {
+pub struct DeflateParams {
     /// How we compress.
     pub send: Context,
     /// How the peer compresses.
@@ -330,9 +481,9 @@ pub struct Agreement {
 
 /// The server's answer to an offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct Negotiated {
     /// What holds from now on.
-    pub agreement: Agreement,
+    pub agreement: DeflateParams,
     /// The value of the `Sec-WebSocket-Extensions` line that tells the client.
     pub header: HeaderValue,
 }
@@ -341,7 +492,7 @@ pub struct Answer {
 /// 1010 for [`NotMet`](Self::NotMet).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum ResponseError {
+pub enum NegotiationError {
     /// The list breaks the grammar of RFC 6455 section 9.1.
     Syntax,
     /// An extension that was not offered.
@@ -354,7 +505,7 @@ pub enum ResponseError {
     NotMet,
 }
 
-impl fmt::Display for ResponseError {
+impl fmt::Display for NegotiationError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Syntax => "malformed list of extensions (RFC 6455 section 9.1)",
@@ -366,7 +517,7 @@ impl fmt::Display for ResponseError {
     }
 }
 
-impl core::error::Error for ResponseError {}
+impl core::error::Error for NegotiationError {}
 
 /// A header value that was written here; at most [`HeaderValue::MAX_LEN`] bytes of ASCII.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -376,8 +527,11 @@ pub struct HeaderValue {
 }
 
 impl HeaderValue {
-    /// The longest value: the name and all four parameters, both windows with two digits.
+    /// The longest value: the name and all four parameters, both windows with two digits, and the
+    /// name again as a fallback.
     pub const MAX_LEN: usize = NAME.len()
+        + ", ".len()
+        + NAME.len()
         + "; ".len()
         + SERVER_NO_CONTEXT_TAKEOVER.len()
         + "; ".len()

@@ -4,7 +4,15 @@ use alloc::vec::Vec;
 
 use zlib_rs::{Deflate, Inflate};
 
-use super::deflater::Parameters;
+use super::negotiation::WindowBits;
+
+/// The parameters that the memory of a compressor is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Parameters {
+    pub(super) window_bits: WindowBits,
+    pub(super) level: u8,
+    pub(super) memory_level: u8,
+}
 
 /// Idle memory of connections that keep no context between messages (RFC 7692 section 7.1.1).
 ///
@@ -16,8 +24,8 @@ use super::deflater::Parameters;
 /// use sockless::deflate::{Context, DeflateConfig, Deflater, Flush, Pool, Step};
 ///
 /// let mut pool = Pool::new(2);
-/// let config = DeflateConfig { send: Context::PER_MESSAGE, ..DeflateConfig::default() };
-/// let mut connections = [0; 100].map(|_| Deflater::new(config.send, &config));
+/// let config = DeflateConfig::default().with_send(Context::PER_MESSAGE);
+/// let mut connections = [0; 100].map(|_| Deflater::new(config.send(), &config));
 /// for connection in &mut connections {
 ///     connection.borrow_from(&mut pool); // the first one finds it empty and allocates
 ///     let mut payload = [0; 64];

@@ -1,207 +1,229 @@
 //! The server's side of the opening handshake (RFC 6455 section 4.2).
 
-use super::head::{accept_later_versions, find_end, parse_request};
-use super::message::{Answer, Response, put};
-use super::{HandshakeError, Pending, RequestHead};
+use super::accept::Accept;
+use super::compression::Agreed;
+use super::error::HandshakeError;
+use super::head::RequestHead;
+use super::message::write_head;
+use super::response::HttpResponse;
+use super::syntax::HeadReader;
 use crate::buffer::{REPLY_ROOM, ReadBuffer, Storage, WriteBuffer};
-use crate::websocket::{Event, HeadLimits, Phase, WebSocket};
-use crate::{Config, Error, Failure, Misuse, Server};
+use crate::config::Config;
+use crate::error::{Error, Failure, Misuse};
 
-impl WebSocket<Server> {
-    /// A server's connection, from its first byte on.
-    ///
-    /// ```
-    /// use sockless::handshake::{Answer, Response};
-    /// use sockless::{Config, Event, ReadBuffer, WebSocket, WriteBuffer};
-    /// # struct Stream(&'static [u8]);
-    /// # impl Stream {
-    /// #     fn read(&mut self, space: &mut [u8]) -> Result<usize, sockless::Error> {
-    /// #         let n = space.len().min(self.0.len());
-    /// #         space[..n].copy_from_slice(&self.0[..n]);
-    /// #         self.0 = &self.0[n..];
-    /// #         Ok(n)
-    /// #     }
-    /// #     fn write_all(&mut self, bytes: &[u8]) -> Result<(), sockless::Error> {
-    /// #         Ok(())
-    /// #     }
-    /// # }
-    /// # let mut stream = Stream(b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-    /// #     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n");
-    ///
-    /// let mut ws = WebSocket::server(Config::default());
-    /// let (mut rx, mut tx) = (ReadBuffer::new([0; 4096]), WriteBuffer::new([0; 8192]));
-    /// while !ws.is_done() {
-    ///     let n = stream.read(rx.space())?;
-    ///     rx.filled(n);
-    ///     while let Some(event) = ws.receive(&mut rx, &mut tx) {
-    ///         match event {
-    ///             // A server whose users log in checks where the page came from; see `RequestHead::origin`.
-    ///             Event::Request(request) if request.origin().is_some_and(|from| from != b"https://example.com") => {
-    ///                 ws.answer(Answer::new(403), &mut tx)?;
-    ///             }
-    ///             Event::Request(request) => ws.accept(&request, Response::new(), &mut tx)?,
-    ///             Event::Text(text) => ws.send_text(text, &mut tx)?,
-    ///             Event::Binary(bytes) => ws.send_binary(bytes, &mut tx)?,
-    ///             _ => {}
-    ///         }
-    ///     }
-    ///     stream.write_all(tx.bytes())?;
-    ///     tx.clear();
-    /// }
-    /// # Ok::<(), sockless::Error>(())
-    /// ```
+/// The server's opening handshake as a machine of its own, for those who run the halves or hand the
+/// connection on. [`WebSocket::server`](crate::WebSocket::server) contains it.
+///
+/// ```
+/// use sockless::handshake::{Accept, ServerEvent, ServerHandshake};
+/// use sockless::{Config, ReadBuffer, Receiver, Sender, WriteBuffer};
+///
+/// let mut handshake = ServerHandshake::new(&Config::default());
+/// let (mut rx, mut tx) = (ReadBuffer::new([0; 4096]), WriteBuffer::new([0; 4096]));
+/// # let _ = rx.extend(b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+/// #     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n");
+/// // ... after each read:
+/// while let Some(event) = handshake.receive(&mut rx, &mut tx) {
+///     match event {
+///         ServerEvent::UpgradeRequest(request) => {
+///             handshake.accept(&request, Accept::new(), &mut tx)?;
+///         }
+///         ServerEvent::Failed(failure) => eprintln!("{failure}"), // the refusal is in `tx`
+///         _ => {} // a request for something else is answered with 426
+///     }
+/// }
+/// assert!(handshake.is_open()); // frames that came with the request are still in `rx`
+/// let (receiver, sender) = (Receiver::server(Config::default()), Sender::server());
+/// # Ok::<(), sockless::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerHandshake {
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Head(HeadReader),
+    /// The caller has not answered the request.
+    Unanswered(Request),
+    Open,
+    Done,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Request {
+    Upgrade,
+    Get,
+    OtherMethod,
+}
+
+/// What the client did in the opening handshake. It borrows the read buffer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ServerEvent<'b> {
+    /// A request to open a WebSocket that keeps all rules. Answer it by
+    /// [`accept`](ServerHandshake::accept) or [`respond`](ServerHandshake::respond) before the next
+    /// `receive`, which would refuse it with 403.
+    UpgradeRequest(RequestHead<'b>),
+    /// A request for something else, such as a page. Answer it by
+    /// [`respond`](ServerHandshake::respond) before the next `receive`, which would answer 426, or
+    /// 405 unless it is a GET.
+    OtherRequest(RequestHead<'b>),
+    /// The handshake has failed. The refusal is in the output.
+    Failed(Failure),
+    /// The stream ended before the head did.
+    EndOfStream,
+}
+
+impl ServerHandshake {
+    /// Waits for a request within the limits of `config`.
     #[must_use]
-    pub const fn server(config: Config) -> WebSocket<Server> {
-        let limits = HeadLimits { size: config.max_head_size, headers: config.max_headers };
-        WebSocket::new(Server, config, Phase::Head { limits, searched: 0 })
+    pub const fn new(config: &Config) -> ServerHandshake {
+        ServerHandshake { state: State::Head(HeadReader::request(config)) }
     }
 
-    /// Accepts the `request` of [`Event::Request`]: puts the 101, and the connection is open.
+    /// Returns the next event, or `None` if more bytes are needed or the handshake is over.
+    /// A request that the caller has left unanswered is answered first.
+    #[must_use = "the request is lost otherwise"]
+    pub fn receive<'b, S: Storage, T: Storage>(
+        &mut self,
+        rx: &'b mut ReadBuffer<S>,
+        tx: &mut WriteBuffer<T>,
+    ) -> Option<ServerEvent<'b>> {
+        if let Some(failure) = self.answer_unanswered(tx) {
+            return Some(ServerEvent::Failed(failure));
+        }
+        self.read(rx, tx)
+    }
+
+    /// Accepts the `request` of the last [`ServerEvent::UpgradeRequest`]: writes the 101 and returns
+    /// what was agreed. The handshake is over, the connection is open.
     ///
     /// # Errors
-    /// [`Misuse::NoHandshake`] unless such an event was the last; [`Misuse::SubprotocolNotOffered`];
-    /// [`Misuse::InvalidHeader`]; [`Error::BufferTooSmall`].
-    pub fn accept<T: Storage>(
+    /// - [`Misuse::NoHandshake`] unless such an event was the last.
+    /// - [`Misuse::SubprotocolNotOffered`], [`Misuse::InvalidHeader`], [`Misuse::ReservedHeader`].
+    /// - [`Error::BufferTooSmall`] if the 101 does not fit.
+    ///
+    /// Nothing was written then, and another answer can be given.
+    pub fn accept<'r, T: Storage>(
         &mut self,
         request: &RequestHead<'_>,
-        response: Response<'_>,
+        accept: Accept<'r>,
         tx: &mut WriteBuffer<T>,
-    ) -> Result<(), Error> {
-        let (Phase::Answer(Pending::Upgrade), Some(upgrade)) = (self.phase, request.upgrade) else {
+    ) -> Result<Agreed<'r>, Error> {
+        let (State::Unanswered(Request::Upgrade), Some(upgrade)) = (self.state, request.upgrade())
+        else {
             return Err(Misuse::NoHandshake.into());
         };
-        response.check()?;
-        // RFC 6455 4.2.2: the value "MUST be one of" those of the client's handshake.
-        if response
-            .subprotocol
-            .is_some_and(|chosen| !request.subprotocols().any(|name| name == chosen))
-        {
-            return Err(Misuse::SubprotocolNotOffered.into());
-        }
-        #[cfg(feature = "deflate")]
-        let compression = response.deflate.and_then(|config| {
-            // The list was found well-formed with the request.
-            let answer = config.choose(request.extensions()).ok()??;
-            Some((answer, config))
-        });
-        let accept = upgrade.accept();
-        put(tx, REPLY_ROOM, |out| {
-            out.put("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ");
-            out.bytes(&accept);
-            out.put("\r\n");
-            if let Some(name) = response.subprotocol {
-                out.header("Sec-WebSocket-Protocol", name);
-            }
-            #[cfg(feature = "deflate")]
-            if let Some((answer, _)) = &compression {
-                out.header("Sec-WebSocket-Extensions", answer.header.as_str());
-            }
-            for (name, value) in response.headers {
-                out.header(name, value);
-            }
-            out.put("\r\n");
+        let accepted = upgrade.accept(accept)?;
+        write_head(tx, REPLY_ROOM, |out| {
+            out.put("HTTP/1.1 101 Switching Protocols\r\n");
+            out.fields(accepted.fields());
         })?;
-        #[cfg(feature = "deflate")]
-        if let Some((answer, config)) = compression {
-            self.begin_deflate(answer.agreement, &config);
-        }
-        self.phase = Phase::Open;
-        Ok(())
+        self.state = State::Open;
+        Ok(accepted.agreed())
     }
 
-    /// Answers the request of [`Event::Request`] or [`Event::Http`] otherwise than by a WebSocket. The connection
-    /// is done then.
+    /// Answers the request of the last event by an HTTP response instead of a WebSocket. The
+    /// handshake is over, the connection is done.
     ///
     /// # Errors
-    /// [`Misuse::NoHandshake`] unless such an event was the last; [`Misuse::InvalidStatus`];
-    /// [`Misuse::InvalidHeader`]; [`Error::BufferTooSmall`].
-    pub fn answer<T: Storage>(
+    /// - [`Misuse::NoHandshake`] unless a request was the last event.
+    /// - [`Misuse::InvalidStatus`], [`Misuse::InvalidHeader`], [`Misuse::ReservedHeader`].
+    /// - [`Error::BufferTooSmall`] if the response does not fit.
+    ///
+    /// Nothing was written then, and another answer can be given.
+    pub fn respond<T: Storage>(
         &mut self,
-        answer: Answer<'_>,
+        response: HttpResponse<'_>,
         tx: &mut WriteBuffer<T>,
     ) -> Result<(), Error> {
-        let Phase::Answer(_) = self.phase else { return Err(Misuse::NoHandshake.into()) };
-        answer.check()?;
-        self.finish(&answer, tx)
-    }
-}
-
-impl WebSocket<Server> {
-    fn finish<T: Storage>(
-        &mut self,
-        answer: &Answer<'_>,
-        tx: &mut WriteBuffer<T>,
-    ) -> Result<(), Error> {
-        put_answer(answer, tx)?;
-        self.phase = Phase::Done;
-        self.sender.shut();
+        let State::Unanswered(_) = self.state else { return Err(Misuse::NoHandshake.into()) };
+        response.check()?;
+        response.write(tx)?;
+        self.state = State::Done;
         Ok(())
     }
-}
 
-/// Puts an answer of HTTP, behind which nothing is sent.
-#[inline(never)]
-fn put_answer<T: Storage>(answer: &Answer<'_>, tx: &mut WriteBuffer<T>) -> Result<(), Error> {
-    put(tx, 0, |out| answer.write(out))
-}
-
-/// Answers what the caller left unanswered.
-pub(crate) fn settle<T: Storage>(
-    ws: &mut WebSocket<Server>,
-    tx: &mut WriteBuffer<T>,
-) -> Option<Failure> {
-    let answer = match ws.phase {
-        Phase::Answer(Pending::Http { get: true }) => Answer::upgrade_required(),
-        Phase::Answer(Pending::Http { get: false }) => Answer::method_not_allowed(),
-        _ => Answer::forbidden(),
-    };
-    match ws.finish(&answer, tx) {
-        Ok(()) => None,
-        Err(error) => Some(ws.fail(Failure::Local(error), tx)),
+    /// Returns `true` if the handshake has opened the connection: frames follow.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.state == State::Open
     }
-}
 
-pub(crate) fn receive<'b, S: Storage, T: Storage>(
-    ws: &mut WebSocket<Server>,
-    rx: &'b mut ReadBuffer<S>,
-    tx: &mut WriteBuffer<T>,
-) -> Option<Event<'b>> {
-    let Phase::Head { limits, mut searched } = ws.phase else { return None };
-    let len = match find_end(rx, limits, &mut searched) {
-        Ok(Some(len)) => len,
-        Ok(None) if rx.at_end() => return ws.lost(),
-        Ok(None) => {
-            ws.phase = Phase::Head { limits, searched };
-            return None;
-        }
-        Err(error) => return Some(refuse(ws, error, tx)),
-    };
-    accept_later_versions(rx.unread_mut().get_mut(..len).unwrap_or_default());
-    let head = rx.take(0, len);
-    let head = rx.slice(head);
-    match parse_request(head, limits.headers) {
-        Ok(request) => {
-            let upgrade = request.upgrade.is_some();
-            let get = request.method == "GET";
-            ws.phase =
-                Phase::Answer(if upgrade { Pending::Upgrade } else { Pending::Http { get } });
-            Some(if upgrade { Event::Request(request) } else { Event::Http(request) })
-        }
-        Err(error) => Some(refuse(ws, error, tx)),
+    /// Returns `true` if the handshake is over without a connection: write what is in the output,
+    /// then close the transport.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.state == State::Done
     }
-}
 
-#[cold]
-fn refuse<'b, T: Storage>(
-    ws: &mut WebSocket<Server>,
-    error: HandshakeError,
-    tx: &mut WriteBuffer<T>,
-) -> Event<'b> {
-    // RFC 6455 4.2.2: "the server MUST stop processing the client's handshake and return an HTTP response
-    // with an appropriate error code". One that finds no room was for a buffer that holds no handshake.
-    let failure = match put_answer(&Answer::refusal(error), tx) {
-        Ok(()) => Failure::Handshake(error),
-        Err(error) => Failure::Local(error),
-    };
-    Event::Failed(ws.fail(failure, tx))
+    /// Answers a request that the caller has left unanswered.
+    pub(crate) fn answer_unanswered<T: Storage>(
+        &mut self,
+        tx: &mut WriteBuffer<T>,
+    ) -> Option<Failure> {
+        let State::Unanswered(request) = self.state else { return None };
+        self.state = State::Done;
+        let response = match request {
+            Request::Upgrade => HttpResponse::FORBIDDEN,
+            Request::Get => HttpResponse::UPGRADE_REQUIRED,
+            Request::OtherMethod => HttpResponse::METHOD_NOT_ALLOWED,
+        };
+        response.write(tx).err().map(Failure::Local)
+    }
+
+    /// Reads on in a head.
+    pub(crate) fn read<'b, S: Storage, T: Storage>(
+        &mut self,
+        rx: &'b mut ReadBuffer<S>,
+        tx: &mut WriteBuffer<T>,
+    ) -> Option<ServerEvent<'b>> {
+        let capacity = rx.capacity();
+        let State::Head(reader) = &mut self.state else { return None };
+        let len = match reader.read(rx.unread_mut()) {
+            Ok(Some(len)) => len,
+            Ok(None) if rx.at_end() => {
+                self.state = State::Done;
+                return Some(ServerEvent::EndOfStream);
+            }
+            // The configuration would allow the head, and the buffer cannot hold it.
+            Ok(None) if rx.unread().len() == capacity => {
+                let needed = reader.max_size();
+                self.refuse(HandshakeError::HeadTooLarge, tx);
+                let failure = Failure::Local(Error::BufferTooSmall { needed });
+                return Some(ServerEvent::Failed(failure));
+            }
+            Ok(None) => return None,
+            Err(error) => return Some(ServerEvent::Failed(self.refuse(error, tx))),
+        };
+        let head = rx.take(0, len);
+        match RequestHead::judge(rx.slice(head)) {
+            Ok(request) => {
+                self.state = State::Unanswered(match request.method() {
+                    _ if request.is_upgrade() => Request::Upgrade,
+                    "GET" => Request::Get,
+                    _ => Request::OtherMethod,
+                });
+                Some(if request.is_upgrade() {
+                    ServerEvent::UpgradeRequest(request)
+                } else {
+                    ServerEvent::OtherRequest(request)
+                })
+            }
+            Err(error) => Some(ServerEvent::Failed(self.refuse(error, tx))),
+        }
+    }
+
+    #[cold]
+    fn refuse<T: Storage>(&mut self, error: HandshakeError, tx: &mut WriteBuffer<T>) -> Failure {
+        self.state = State::Done;
+        // RFC 6455 4.2.2: "the server MUST stop processing the client's handshake and return an HTTP
+        // response with an appropriate error code". If the refusal does not fit, the write buffer
+        // is too small for any handshake.
+        match error.response().write(tx) {
+            Ok(()) => Failure::Handshake(error),
+            Err(error) => Failure::Local(error),
+        }
+    }
 }

@@ -356,6 +356,33 @@ fn is_ipv4(mut text: &[u8]) -> bool {
     text.is_empty()
 }
 
+/// Returns `true` if `value` is `uri-host [ ":" port ]`, as `Host` and the authority of a target hold
+/// it (RFC 9112 section 3.2, RFC 3986 section 3.2.2). The host may be empty. An IPv6 address has
+/// brackets: without them its last group and a port look alike, and two readers of the head could
+/// see two hosts.
+pub(super) fn is_host_and_port(value: &[u8]) -> bool {
+    let mut rest = value;
+    let good = if let [b'[', literal @ ..] = value {
+        rest = literal;
+        let address = until(&mut rest, b']');
+        rest = rest.get(1..).unwrap_or(b"]");
+        is_ipv6(address)
+    } else {
+        is_made_of(until(&mut rest, b':'), PLAIN)
+    };
+    let port = |digits: &[u8]| {
+        digits.iter().try_fold(0, |port: u16, byte| match byte {
+            b'0'..=b'9' => port.checked_mul(10)?.checked_add(u16::from(byte - b'0')),
+            _ => None,
+        })
+    };
+    good && match rest {
+        [] => true,
+        [b':', digits @ ..] => port(digits).is_some(),
+        _ => false,
+    }
+}
+
 /// RFC 3986, section 3.2.2 (`IPv6address`): eight groups, or fewer with one `::`; the last two may be
 /// written as an IPv4 address.
 fn is_ipv6(mut text: &[u8]) -> bool {

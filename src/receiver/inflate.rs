@@ -2,11 +2,10 @@
 
 use core::ops::Range;
 
-use super::step::What;
+use super::collect::validated_len;
 use super::{Receiver, State};
 use crate::Violation;
 use crate::buffer::{ReadBuffer, Storage};
-use crate::config::SMALL;
 use crate::frame::MessageKind;
 
 impl Receiver {
@@ -14,22 +13,33 @@ impl Receiver {
         self.compressed && self.inflation.is_some()
     }
 
-    /// Whether there is more of a message to be had without further input.
+    /// Returns `true` if more of a message can be inflated without further input.
     pub(super) fn is_inflating(&self) -> bool {
         self.inflation.as_ref().is_some_and(|inflation| inflation.is_busy())
     }
 
-    /// Goes on with what is being inflated: the place of what is to be handed out, or `None` when all that is there
-    /// has been inflated.
+    /// Hands what has arrived of the current frame to the inflater. Returns `false` if that is nothing.
+    pub(super) fn feed_inflation<S: Storage>(&mut self, rx: &mut ReadBuffer<S>) -> bool {
+        let Some(len) = self.take_piece(rx.unread_mut()) else { return false };
+        rx.hold(len);
+        let last = self.state == State::Idle;
+        if last {
+            self.state = State::Inflating;
+        }
+        if let Some(inflation) = &mut self.inflation {
+            inflation.begin(last);
+        }
+        true
+    }
+
+    /// Inflates more of the current message. Returns the place of the inflated bytes to hand out, and
+    /// how many of them are validated; or `None` once all input has been inflated.
     pub(super) fn inflate<S: Storage>(
         &mut self,
         rx: &mut ReadBuffer<S>,
         whole: bool,
-    ) -> Result<Option<(Range<usize>, What)>, Violation> {
+    ) -> Result<Option<(Range<usize>, usize)>, Violation> {
         let Some(inflation) = &mut self.inflation else { return Ok(None) };
-        if let State::Failed(violation) = self.state {
-            return Err(violation);
-        }
         let before = rx.inflated_len();
         let mut last = false;
         if inflation.is_busy() && (whole || before == 0) {
@@ -38,49 +48,40 @@ impl Receiver {
             last = match inflation.run(rx, limit, whole) {
                 Ok(last) => last,
                 Err(violation) => {
-                    // What came out before the fault may hold an earlier one.
-                    let inflated = rx.inflated(before..rx.inflated_len());
-                    let text = self.kind == MessageKind::Text;
-                    let first = text && self.utf8.check(inflated).is_err();
-                    return self.fail(if first { Violation::InvalidUtf8 } else { violation });
+                    // The text inflated before the fault may hold an earlier one.
+                    let len = rx.inflated_len();
+                    let due =
+                        if whole { validated_len(before)..validated_len(len) } else { 0..len };
+                    self.validate_inflated(rx, due)?;
+                    return self.fail(violation);
                 }
             };
         }
         if last {
             self.state = State::Idle;
         }
-        if last && self.fresh && !SMALL {
-            return Ok(Some((rx.release_inflated(), What::Whole(self.kind))));
-        }
-        let text = self.kind == MessageKind::Text;
         let len = rx.inflated_len();
-        if whole {
-            // RFC 6455 8.1: what is not UTF-8 fails when it is there, not when the message is.
-            if text
-                && (self.utf8.check(rx.inflated(before..len)).is_err()
-                    || last && !self.utf8.is_complete())
-            {
-                return self.fail(Violation::InvalidUtf8);
-            }
-            return Ok(last.then(|| (rx.release_inflated(), What::Whole(self.kind))));
+        if whole && !last {
+            self.validate_inflated(rx, validated_len(before)..validated_len(len))?;
+            return Ok(None);
         }
         if len == 0 && !last {
             return Ok(None);
         }
-        let place = rx.release_inflated();
-        // What was collected before the caller asked for chunks has been checked.
-        if text && before == 0 {
-            let good = match self.utf8.check(rx.inflated(place.clone())) {
-                Err(good) => good,
-                Ok(()) if last && !self.utf8.is_complete() => len,
-                Ok(()) => return Ok(Some((place, What::Chunk { last }))),
-            };
-            if good == 0 {
-                return self.fail(Violation::InvalidUtf8);
-            }
-            self.state = State::Failed(Violation::InvalidUtf8);
-            return Ok(Some((0..good, What::Chunk { last: false })));
+        Ok(Some((rx.release_inflated(), validated_len(before))))
+    }
+
+    fn validate_inflated<S: Storage>(
+        &mut self,
+        rx: &ReadBuffer<S>,
+        due: Range<usize>,
+    ) -> Result<(), Violation> {
+        if self.kind == MessageKind::Text
+            && !due.is_empty()
+            && self.utf8.check(rx.inflated(due)).is_err()
+        {
+            return self.fail(Violation::InvalidUtf8);
         }
-        Ok(Some((place, What::Chunk { last })))
+        Ok(())
     }
 }

@@ -1,13 +1,15 @@
 //! Bytes in: frames are parsed, unmasked and checked where they lie, and handed out as validated chunks
 //! and whole control frames.
 
+mod collect;
+mod frames;
 mod incoming;
 #[cfg(feature = "deflate")]
 mod inflate;
-mod step;
+mod small;
 
+use frames::FrameItem;
 pub use incoming::{Chunk, Incoming};
-use step::What;
 
 use crate::buffer::{ReadBuffer, Storage};
 use crate::close::Close;
@@ -15,7 +17,7 @@ use crate::config::SMALL;
 #[cfg(feature = "deflate")]
 use crate::deflate::Inflation;
 use crate::frame::MessageKind;
-use crate::utf8::{Utf8, from_utf8};
+use crate::utf8::Utf8;
 use crate::{Config, Violation};
 
 /// The receiving half of an open connection.
@@ -67,7 +69,7 @@ pub struct Receiver {
     /// Whether no byte of the current message was handed out.
     fresh: bool,
     /// Whether the current message is collected, to be handed out whole.
-    whole: bool,
+    collected: bool,
     /// Whether the current message is compressed.
     compressed: bool,
     /// What inflates such messages, if that was agreed.
@@ -95,9 +97,6 @@ pub(crate) enum Delivery {
     Messages,
     Chunks,
 }
-
-/// Room for one message where messages are handed out in chunks.
-const NO_LIMIT: u64 = u64::MAX;
 
 /// The longest payload that a frame's header can tell of (RFC 6455 section 5.2).
 const MOST: u64 = u64::MAX >> 1;
@@ -135,7 +134,7 @@ impl Receiver {
             rsv1: false,
             fin: false,
             fresh: true,
-            whole: false,
+            collected: false,
             compressed: false,
             #[cfg(feature = "deflate")]
             inflation: None,
@@ -187,17 +186,35 @@ impl Receiver {
         &mut self,
         input: &mut &'b mut [u8],
     ) -> Result<Option<Incoming<'b>>, Violation> {
-        loop {
-            let found = self.step(input, NO_LIMIT)?;
-            let bytes = core::mem::take(input);
-            let Some((item, rest)) = bytes.split_at_mut_checked(found.skip + found.len) else {
-                return Ok(None);
-            };
-            *input = rest;
-            if found.skip == 0 || !matches!(found.what, What::More) {
-                return self.item(item.get(found.skip..).unwrap_or_default(), found.what);
+        if let Some((skip, len, kind)) = self.small_message(input) {
+            self.start_message(kind);
+            return self.chunk(take_front(input, skip, len), 0, false).map(Some);
+        }
+        if let State::Failed(violation) = self.state {
+            return Err(violation);
+        }
+        while self.state != State::Closed {
+            if self.remaining == 0 {
+                let found = self.next_header(input)?;
+                match found.item {
+                    FrameItem::Incomplete => break,
+                    FrameItem::Data => {
+                        take_front(input, found.skip, 0);
+                    }
+                    item => {
+                        let payload = take_front(input, found.skip, found.len);
+                        return self.control(item, payload).map(Some);
+                    }
+                }
+            }
+            if let Some(len) = self.take_piece(input) {
+                return self.chunk(take_front(input, 0, len), 0, self.compressed).map(Some);
+            }
+            if self.remaining > 0 {
+                break;
             }
         }
+        Ok(None)
     }
 
     /// Takes the next item out of `rx`, messages whole, as [`WebSocket::receive`](crate::WebSocket::receive) does
@@ -211,6 +228,10 @@ impl Receiver {
         &mut self,
         rx: &'b mut ReadBuffer<S>,
     ) -> Result<Option<Incoming<'b>>, Violation> {
+        if let Some((place, kind)) = self.take_small_message(rx) {
+            self.start_message(kind);
+            return self.whole_message(rx.slice(place), 0, false).map(Some);
+        }
         self.read(rx, Delivery::Messages)
     }
 
@@ -222,6 +243,10 @@ impl Receiver {
         &mut self,
         rx: &'b mut ReadBuffer<S>,
     ) -> Result<Option<Incoming<'b>>, Violation> {
+        if let Some((place, kind)) = self.take_small_message(rx) {
+            self.start_message(kind);
+            return self.chunk(rx.slice(place), 0, false).map(Some);
+        }
         self.read(rx, Delivery::Chunks)
     }
 
@@ -249,131 +274,123 @@ impl Receiver {
         matches!(self.state, State::Idle | State::Message)
     }
 
-    /// Whole messages are chunks held back until the last one is there. Positions are found first, and the
-    /// buffer is borrowed for the event once, at the end.
+    /// Places are found first, and the buffer is borrowed for the item once, at the end.
     #[cfg_attr(not(target_os = "none"), inline(never))]
     fn read_any<'b, S: Storage>(
         &mut self,
         rx: &'b mut ReadBuffer<S>,
         delivery: Delivery,
     ) -> Result<Option<Incoming<'b>>, Violation> {
-        // A message that was begun as chunks ends as chunks.
-        let whole = delivery == Delivery::Messages && (self.whole || !self.in_message());
-        let room = if whole { (rx.capacity() as u64).min(NO_LIMIT - 1) } else { NO_LIMIT };
-        let (place, what) = loop {
+        match self.state {
+            State::Failed(violation) => return Err(violation),
+            State::Closed => return Ok(None),
+            _ => {}
+        }
+        // A message that was begun in chunks goes on in chunks, also if only its header had come.
+        let whole = delivery == Delivery::Messages && (self.collected || !self.in_message());
+        loop {
             #[cfg(feature = "deflate")]
             if self.is_inflating() || (!whole && rx.inflated_len() > 0) {
-                if let Some((place, what)) = self.inflate(rx, whole)? {
-                    let mut item = self.event(rx.inflated(place), what, whole)?;
-                    if let Some(Incoming::Data(chunk)) = &mut item {
-                        chunk.compressed = false;
-                    }
-                    return Ok(item);
+                if let Some((place, validated)) = self.inflate(rx, whole)? {
+                    let bytes = rx.inflated(place);
+                    return if whole {
+                        self.whole_message(bytes, validated, false).map(Some)
+                    } else {
+                        self.chunk(bytes, validated, false).map(Some)
+                    };
                 }
             }
             if !whole && rx.held() > 0 {
-                break (rx.release_held(), What::Chunk { last: false });
+                let (place, validated) = self.stop_collecting(rx);
+                return self.chunk(rx.slice(place), validated, self.compressed).map(Some);
             }
-            let found = self.step(rx.unread_mut(), room)?;
-            match found.what {
-                #[cfg(feature = "deflate")]
-                What::Chunk { last } if self.inflates() => {
-                    rx.hold(found.skip, found.len);
-                    if let Some(inflation) = &mut self.inflation {
-                        inflation.begin(last);
-                    }
-                    if last {
-                        self.state = State::Inflating;
-                    }
+            if self.remaining == 0 {
+                let found = self.next_header(rx.unread_mut())?;
+                let place = rx.take(found.skip, found.len);
+                match found.item {
+                    FrameItem::Incomplete => return Ok(None),
+                    FrameItem::Data => self.collected = whole,
+                    item => return self.control(item, rx.slice(place)).map(Some),
                 }
-                What::Chunk { last } if whole => {
-                    rx.hold(found.skip, found.len);
-                    if last {
-                        break (rx.release_held(), What::Whole(self.kind));
-                    }
-                    // The buffer may be another than the one in which the message was found to fit.
-                    if rx.held() as u64 + self.rest() > room {
-                        return self.fail(Violation::MessageTooBig);
-                    }
-                    if !SMALL && rx.unread().is_empty() {
-                        return Ok(None);
-                    }
-                }
-                What::More if found.skip > 0 => {
-                    rx.take(found.skip, 0);
-                }
-                what => break (rx.take(found.skip, found.len), what),
             }
-        };
-        self.event(rx.slice(place), what, whole)
+            #[cfg(feature = "deflate")]
+            if self.inflates() {
+                if !self.feed_inflation(rx) && self.remaining > 0 {
+                    return Ok(None);
+                }
+                continue;
+            }
+            if whole {
+                if let Some((place, validated)) = self.collect(rx)? {
+                    return self
+                        .whole_message(rx.slice(place), validated, self.compressed)
+                        .map(Some);
+                }
+            } else if let Some(len) = self.take_piece(rx.unread_mut()) {
+                let place = rx.take(0, len);
+                return self.chunk(rx.slice(place), 0, self.compressed).map(Some);
+            }
+            if self.remaining > 0 {
+                return Ok(None);
+            }
+        }
     }
 
+    /// Returns a chunk, of whose text the first `validated` bytes are validated. If the others are not
+    /// all valid, the good ones are handed out before the failure: a smaller cut of the input would
+    /// have handed them out.
     #[inline]
-    fn event<'b>(
+    fn chunk<'b>(
         &mut self,
         bytes: &'b [u8],
-        what: What,
-        whole: bool,
-    ) -> Result<Option<Incoming<'b>>, Violation> {
-        match self.item(bytes, what)? {
-            // Of text that is not UTF-8 there is no whole message to hand out.
-            Some(Incoming::Data(chunk)) if whole && !chunk.last => Err(Violation::InvalidUtf8),
-            item => Ok(item),
+        validated: usize,
+        compressed: bool,
+    ) -> Result<Incoming<'b>, Violation> {
+        let first = core::mem::replace(&mut self.fresh, false);
+        self.collected = false;
+        let last = !self.in_message();
+        let kind = self.kind;
+        let mut chunk = Chunk { bytes, text: None, kind, first, last, compressed };
+        if kind == MessageKind::Text && !compressed {
+            if first && last {
+                if let Ok(text) = Utf8::new().finish(bytes, 0) {
+                    chunk.text = text;
+                    return Ok(Incoming::Data(chunk));
+                }
+            }
+            let good = match self.utf8.check(bytes.get(validated..).unwrap_or_default()) {
+                // RFC 6455 section 8.1: a message that ends inside a character is not UTF-8 either.
+                Ok(()) if last && !self.utf8.is_complete() => bytes.len(),
+                Ok(()) => return Ok(Incoming::Data(chunk)),
+                Err(good) => validated + good,
+            };
+            if good == 0 {
+                return self.fail(Violation::InvalidUtf8);
+            }
+            self.state = State::Failed(Violation::InvalidUtf8);
+            (chunk.bytes, chunk.last) = (bytes.get(..good).unwrap_or_default(), false);
         }
+        Ok(Incoming::Data(chunk))
     }
 
-    /// What was found, around its payload. The checks of a payload as a whole are here.
     #[inline]
-    fn item<'b>(&mut self, bytes: &'b [u8], what: What) -> Result<Option<Incoming<'b>>, Violation> {
-        let chunk = match what {
-            What::More => return Ok(None),
-            What::Whole(kind) => {
-                let text = match kind {
-                    MessageKind::Binary => None,
-                    MessageKind::Text if SMALL => None,
-                    MessageKind::Text => match from_utf8(bytes) {
-                        Some(text) => Some(text),
-                        None => return self.broken_text(bytes),
-                    },
-                };
-                Chunk { bytes, text, kind, first: true, last: true, compressed: false }
-            }
-            What::Chunk { last } => {
-                let first = core::mem::replace(&mut self.fresh, false);
-                self.whole = false;
-                let (kind, compressed) = (self.kind, self.compressed);
-                // A whole message behind a header that came alone: the same as if they had come together.
-                let whole = first && last && kind == MessageKind::Text && !compressed;
-                let text = if whole && !SMALL { from_utf8(bytes) } else { None };
-                Chunk { bytes, text, kind, first, last, compressed }
-            }
-            What::Ping => return Ok(Some(Incoming::Ping(bytes))),
-            What::Pong => return Ok(Some(Incoming::Pong(bytes))),
-            What::Close => return self.close(bytes),
-        };
-        Ok(Some(Incoming::Data(chunk)))
-    }
-
-    /// A whole text message that is not UTF-8: its good part is a chunk like any other, so that every
-    /// cut of the input gives the same bytes before the failure.
-    #[cold]
-    fn broken_text<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<Incoming<'b>>, Violation> {
-        self.state = State::Failed(Violation::InvalidUtf8);
-        let good = Utf8::new().check(bytes).err().unwrap_or(bytes.len());
-        let bytes = bytes.get(..good).unwrap_or_default();
-        if bytes.is_empty() {
-            return Err(Violation::InvalidUtf8);
+    fn control<'b>(
+        &mut self,
+        item: FrameItem,
+        payload: &'b [u8],
+    ) -> Result<Incoming<'b>, Violation> {
+        match item {
+            FrameItem::Ping => Ok(Incoming::Ping(payload)),
+            FrameItem::Pong => Ok(Incoming::Pong(payload)),
+            _ => self.close(payload),
         }
-        let kind = MessageKind::Text;
-        let (text, compressed) = (None, false);
-        Ok(Some(Incoming::Data(Chunk { bytes, text, kind, first: true, last: false, compressed })))
     }
 
-    fn close<'b>(&mut self, payload: &'b [u8]) -> Result<Option<Incoming<'b>>, Violation> {
+    fn close<'b>(&mut self, payload: &'b [u8]) -> Result<Incoming<'b>, Violation> {
         match Close::parse(payload) {
             Ok(close) => {
                 self.state = State::Closed;
-                Ok(Some(Incoming::Close(close)))
+                Ok(Incoming::Close(close))
             }
             Err(violation) => self.fail(violation),
         }
@@ -383,4 +400,14 @@ impl Receiver {
         self.state = State::Failed(violation);
         Err(violation)
     }
+}
+
+/// Splits `skip + len` bytes off the front of `input`, and returns the last `len` of them.
+#[inline]
+fn take_front<'b>(input: &mut &'b mut [u8], skip: usize, len: usize) -> &'b [u8] {
+    let Some((front, rest)) = core::mem::take(input).split_at_mut_checked(skip + len) else {
+        return &[];
+    };
+    *input = rest;
+    front.get(skip..).unwrap_or_default()
 }

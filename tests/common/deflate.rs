@@ -1,7 +1,7 @@
 //! Two ends of a connection with compression, and what goes between them.
 
 use super::{Sevens, sevens};
-use sockless::deflate::{Agreement, DeflateConfig};
+use sockless::deflate::{DeflateConfig, DeflateParams};
 use sockless::{Client, Config, ReadBuffer, Server, Storage, WebSocket, WriteBuffer};
 
 /// All that one end puts, taken by the other.
@@ -14,10 +14,10 @@ pub fn transfer(tx: &mut WriteBuffer<impl Storage>, rx: &mut ReadBuffer<impl Sto
 
 /// A client and a server that have agreed.
 pub fn pair(
-    agreement: Agreement,
+    agreement: DeflateParams,
     config: DeflateConfig,
 ) -> (WebSocket<Client<Sevens>>, WebSocket<Server>) {
-    let client = WebSocket::established(Client::new(sevens as Sevens), Config::default());
-    let server = WebSocket::established(Server, Config::default());
+    let client = WebSocket::from_upgraded(Client::new(sevens as Sevens), Config::default());
+    let server = WebSocket::from_upgraded(Server, Config::default());
     (client.with_deflate(agreement, &config), server.with_deflate(agreement, &config))
 }

@@ -5,8 +5,10 @@ pub mod allocator;
 #[cfg(feature = "deflate")]
 pub mod deflate;
 pub mod http;
+pub mod machines;
+pub mod scenario;
 
-use sockless::handshake::Response;
+use sockless::handshake::Accept;
 use sockless::{
     Client, Config, EntropyError, Event, FrameHeader, MessageKind, OpCode, ReadBuffer, Role,
     Server, State, WebSocket, WriteBuffer,
@@ -135,11 +137,13 @@ pub fn words(event: &Event<'_>) -> String {
         }
     }
     match event {
-        Event::Request(head) => format!("request {} {}", head.target(), head.headers().count()),
-        Event::Http(head) => format!("http {} {}", head.method(), head.target()),
-        Event::Response(head) => format!("response {:?}", head.subprotocol()),
-        Event::Refused(head) => format!("refused {}", head.status()),
-        Event::Body(bytes) => format!("body {}", short(bytes)),
+        Event::UpgradeRequest(head) => {
+            format!("request {} {}", head.target(), head.headers().count())
+        }
+        Event::OtherRequest(head) => format!("http {} {}", head.method(), head.target()),
+        Event::UpgradeResponse(head) => format!("response {:?}", head.subprotocol()),
+        Event::Rejected(head) => format!("refused {}", head.status()),
+        Event::RejectionBody(bytes) => format!("body {}", short(bytes)),
         Event::Text(text) => format!("text {}", short(text.as_bytes())),
         Event::Binary(bytes) => format!("binary {}", short(bytes)),
         Event::Ping(bytes) => format!("ping {}", short(bytes)),
@@ -204,7 +208,7 @@ pub fn run_ws<R: Role>(
                             MessageKind::Binary => words(&Event::Binary(&bytes)),
                         });
                     }
-                } else if let Event::Body(bytes) = event {
+                } else if let Event::RejectionBody(bytes) = event {
                     body.extend(bytes);
                 } else {
                     events.push(words(&event));
@@ -219,7 +223,7 @@ pub fn run_ws<R: Role>(
         }
     }
     if !body.is_empty() {
-        events.push(words(&Event::Body(&body)));
+        events.push(words(&Event::RejectionBody(&body)));
     }
     if let Some((kind, bytes)) = joined {
         events.push(format!("unfinished {kind:?} \"{}\"", bytes.escape_ascii()));
@@ -229,8 +233,8 @@ pub fn run_ws<R: Role>(
 
 /// Accepts a request, takes an answer.
 pub fn accept(ws: &mut WebSocket<Server>, event: &Event<'_>, tx: &mut WriteBuffer<&mut [u8]>) {
-    if let Event::Request(request) = event {
-        ws.accept(request, Response::new(), tx).unwrap();
+    if let Event::UpgradeRequest(request) = event {
+        ws.accept(request, Accept::new(), tx).unwrap();
     }
 }
 
@@ -257,7 +261,7 @@ pub fn at_every_cut(input: &[u8], run: impl Fn(&[u8], &[usize]) -> Run) -> Run {
 pub fn server_with(config: Config, input: &[u8]) -> Run {
     let by = |take| {
         at_every_cut(input, |input, cuts| {
-            let ws = WebSocket::established(Server, config);
+            let ws = WebSocket::from_upgraded(Server, config);
             run_ws(ws, input, cuts, 1024, take, true, |_, _, _| {})
         })
     };
@@ -277,7 +281,7 @@ pub fn server(input: &[u8]) -> Run {
 /// A client whose connection is open, likewise.
 pub fn client(input: &[u8]) -> Run {
     at_every_cut(input, |input, cuts| {
-        let ws = WebSocket::established(Client::new(sevens as Sevens), Config::default());
+        let ws = WebSocket::from_upgraded(Client::new(sevens as Sevens), Config::default());
         run_ws(ws, input, cuts, 1024, Take::Messages, true, |_, _, _| {})
     })
 }
@@ -295,7 +299,11 @@ pub fn handshake_by(
 
 /// A server from its first byte on, accepting what it is asked for, at every cut.
 pub fn handshake_with(config: Config, input: &[u8]) -> Run {
-    handshake_by(config, input, accept)
+    let run = handshake_by(config, input, accept);
+    // The machine alone gives the same, at every cut.
+    let alone = at_every_cut(input, |input, cuts| machines::server(config, input, cuts));
+    assert_eq!(alone, run);
+    run
 }
 
 /// As [`handshake_with`], by default limits.

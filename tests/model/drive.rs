@@ -145,7 +145,7 @@ impl Notes {
             Event::Close(close) => Item::Close(close.code().get(), close.reason().to_string()),
             Event::Failed(Failure::Protocol(violation)) => Item::Failed(*violation),
             // Bodies come in pieces as they arrive: joined.
-            Event::Body(body) => {
+            Event::RejectionBody(body) => {
                 let words = format!("{}", body.escape_ascii());
                 if let Some(Item::Other(last)) = self.items.last_mut() {
                     if let Some(before) = last.strip_prefix("Body ") {
@@ -179,10 +179,10 @@ pub fn open(
     cuts: impl IntoIterator<Item = usize>,
 ) -> Counted {
     if masked {
-        let ws = WebSocket::established(Server, rules.config());
+        let ws = WebSocket::from_upgraded(Server, rules.config());
         drive(ws, input, cuts, setup, |_, _, _| {})
     } else {
-        let ws = WebSocket::established(Client::new(sevens as Sevens), rules.config());
+        let ws = WebSocket::from_upgraded(Client::new(sevens as Sevens), rules.config());
         drive(ws, input, cuts, setup, |_, _, _| {})
     }
 }

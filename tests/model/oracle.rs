@@ -34,9 +34,9 @@ impl Rules {
 
     pub fn config(self) -> Config {
         Config::new()
-            .max_frame_size(self.max_frame)
-            .max_message_size(self.max_message)
-            .max_fragments(self.max_fragments)
+            .with_max_frame_size(self.max_frame)
+            .with_max_message_size(self.max_message)
+            .with_max_fragments(self.max_fragments)
     }
 }
 
@@ -169,8 +169,9 @@ fn frames(
         for byte in payload {
             current.bytes.push(byte);
             if current.kind == MessageKind::Text && !current.compressed {
-                match std::str::from_utf8(&current.bytes[current.text..]) {
-                    Ok(_) => current.text = current.bytes.len(),
+                let due = validated_len(current.bytes.len(), room.is_some());
+                match std::str::from_utf8(&current.bytes[current.text..due.max(current.text)]) {
+                    Ok(_) => current.text = due.max(current.text),
                     Err(error) if error.error_len().is_none() => {}
                     Err(_) => {
                         current.bytes.pop();
@@ -200,6 +201,17 @@ fn frames(
         }
     }
     Ok(false)
+}
+
+/// Contract 14: how much of a text is validated when so many of its bytes have arrived. In chunks all of it; of a
+/// message that is collected the first 4 KiB, then at multiples of 1 MiB, and all of it at its end.
+fn validated_len(len: usize, collected: bool) -> usize {
+    match len {
+        0..=4096 => len,
+        _ if !collected => len,
+        4097..0x10_0000 => 4096,
+        _ => len / 0x10_0000 * 0x10_0000,
+    }
 }
 
 /// RFC 6455 section 5.2, bit by bit. What can be known early is an error early: the opcode from the first byte, what

@@ -1,7 +1,7 @@
 //! A client and a server joined by a pipe, driven by any sequence of operations, the crate's contracts checked after
 //! each of them.
 
-use sockless::handshake::{Answer, Request, Response, Uri};
+use sockless::handshake::{Accept, ConnectRequest, HttpResponse, Uri};
 use sockless::{
     Client, CloseCode, Config, Error, Event, Failure, MessageKind, Misuse, READ_BUFFER_MIN,
     ReadBuffer, Role, Server, State, WRITE_BUFFER_MIN, WebSocket, WriteBuffer, truncate_reason,
@@ -93,7 +93,7 @@ pub struct Setup {
 }
 
 /// A machine with its buffers, and what is known of its life from outside.
-struct Side<R> {
+struct Side<R: Role> {
     ws: WebSocket<R>,
     rx: ReadBuffer<Box<[u8]>>,
     tx: WriteBuffer<Box<[u8]>>,
@@ -305,8 +305,8 @@ pub fn live(setup: Setup, ops: &[Op]) {
 }
 
 fn open(config: Config, setup: Setup) -> Pair {
-    let server = WebSocket::established(Server, config);
-    Pair::new(server, WebSocket::established(Client::new(sevens as Sevens), config), setup)
+    let server = WebSocket::from_upgraded(Server, config);
+    Pair::new(server, WebSocket::from_upgraded(Client::new(sevens as Sevens), config), setup)
 }
 
 struct Pair {
@@ -351,8 +351,8 @@ impl Pair {
             Op::Connect => self.connect(),
             Op::Answer { status } => {
                 let side = &mut self.server;
-                let answer = Answer::new(*status).body(b"no");
-                if side.ws.answer(answer, &mut side.tx).is_ok() {
+                let answer = HttpResponse::new(*status).with_body(b"no");
+                if side.ws.respond(answer, &mut side.tx).is_ok() {
                     assert!(side.ws.is_done() && (200..600).contains(status));
                 }
             }
@@ -372,16 +372,18 @@ impl Pair {
     fn connect(&mut self) {
         let uri = Uri::parse("ws://example.com/chat").expect("a good address");
         let side = &mut self.client;
-        let _ = side.ws.connect(&Request::new(&uri).subprotocols(&["a", "b"]), &mut side.tx);
+        let _ = side
+            .ws
+            .connect(&ConnectRequest::new(&uri).with_subprotocols(&["a", "b"]), &mut side.tx);
     }
 
     fn serve(&mut self, chunks: bool, events: usize) {
         let accept = self.accept;
         self.server.receive(chunks, events, |ws, event, tx| {
-            if let Event::Request(request) = event {
+            if let Event::UpgradeRequest(request) = event {
                 // One that finds no room is refused by the next call.
-                if accept && ws.accept(request, Response::new().subprotocol("b"), tx).is_ok() {
-                    let again = ws.accept(request, Response::new(), tx);
+                if accept && ws.accept(request, Accept::new().with_subprotocol("b"), tx).is_ok() {
+                    let again = ws.accept(request, Accept::new(), tx);
                     assert_eq!(again, Err(Error::Misuse(Misuse::NoHandshake)));
                 }
             }
@@ -390,8 +392,8 @@ impl Pair {
 
     fn follow(&mut self, chunks: bool, events: usize) {
         self.client.receive(chunks, events, |ws, event, _| {
-            if let Event::Response(response) = event {
-                let chosen = ws.establish(response, &["a", "b"]);
+            if let Event::UpgradeResponse(response) = event {
+                let chosen = ws.confirm(response, &["a", "b"]);
                 assert!(matches!(chosen, Ok(Some("b") | None)));
             }
         });

@@ -1,8 +1,9 @@
 //! Before anything is timed: does a candidate deliver the right messages, and which violations does it let pass?
 
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::candidate::{CLOSED, Candidate};
+use crate::candidate::{CLOSED, Candidate, Send};
 use crate::kernel::{Drain, Outcome, Source};
 use crate::workload::{
     ACCEPT, Kind, Message, Role, Tally, Wire, digest_of, frame, request_wire, unframe,
@@ -44,11 +45,22 @@ pub fn receive(candidate: &dyn Candidate, role: Role, wire: &'static Wire) -> Ou
 }
 
 /// Twice all messages: what was written must be the same messages, framed as the role demands.
-pub fn send(candidate: &dyn Candidate, role: Role, messages: &'static [Message]) -> Outcome {
+pub fn send(
+    candidate: &dyn Candidate,
+    role: Role,
+    messages: &'static [Message],
+) -> Option<Outcome> {
     let (drain, record) = Drain::recording();
-    let Some(mut sender) = candidate.sender(role, drain, messages) else {
-        return Err("cannot send".into());
-    };
+    let mut sender = candidate.sender(role, drain, messages)?;
+    Some(sends(&mut *sender, &record, role, messages))
+}
+
+fn sends(
+    sender: &mut dyn Send,
+    record: &RefCell<Vec<u8>>,
+    role: Role,
+    messages: &'static [Message],
+) -> Outcome {
     for _ in 0..2 {
         guarded(|| sender.send())?;
         let mut sent = Vec::new();

@@ -9,6 +9,7 @@ mod measure;
 mod peers;
 mod picture;
 mod report;
+mod verdict;
 mod workload;
 
 use std::path::PathBuf;
@@ -29,6 +30,8 @@ Usage: sockless-peers [OPTIONS]
   --sample MS      milliseconds per sample (default 4)
   --passes N       no timing, no checks, no other rows: N passes over what is selected, for callgrind
   --check          check every candidate and print what each lets pass; time nothing
+  --quick          4 rounds of 1 ms
+  --with FILE      the JSON of another build of this program: its tables too, and the worse of both against the targets
   --save           write results.md and receive.svg into benches/
   --help           this text";
 
@@ -39,6 +42,22 @@ struct Options {
     passes: Option<usize>,
     check: bool,
     save: bool,
+    with: Option<PathBuf>,
+}
+
+/// What the profile is called that this program was built with: the folder that it lies in.
+fn build() -> String {
+    let program = std::env::current_exe().ok();
+    let folder = program.as_deref().and_then(|path| path.parent()?.file_name()?.to_str());
+    build_name(folder.unwrap_or_default()).to_owned()
+}
+
+fn build_name(folder: &str) -> &str {
+    match folder {
+        "release" => "cargo's release profile",
+        "lto" => "fat LTO, one codegen unit",
+        other => other,
+    }
 }
 
 fn options() -> Result<Option<Options>, String> {
@@ -49,6 +68,7 @@ fn options() -> Result<Option<Options>, String> {
         passes: None,
         check: false,
         save: false,
+        with: None,
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -59,6 +79,8 @@ fn options() -> Result<Option<Options>, String> {
             "--rounds" => options.effort.rounds = number(&value()?)?,
             "--sample" => options.effort.sample = Duration::from_millis(number(&value()?)? as u64),
             "--passes" => options.passes = Some(number(&value()?)?),
+            "--quick" => options.effort = Effort { rounds: 4, sample: Duration::from_millis(1) },
+            "--with" => options.with = Some(value()?.into()),
             "--check" => options.check = true,
             "--save" => options.save = true,
             "--help" => return Ok(None),
@@ -73,7 +95,14 @@ fn number(text: &str) -> Result<usize, String> {
 }
 
 fn main() -> ExitCode {
-    match options().and_then(|options| options.map_or_else(|| Ok(println!("{USAGE}")), work)) {
+    let outcome = options().and_then(|options| match options {
+        Some(options) => work(options),
+        None => {
+            println!("{USAGE}");
+            Ok(())
+        }
+    });
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}\n\n{USAGE}");
@@ -86,11 +115,11 @@ fn work(options: Options) -> Result<(), String> {
     let start = Instant::now();
     // Candidates that panic are caught and named; their traces would only hide the table.
     std::panic::set_hook(Box::new(|_| {}));
-    let wanted = |candidate: &Box<dyn Candidate>| {
+    let mut candidates = peers::all();
+    candidates.retain(|candidate| {
         options.candidates.is_empty()
             || options.candidates.iter().any(|name| name == candidate.name())
-    };
-    let candidates: Vec<Box<dyn Candidate>> = peers::all().into_iter().filter(wanted).collect();
+    });
     if let Some(passes) = options.passes {
         return repeat(&candidates, &options, passes);
     }
@@ -126,7 +155,17 @@ fn work(options: Options) -> Result<(), String> {
         .collect();
     report.seconds = start.elapsed().as_secs_f64();
 
-    let text = report.markdown(!options.check);
+    let build = build();
+    let other = options.with.as_deref().map(Report::read).transpose()?;
+    let folder = options.with.as_deref().and_then(|path| path.parent()?.file_name()?.to_str());
+    let other_build = build_name(folder.unwrap_or_default());
+    let mut reports = vec![(build.as_str(), &report)];
+    reports.extend(other.as_ref().map(|other| (other_build, other)));
+    let mut text = if options.check { String::new() } else { verdict::table(&reports) };
+    for (build, report) in &reports {
+        text += &report.markdown(build, !options.check);
+    }
+    text += &report.strictness();
     println!("{text}");
     // For programs: beside this one, as it changes with every run.
     let json = std::env::current_exe()
@@ -266,8 +305,7 @@ fn send(
 ) -> Row {
     let messages = &workload.messages;
     let mut row = Row::new(Direction::Send, role, workload.name, "a write per message", workload);
-    let good =
-        judge(candidates, &mut row, |candidate| Some(checks::send(candidate, role, messages)));
+    let good = judge(candidates, &mut row, |candidate| checks::send(candidate, role, messages));
     if options.check {
         return row;
     }

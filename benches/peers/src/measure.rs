@@ -1,5 +1,5 @@
-//! Interleaved rounds: each round times every candidate once, in an order that turns, so that whatever else the machine
-//! does falls on all of them alike. Ratios are taken within a round; what is reported are medians over rounds. The clock
+//! Interleaved rounds: each round times every candidate once, shuffled anew from a fixed seed, so that whatever else the
+//! machine does falls on all of them alike and none always follows the same one. Ratios are taken within a round; what is reported are medians over rounds. The clock
 //! is the thread's own processor time, so that what else runs on the machine is not counted as anybody's work.
 
 use std::time::Duration;
@@ -87,9 +87,11 @@ pub fn measure(
             Err(error) => failures.push((subject.name, error)),
         }
     }
-    for round in 0..effort.rounds {
-        for turn in 0..running.len() {
-            let index = (turn + round) % running.len();
+    let mut random = fastrand::Rng::with_seed(0x5eed);
+    let mut order: Vec<usize> = (0..running.len()).collect();
+    for _ in 0..effort.rounds {
+        random.shuffle(&mut order);
+        for &index in &order {
             let (series, subject, passes) = &mut running[index];
             match time(subject, *passes) {
                 Ok(took) => series

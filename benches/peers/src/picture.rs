@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::report::{Direction, OURS, Report, Row, figure};
+use crate::report::{Direction, Report, Row, figure, is_ours};
 
 /// Receiving as a server, one panel each.
 const PANELS: &[(&str, &str, &str)] = &[
@@ -92,7 +92,7 @@ fn panel(
     let room = (width - LABEL - 56) as f64;
     for (index, cell) in cells.iter().enumerate() {
         let y = top + 26 + index * BAR;
-        let class = if cell.name == OURS { "ours" } else { "peer" };
+        let class = if is_ours(cell.name) { "ours" } else { "peer" };
         let length = (cell.nanoseconds / scale).min(1.0) * room;
         let text = left + LABEL - 6;
         let start = left + LABEL;

@@ -1,8 +1,9 @@
 //! The numbers as a table for people and as JSON for programs.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
+use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::candidate::Candidate;
 use crate::checks::Verdict;
@@ -11,8 +12,14 @@ use crate::workload::{Role, Workload};
 
 /// The name that ratios are taken against.
 pub const OURS: &str = "sockless";
+/// The same with buffers that grow.
+pub const OURS_GROWING: &str = "sockless, growing";
 
-#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+pub fn is_ours(name: &str) -> bool {
+    name == OURS || name == OURS_GROWING
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     Receive,
@@ -20,7 +27,7 @@ pub enum Direction {
     Handshake,
 }
 
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 pub struct Who {
     pub name: &'static str,
     pub rust: bool,
@@ -28,16 +35,16 @@ pub struct Who {
     pub note: &'static str,
 }
 
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 pub struct Cell {
     pub name: &'static str,
     /// Median nanoseconds per message (or per handshake).
     pub nanoseconds: f64,
-    /// Median over rounds of our time divided by theirs: below 1 we are faster.
+    /// Median over rounds of our time divided by theirs, below 1 where we are faster; the worse of our two.
     pub ours_over_theirs: Option<f64>,
 }
 
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 pub struct Row {
     pub direction: Direction,
     pub role: &'static str,
@@ -47,10 +54,12 @@ pub struct Row {
     pub payload_bytes: usize,
     pub cells: Vec<Cell>,
     /// Candidates that did not do the work right and so were not timed, and why.
+    #[serde(skip_deserializing)]
     pub failed: Vec<(&'static str, String)>,
 }
 
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
+#[serde(bound(deserialize = "'de: 'static"))]
 pub struct Report {
     pub who: Vec<Who>,
     pub processor: String,
@@ -107,13 +116,16 @@ impl Row {
     }
 
     pub fn take(&mut self, series: Vec<Series>, failures: Vec<(&'static str, String)>) {
-        let ours = series.iter().find(|series| series.name == OURS);
+        let ours: Vec<&Series> = series.iter().filter(|series| is_ours(series.name)).collect();
         self.cells = series
             .iter()
             .map(|series| Cell {
                 name: series.name,
                 nanoseconds: series.median(),
-                ours_over_theirs: ours.map(|ours| ours.over(series)),
+                ours_over_theirs: ours
+                    .iter()
+                    .map(|ours| ours.over(series))
+                    .max_by(|one, other| one.total_cmp(other)),
             })
             .collect();
         self.failed.extend(failures);
@@ -126,7 +138,7 @@ impl Row {
     /// The fastest of the candidates that `which` admits, ourselves aside.
     pub fn fastest(&self, who: &[Who], which: impl Fn(&Who) -> bool) -> Option<&Cell> {
         who.iter()
-            .filter(|who| who.name != OURS && which(who))
+            .filter(|who| !is_ours(who.name) && which(who))
             .filter_map(|who| self.cell(who.name))
             .min_by(|one, other| one.nanoseconds.total_cmp(&other.nanoseconds))
     }
@@ -190,12 +202,12 @@ impl Report {
     }
 
     /// Every row, in tables by direction, role and cut.
-    pub fn markdown(&self, timed: bool) -> String {
+    pub fn markdown(&self, build: &str, timed: bool) -> String {
         let mut out = String::new();
         if timed {
             let _ = writeln!(
                 out,
-                "{}, {}; {:.0} s. Nanoseconds per message, medians; `fail`: it did not deliver the right messages.\n",
+                "## {build}\n\n{}, {}; {:.0} s. Nanoseconds per message, medians; `fail`: it did not deliver the right messages.\n",
                 self.processor, self.compiler, self.seconds
             );
             let mut rows = &self.rows[..];
@@ -208,8 +220,22 @@ impl Report {
                 rows = &rows[count..];
             }
         }
+        out
+    }
+
+    /// What each candidate lets pass, and how it was driven.
+    pub fn strictness(&self) -> String {
+        let mut out = String::new();
         self.strict_table(&mut out);
         out
+    }
+
+    /// Reads what another build has written.
+    pub fn read(path: &Path) -> Result<Self, String> {
+        let explain = |error: &dyn Display| format!("{}: {error}", path.display());
+        let text = std::fs::read_to_string(path).map_err(|error| explain(&error))?;
+        // Names are borrowed from it for as long as the program runs.
+        serde_json::from_str(text.leak()).map_err(|error| explain(&error))
     }
 
     fn table(&self, out: &mut String, rows: &[Row]) {

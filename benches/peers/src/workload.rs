@@ -331,6 +331,7 @@ pub fn select(wanted: impl Fn(&str) -> bool) -> Vec<Workload> {
         ("16 B Chinese", Text, 16, 10_000, chinese),
         ("1 KiB Chinese", Text, 1024, 250, chinese),
         ("64 KiB Chinese", Text, 64 << 10, 8, chinese),
+        ("1 MiB Chinese", Text, 1 << 20, 2, chinese),
     ];
     const FRAGMENTED: &[(&str, Kind, usize, Maker)] = &[
         ("16 KiB binary in 1 KiB fragments, pings", Binary, 1024, binary),

@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
-use sockless::handshake::Response;
+use sockless::handshake::Accept;
 use sockless::{Config, Event, Growing, ReadBuffer, Server, WebSocket, WriteBuffer};
 
 const CONNECTIONS: usize = 1_000_000;
@@ -42,10 +42,10 @@ fn open(rx: &mut ReadBuffer<[u8; 4096]>, tx: &mut WriteBuffer<[u8; 4096]>) -> We
     let mut ws = WebSocket::server(Config::default());
     let _ = rx.extend(REQUEST);
     let _ = rx.extend(b"\r\n");
-    let Some(Event::Request(request)) = ws.receive(rx, tx) else {
+    let Some(Event::UpgradeRequest(request)) = ws.receive(rx, tx) else {
         panic!("an upgrade was asked for")
     };
-    ws.accept(&request, Response::new(), tx).expect("it fits");
+    ws.accept(&request, Accept::new(), tx).expect("it fits");
     let _ = rx.extend(&frame(0x82, b"hello"));
     assert!(matches!(ws.receive(rx, tx), Some(Event::Binary(b"hello"))));
     assert!(ws.receive(rx, tx).is_none());
@@ -111,7 +111,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 
 /// Feeds a stream in reads of so many bytes and counts the whole messages.
 fn feed(stream: &[u8], read: usize, rx: &mut ReadBuffer<Growing>) -> (Duration, usize) {
-    let mut ws = WebSocket::established(Server, Config::default());
+    let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let mut tx = WriteBuffer::new([0; 8192]);
     let mut messages = 0;
     let start = now();
@@ -168,7 +168,7 @@ fn dripped(size: usize) -> Duration {
         rx.space()[0] = *byte;
         rx.filled(1);
         if let Some(event) = ws.receive(&mut rx, &mut tx) {
-            assert!(matches!(event, Event::Request(_)), "{event:?}");
+            assert!(matches!(event, Event::UpgradeRequest(_)), "{event:?}");
         }
     }
     now() - start

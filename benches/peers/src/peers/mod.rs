@@ -18,7 +18,8 @@ use crate::candidate::Candidate;
 /// Every candidate, in the order of the table.
 pub fn all() -> Vec<Box<dyn Candidate>> {
     vec![
-        Box::new(sockless::Peer),
+        Box::new(sockless::Fixed),
+        Box::new(sockless::Growing),
         Box::new(sockudo::Peer),
         Box::new(tokio_websockets::Peer),
         Box::new(tungstenite::Peer),

@@ -1,13 +1,15 @@
-//! This crate: messages whole, borrowed from a buffer of the caller's, every check on.
+//! This crate: messages whole, borrowed from a buffer of the caller's, every check on. Once over memory of a fixed size,
+//! with reads sized by a careful caller, and once over memory that grows, read as the README does.
 
-use sockless::handshake::Response;
+use sockless::handshake::Accept;
 use sockless::{
-    Client, Config, EntropyError, Event, ReadBuffer, Role as RoleOf, Server, WebSocket, WriteBuffer,
+    Client, Config, Event, OsEntropy, ReadBuffer, Role as RoleOf, Server, Storage, WebSocket,
+    WriteBuffer,
 };
 
 use crate::candidate::{CLOSED, Candidate, Handshake, Receive, Send};
 use crate::kernel::{Drain, Outcome, Source, text};
-use crate::report::OURS;
+use crate::report::{OURS, OURS_GROWING};
 use crate::workload::{Kind, Message, Role, Tally};
 
 /// Room for the largest message and its header. What is touched is what the reads fill.
@@ -17,13 +19,18 @@ const READ: usize = 128 * 1024;
 /// From this size on a server writes a payload from where it lies. A client's has to be masked, and so is copied.
 const VECTORED: usize = 1024;
 
-pub struct Peer;
+pub struct Fixed;
 
-struct Receiver<R> {
+pub struct Growing;
+
+struct Receiver<R, S> {
     socket: WebSocket<R>,
     source: Source,
     drain: Drain,
-    rx: ReadBuffer<Box<[u8]>>,
+    rx: ReadBuffer<S>,
+    /// The most that is read at once, and nothing of the next frame with the end of a large one; `None` to read whatever
+    /// there is space for.
+    most: Option<usize>,
     tx: WriteBuffer<[u8; 1024]>,
 }
 
@@ -54,17 +61,19 @@ fn room(size: usize) -> Box<[u8]> {
 }
 
 fn client() -> impl RoleOf {
-    let mut random = fastrand::Rng::new();
-    Client::new(move |bytes: &mut [u8]| -> Result<(), EntropyError> {
-        random.fill(bytes);
-        Ok(())
-    })
+    #[allow(clippy::default_constructed_unit_structs)]
+    Client::new(OsEntropy::default())
 }
 
-fn receiver<R: RoleOf + 'static>(role: R, source: Source, drain: Drain) -> Box<dyn Receive> {
-    let socket = WebSocket::established(role, Config::default());
-    let (rx, tx) = (ReadBuffer::new(room(ROOM)), WriteBuffer::new([0; 1024]));
-    Box::new(Receiver { socket, source, drain, rx, tx })
+fn receiver<R: RoleOf + 'static, S: Storage + 'static>(
+    role: R,
+    source: Source,
+    drain: Drain,
+    rx: ReadBuffer<S>,
+    most: Option<usize>,
+) -> Box<dyn Receive> {
+    let socket = WebSocket::from_upgraded(role, Config::default());
+    Box::new(Receiver { socket, source, drain, rx, most, tx: WriteBuffer::new([0; 1024]) })
 }
 
 fn sender<R: RoleOf + 'static>(
@@ -73,7 +82,7 @@ fn sender<R: RoleOf + 'static>(
     messages: &'static [Message],
     vectored: usize,
 ) -> Box<dyn Send> {
-    let socket = WebSocket::established(role, Config::default());
+    let socket = WebSocket::from_upgraded(role, Config::default());
     let messages = messages
         .iter()
         .map(|message| match message.kind {
@@ -84,21 +93,22 @@ fn sender<R: RoleOf + 'static>(
     Box::new(Sender { socket, drain, tx: WriteBuffer::new(room(ROOM)), messages, vectored })
 }
 
-impl Candidate for Peer {
+impl Candidate for Fixed {
     fn name(&self) -> &'static str {
         OURS
     }
 
     fn note(&self) -> &'static str {
         "`WebSocket::receive` and `send_*` over boxed slices, reads of at most 128 KiB that end with the frame where \
-         `remaining` says so, a server's payloads from 1 KiB on by `send_*_vectored`; \
+         `remaining` says so, a server's payloads from 1 KiB on by `send_*_vectored`, `OsEntropy`; \
          feature simd"
     }
 
     fn receiver(&self, role: Role, source: Source, drain: Drain) -> Option<Box<dyn Receive>> {
+        let rx = ReadBuffer::new(room(ROOM));
         Some(match role {
-            Role::Server => receiver(Server, source, drain),
-            Role::Client => receiver(client(), source, drain),
+            Role::Server => receiver(Server, source, drain, rx, Some(READ)),
+            Role::Client => receiver(client(), source, drain, rx, Some(READ)),
         })
     }
 
@@ -120,14 +130,38 @@ impl Candidate for Peer {
     }
 }
 
-impl<R: RoleOf> Receive for Receiver<R> {
+impl Candidate for Growing {
+    fn name(&self) -> &'static str {
+        OURS_GROWING
+    }
+
+    fn note(&self) -> &'static str {
+        "the same over a `ReadBuffer` that grows, read as in the README: whatever there is space for"
+    }
+
+    fn receiver(&self, role: Role, source: Source, drain: Drain) -> Option<Box<dyn Receive>> {
+        let rx = ReadBuffer::growing(ROOM);
+        Some(match role {
+            Role::Server => receiver(Server, source, drain, rx, None),
+            Role::Client => receiver(client(), source, drain, rx, None),
+        })
+    }
+
+    /// Sending has no part in how memory grows: it is the same candidate.
+    fn sender(&self, _: Role, _: Drain, _: &'static [Message]) -> Option<Box<dyn Send>> {
+        None
+    }
+}
+
+impl<R: RoleOf, S: Storage> Receive for Receiver<R, S> {
     fn receive(&mut self, messages: usize, tally: &mut Tally) -> Outcome {
         let goal = tally.messages + messages;
         while tally.messages < goal {
             // Inside a large frame no more than belongs to it, so that the next begins at the front of the buffer.
-            let wanted = match self.socket.remaining() {
-                0 => READ,
-                rest => READ.min(rest as usize),
+            let wanted = match (self.most, self.socket.remaining()) {
+                (None, _) => usize::MAX,
+                (Some(most), 0) => most,
+                (Some(most), rest) => most.min(rest as usize),
             };
             let space = self.rx.space();
             let room = space.len().min(wanted);
@@ -199,8 +233,8 @@ impl Handshake for Shaking {
         let read = self.source.fill(self.rx.space());
         self.rx.filled(read);
         match socket.receive(&mut self.rx, &mut self.tx) {
-            Some(Event::Request(request)) => {
-                socket.accept(&request, Response::new(), &mut self.tx).map_err(text)?;
+            Some(Event::UpgradeRequest(request)) => {
+                socket.accept(&request, Accept::new(), &mut self.tx).map_err(text)?;
             }
             other => return Err(text(other)),
         }

@@ -238,7 +238,7 @@ fn print_origins(seen: &[Seen]) {
         "image", "ours", "httparse", "sha1", "base64", "core", "board", "bss"
     );
     for seen in seen {
-        let origin = |origin| seen.image.origin(origin);
+        let origin = |origin| seen.image.with_origin(origin);
         println!(
             "{:<10}{:>8}{:>10}{:>8}{:>8}{:>8}{:>8}{:>12}",
             seen.name,

@@ -1,6 +1,6 @@
 //! The whole life of a client's connection: the request, the check of the answer, masked messages, the end.
 
-use sockless::handshake::{Request, Uri};
+use sockless::handshake::{ConnectRequest, Uri};
 use sockless::{
     Client, CloseCode, Config, EntropyError, Event, MessageKind, ReadBuffer, WebSocket, WriteBuffer,
 };
@@ -27,9 +27,9 @@ pub fn client(link: &mut impl Link, rx: &mut [u8], tx: &mut [u8], mut seed: u32)
         }
         Ok(())
     };
-    let mut ws = WebSocket::client(Config::default().max_headers(16), entropy);
+    let mut ws = WebSocket::client(Config::default().with_max_headers(16), entropy);
     let (mut rx, mut tx) = (ReadBuffer::new(rx), WriteBuffer::new(tx));
-    let request = Request::new(&uri).subprotocols(&SUBPROTOCOLS);
+    let request = ConnectRequest::new(&uri).with_subprotocols(&SUBPROTOCOLS);
     if ws.connect(&request, &mut tx).is_err() {
         return REFUSED_CALL;
     }
@@ -41,14 +41,14 @@ pub fn client(link: &mut impl Link, rx: &mut [u8], tx: &mut [u8], mut seed: u32)
         rx.filled(count);
         while let Some(event) = ws.receive(&mut rx, &mut tx) {
             let sent = match event {
-                Event::Response(response) => match ws.establish(&response, &SUBPROTOCOLS) {
+                Event::UpgradeResponse(response) => match ws.confirm(&response, &SUBPROTOCOLS) {
                     Ok(_) => ws.send_text("ready", &mut tx),
                     Err(failure) => {
                         end = code_of(failure);
                         Ok(())
                     }
                 },
-                Event::Refused(response) => {
+                Event::Rejected(response) => {
                     end = response.status().into();
                     Ok(())
                 }

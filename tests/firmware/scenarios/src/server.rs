@@ -1,6 +1,6 @@
 //! The whole life of a server's connection: a browser's request, an echo of whole messages, the end.
 
-use sockless::handshake::Response;
+use sockless::handshake::Accept;
 use sockless::{Config, Event, ReadBuffer, Server, WebSocket, WriteBuffer};
 
 use crate::{Link, REFUSED_CALL, code_of};
@@ -12,7 +12,7 @@ pub const SERVER_SIZE: usize = size_of::<WebSocket<Server>>();
 /// and the largest message, `tx` an echo of all that `rx` holds.
 pub fn server(link: &mut impl Link, rx: &mut [u8], tx: &mut [u8]) -> u32 {
     // 16 header lines: browsers send fifteen or fewer, and the array for them lies on the stack.
-    let mut ws = WebSocket::server(Config::default().max_headers(16));
+    let mut ws = WebSocket::server(Config::default().with_max_headers(16));
     let (mut rx, mut tx) = (ReadBuffer::new(rx), WriteBuffer::new(tx));
     let mut end = 0;
     while !ws.is_done() {
@@ -20,8 +20,8 @@ pub fn server(link: &mut impl Link, rx: &mut [u8], tx: &mut [u8]) -> u32 {
         rx.filled(count);
         while let Some(event) = ws.receive(&mut rx, &mut tx) {
             let sent = match event {
-                Event::Request(request) if request.target() == "/echo" => {
-                    ws.accept(&request, Response::new(), &mut tx)
+                Event::UpgradeRequest(request) if request.target() == "/echo" => {
+                    ws.accept(&request, Accept::new(), &mut tx)
                 }
                 Event::Text(text) => ws.send_text(text, &mut tx),
                 Event::Binary(bytes) => ws.send_binary(bytes, &mut tx),

@@ -10,7 +10,7 @@ pub const STREAM_SIZE: usize = size_of::<WebSocket<Server>>();
 
 /// Echoes messages piece by piece, as they arrive through `rx`, by way of `tx`.
 pub fn stream(link: &mut impl Link, rx: &mut [u8], tx: &mut [u8]) -> u32 {
-    let mut ws = WebSocket::established(Server, Config::default());
+    let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let (mut rx, mut tx) = (ReadBuffer::new(rx), WriteBuffer::new(tx));
     let mut end = 0;
     while !ws.is_done() {

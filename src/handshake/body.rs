@@ -1,0 +1,129 @@
+//! The body of a response that rejects a handshake: where it ends, and its bytes without the
+//! chunked coding (RFC 9112 sections 6.3 and 7.1).
+
+use super::error::HandshakeError;
+use super::fields::{Field, content_length, trim};
+use super::head::Headers;
+
+/// A body that is being received. Packed, so that it adds nothing to the size of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(Rust, packed(4))]
+pub(super) struct Body {
+    /// Bytes of the body or of the chunk that are still to come.
+    remaining: u64,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// `remaining` bytes follow, and nothing behind them.
+    Length,
+    /// The end of the stream ends the body.
+    EndOfStream,
+    /// In the size of a chunk; `true` if a digit was read.
+    Size(bool),
+    Extension,
+    SizeLineFeed,
+    Chunk,
+    ChunkEnd,
+    ChunkLineFeed,
+    /// At the start of a trailer line.
+    TrailerStart,
+    Trailer,
+    TrailerLineFeed,
+    LastLineFeed,
+    End,
+}
+
+impl Body {
+    /// Returns the body that these headers announce.
+    pub(super) fn announced(status: u16, headers: Headers<'_>) -> Body {
+        if matches!(status, 204 | 304) {
+            return Body { remaining: 0, state: State::Length };
+        }
+        let mut length = None;
+        let mut coding = None;
+        let mut ambiguous = false;
+        for (name, value) in headers {
+            match Field::of(name) {
+                Field::ContentLength => {
+                    length = content_length(value, length);
+                    ambiguous |= length.is_none();
+                }
+                Field::TransferEncoding => coding = Some(value),
+                _ => {}
+            }
+        }
+        match (coding, length) {
+            // RFC 9112 6.3: a coding overrides a length. Unless chunked is the last coding, the
+            // stream's end is the body's.
+            (Some(coding), _) => {
+                let last = trim(coding.rsplit(|&byte| byte == b',').next().unwrap_or_default());
+                let chunked = last.eq_ignore_ascii_case(b"chunked");
+                let state = if chunked { State::Size(false) } else { State::EndOfStream };
+                Body { remaining: 0, state }
+            }
+            (None, Some(remaining)) if !ambiguous => Body { remaining, state: State::Length },
+            _ => Body { remaining: 0, state: State::EndOfStream },
+        }
+    }
+
+    /// Returns `true` if the body is complete.
+    pub(super) fn is_complete(&self) -> bool {
+        match self.state {
+            State::Length => self.remaining == 0,
+            state => state == State::End,
+        }
+    }
+
+    /// Reads on in `input`. Returns how many bytes to skip, and how many bytes of the body follow
+    /// them; 0 if more input is needed or the body is complete.
+    ///
+    /// # Errors
+    /// Returns [`HandshakeError::Malformed`] at the first byte that breaks the chunked coding.
+    pub(super) fn read(&mut self, input: &[u8]) -> Result<(usize, usize), HandshakeError> {
+        let mut at = 0;
+        while let Some(&byte) = input.get(at) {
+            self.state = match (self.state, byte) {
+                (State::End, _) => break,
+                (State::EndOfStream, _) => return Ok((at, input.len() - at)),
+                (State::Length | State::Chunk, _) => {
+                    let left = usize::try_from(self.remaining).unwrap_or(usize::MAX);
+                    let len = left.min(input.len() - at);
+                    self.remaining -= len as u64;
+                    if self.remaining == 0 && self.state == State::Chunk {
+                        self.state = State::ChunkEnd;
+                    }
+                    return Ok((at, len));
+                }
+                (State::Size(_), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
+                    let digit = char::from(byte).to_digit(16).unwrap_or(0);
+                    // A size of 2^60 or more is as good as no end.
+                    self.remaining = self.remaining.saturating_mul(16).saturating_add(digit.into());
+                    State::Size(true)
+                }
+                (State::Size(true) | State::Extension, b'\r') => State::SizeLineFeed,
+                (State::Size(true), b';' | b' ' | b'\t') => State::Extension,
+                (State::Extension, byte) if byte == b'\t' || (byte >= b' ' && byte != 0x7F) => {
+                    State::Extension
+                }
+                (State::SizeLineFeed, b'\n') if self.remaining > 0 => State::Chunk,
+                (State::SizeLineFeed, b'\n') => State::TrailerStart,
+                (State::ChunkEnd, b'\r') => State::ChunkLineFeed,
+                (State::ChunkLineFeed, b'\n') => State::Size(false),
+                (State::TrailerStart, b'\r') => State::LastLineFeed,
+                (State::LastLineFeed, b'\n') => State::End,
+                (State::Trailer, b'\r') => State::TrailerLineFeed,
+                (State::TrailerLineFeed, b'\n') => State::TrailerStart,
+                (State::TrailerStart | State::Trailer, byte)
+                    if byte == b'\t' || (byte >= b' ' && byte != 0x7F) =>
+                {
+                    State::Trailer
+                }
+                _ => return Err(HandshakeError::Malformed),
+            };
+            at += 1;
+        }
+        Ok((at, 0))
+    }
+}

@@ -1,0 +1,166 @@
+//! What a handshake offers and agrees on about compression, or nothing: the one place that knows
+//! whether the feature `deflate` is on.
+
+#[cfg(feature = "deflate")]
+pub(super) use with::{Offer, Offered};
+#[cfg(not(feature = "deflate"))]
+pub(super) use without::{Offer, Offered};
+
+/// What a handshake has agreed on: the result of [`ServerHandshake`](super::ServerHandshake),
+/// [`ClientHandshake`](super::ClientHandshake) and the checks for headers of any source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Agreed<'a> {
+    pub(super) subprotocol: Option<&'a str>,
+    pub(super) compression: Compression,
+}
+
+impl<'a> Agreed<'a> {
+    /// Returns the subprotocol that was chosen, if any (RFC 6455 section 1.9).
+    #[must_use]
+    pub const fn subprotocol(&self) -> Option<&'a str> {
+        self.subprotocol
+    }
+
+    /// Returns the compression that was agreed on, if any, and our configuration of it (RFC 7692).
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn compression(&self) -> Compression {
+        self.compression
+    }
+}
+
+#[cfg(feature = "deflate")]
+use crate::deflate::Compression;
+/// Without the feature there is nothing to agree on.
+#[cfg(not(feature = "deflate"))]
+type Compression = ();
+
+#[cfg(feature = "deflate")]
+mod with {
+    use alloc::boxed::Box;
+
+    use super::Compression;
+    use crate::deflate::{DeflateConfig, HeaderValue, OfferShape};
+    use crate::extensions::{Extension, ExtensionSyntaxError};
+    use crate::handshake::error::HandshakeError;
+
+    /// Our side of the negotiation: as a client the offer, as a server what it may accept.
+    #[derive(Clone, Copy, Debug, Default)]
+    pub(in crate::handshake) struct Offer {
+        pub(in crate::handshake) config: Option<DeflateConfig>,
+        pub(in crate::handshake) shape: OfferShape,
+    }
+
+    impl Offer {
+        pub(in crate::handshake) const NONE: Offer =
+            Offer { config: None, shape: OfferShape::Parameters };
+
+        /// Returns the value of the client's `Sec-WebSocket-Extensions`.
+        pub(in crate::handshake) fn value(&self) -> Option<HeaderValue> {
+            self.config.map(|config| config.shaped_offer(self.shape))
+        }
+
+        /// Answers the offers of a request, whose list is known to be well-formed.
+        pub(in crate::handshake) fn answer<'a>(
+            &self,
+            offers: impl Iterator<Item = Result<Extension<'a>, ExtensionSyntaxError>>,
+        ) -> (Option<HeaderValue>, Compression) {
+            let answer =
+                self.config.and_then(|config| Some((config.negotiate(offers).ok()??, config)));
+            match answer {
+                Some((answer, config)) => (Some(answer.header), Some((answer.agreement, config))),
+                None => (None, None),
+            }
+        }
+
+        /// Judges the extensions of a response to this offer.
+        pub(in crate::handshake) fn accept_response<'a>(
+            &self,
+            response: impl Iterator<Item = Result<Extension<'a>, ExtensionSyntaxError>>,
+        ) -> Result<Compression, HandshakeError> {
+            let Some(config) = self.config else { return Err(HandshakeError::Extension) };
+            match config.accept_shaped_response(self.shape, response) {
+                Ok(agreement) => Ok(agreement.map(|agreement| (agreement, config))),
+                Err(_) => Err(HandshakeError::Extension),
+            }
+        }
+    }
+
+    /// What a client remembers between request and response. It lives on the heap, because most
+    /// connections need it for a moment only.
+    #[derive(Clone, Debug, Default)]
+    pub(in crate::handshake) struct Offered(Option<Box<(Offer, Compression)>>);
+
+    impl Offered {
+        pub(in crate::handshake) const NONE: Offered = Offered(None);
+
+        pub(in crate::handshake) fn new(offer: Offer) -> Offered {
+            Offered(offer.config.map(|_| Box::new((offer, None))))
+        }
+
+        pub(in crate::handshake) fn offer(&self) -> Offer {
+            self.0.as_ref().map_or(Offer::NONE, |offered| offered.0)
+        }
+
+        pub(in crate::handshake) fn agree(&mut self, compression: Compression) {
+            match (&mut self.0, compression) {
+                (Some(offered), Some(_)) => offered.1 = compression,
+                (offered, _) => *offered = None,
+            }
+        }
+
+        pub(in crate::handshake) fn agreed(&self) -> Compression {
+            self.0.as_ref().and_then(|offered| offered.1)
+        }
+    }
+}
+
+#[cfg(not(feature = "deflate"))]
+mod without {
+    use crate::extensions::{Extension, ExtensionSyntaxError};
+    use crate::handshake::error::HandshakeError;
+
+    #[derive(Clone, Copy, Debug, Default)]
+    pub(in crate::handshake) struct Offer;
+
+    impl Offer {
+        pub(in crate::handshake) const NONE: Offer = Offer;
+
+        pub(in crate::handshake) const fn value(self) -> Option<&'static str> {
+            None
+        }
+
+        pub(in crate::handshake) fn answer<'a>(
+            self,
+            _: impl Iterator<Item = Result<Extension<'a>, ExtensionSyntaxError>>,
+        ) -> (Option<&'static str>, ()) {
+            (None, ())
+        }
+
+        pub(in crate::handshake) fn accept_response<'a>(
+            self,
+            _: impl Iterator<Item = Result<Extension<'a>, ExtensionSyntaxError>>,
+        ) -> Result<(), HandshakeError> {
+            Err(HandshakeError::Extension)
+        }
+    }
+
+    #[derive(Clone, Debug, Default)]
+    pub(in crate::handshake) struct Offered;
+
+    impl Offered {
+        pub(in crate::handshake) const NONE: Offered = Offered;
+
+        pub(in crate::handshake) const fn new(_: Offer) -> Offered {
+            Offered
+        }
+
+        pub(in crate::handshake) const fn offer(&self) -> Offer {
+            Offer
+        }
+
+        pub(in crate::handshake) const fn agree(&mut self, (): ()) {}
+
+        pub(in crate::handshake) const fn agreed(&self) {}
+    }
+}

@@ -1,0 +1,141 @@
+//! Header fields of any source, and the lists in their values (RFC 9110 section 5).
+
+use crate::ascii::until;
+use crate::config::SMALL;
+use crate::extensions::TOKEN;
+
+/// A header field of any source: a name in any case and a value with or without white space
+/// around it.
+///
+/// Implemented for pairs of what is bytes or text, and for references to such pairs. The items of
+/// `&http::HeaderMap`, of `&[(&str, &str)]` and of [`Headers`](super::Headers) are header fields.
+pub trait HeaderField<'a> {
+    /// Returns the name and the value.
+    fn name_and_value(self) -> (&'a [u8], &'a [u8]);
+}
+
+impl<'a, N: AsRef<[u8]> + ?Sized, V: AsRef<[u8]> + ?Sized> HeaderField<'a> for (&'a N, &'a V) {
+    #[inline]
+    fn name_and_value(self) -> (&'a [u8], &'a [u8]) {
+        (self.0.as_ref(), self.1.as_ref())
+    }
+}
+
+impl<'a, N: AsRef<[u8]>, V: AsRef<[u8]>> HeaderField<'a> for &'a (N, V) {
+    #[inline]
+    fn name_and_value(self) -> (&'a [u8], &'a [u8]) {
+        (self.0.as_ref(), self.1.as_ref())
+    }
+}
+
+/// The fields that mean something to a handshake.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Field {
+    Host,
+    Key,
+    Version,
+    Accept,
+    Protocol,
+    Upgrade,
+    Connection,
+    Extensions,
+    ContentLength,
+    TransferEncoding,
+    Origin,
+    Other,
+}
+
+impl Field {
+    pub(super) fn of(name: &[u8]) -> Field {
+        // The length of a name leaves one candidate, or two.
+        let (known, field): (&[u8], Field) = match name.len() {
+            4 => (b"Host", Field::Host),
+            6 => (b"Origin", Field::Origin),
+            7 => (b"Upgrade", Field::Upgrade),
+            10 => (b"Connection", Field::Connection),
+            14 => (b"Content-Length", Field::ContentLength),
+            17 if matches!(name, [b'T' | b't', ..]) => {
+                (b"Transfer-Encoding", Field::TransferEncoding)
+            }
+            17 => (b"Sec-WebSocket-Key", Field::Key),
+            20 => (b"Sec-WebSocket-Accept", Field::Accept),
+            21 => (b"Sec-WebSocket-Version", Field::Version),
+            22 => (b"Sec-WebSocket-Protocol", Field::Protocol),
+            24 => (b"Sec-WebSocket-Extensions", Field::Extensions),
+            _ => return Field::Other,
+        };
+        // Most peers write the name in this case.
+        let same = !SMALL && name == known || name.eq_ignore_ascii_case(known);
+        if same { field } else { Field::Other }
+    }
+}
+
+/// Takes the next element off a comma-separated list and skips empty ones (RFC 9110 section 5.6.1).
+pub(super) fn next_element<'a>(list: &mut &'a [u8]) -> Option<&'a [u8]> {
+    while !list.is_empty() {
+        let element = trim(until(list, b','));
+        *list = list.get(1..).unwrap_or_default();
+        if !element.is_empty() {
+            return Some(element);
+        }
+    }
+    None
+}
+
+/// Returns `true` if the list holds the token, in any case.
+pub(super) fn has_token(mut list: &[u8], token: &[u8]) -> bool {
+    while let Some(element) = next_element(&mut list) {
+        if element.eq_ignore_ascii_case(token) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Returns the value of a `Content-Length` of this list, in bytes. Equal values count as one
+/// (RFC 9110 section 8.6); `None` if there is none, or they differ, or one is not a number.
+/// `earlier` is the value of the lines before.
+pub(super) fn content_length(mut list: &[u8], earlier: Option<u64>) -> Option<u64> {
+    let mut length = earlier;
+    let mut empty = true;
+    while let Some(element) = next_element(&mut list) {
+        let value = element.iter().try_fold(0u64, |sum, byte| match byte {
+            b'0'..=b'9' => sum.checked_mul(10)?.checked_add(u64::from(byte - b'0')),
+            _ => None,
+        })?;
+        if length.is_some_and(|length| length != value) {
+            return None;
+        }
+        (length, empty) = (Some(value), false);
+    }
+    length.filter(|_| !empty)
+}
+
+/// Strips the optional white space around a value (RFC 9110 section 5.6.3).
+pub(super) fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+/// Returns `value` as text if it is a token (RFC 9110 section 5.6.2).
+pub(super) fn token(value: &[u8]) -> Option<&str> {
+    if is_token(value) { core::str::from_utf8(value).ok() } else { None }
+}
+
+/// Returns `true` if `value` is a token: a field name or a subprotocol.
+pub(super) fn is_token(value: &[u8]) -> bool {
+    !value.is_empty() && TOKEN.has_all(value)
+}
+
+#[inline]
+pub(super) fn is_token_byte(byte: u8) -> bool {
+    TOKEN.has(byte)
+}
+
+/// Returns `true` if `text` can be the value of a field that we write: without control characters,
+/// it cannot end its line.
+pub(super) fn is_field_value(text: &str) -> bool {
+    text.bytes().all(|byte| byte == b'\t' || (byte >= b' ' && byte != 0x7F))
+}

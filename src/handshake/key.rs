@@ -1,0 +1,126 @@
+//! The key of a request and the value that answers it (RFC 6455 sections 4.1 and 4.2.2).
+
+use core::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::ascii::Ascii;
+use crate::entropy::Entropy;
+use crate::error::EntropyError;
+
+/// RFC 6455 section 1.3.
+const GUID: &[u8; 36] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// The base64 of 16 bytes.
+const KEY_LEN: usize = 24;
+
+/// A `Sec-WebSocket-Key`: the base64 of 16 bytes (RFC 6455 section 4.1).
+///
+/// ```
+/// use sockless::handshake::Key;
+///
+/// let key = Key::parse(b"dGhlIHNhbXBsZSBub25jZQ==").expect("the sample of RFC 6455");
+/// assert_eq!(&key.accept(), b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Key([u8; KEY_LEN]);
+
+impl Key {
+    /// Draws a fresh key for one request.
+    ///
+    /// # Errors
+    /// Returns [`EntropyError`] if the source fails. No key is made up in its place.
+    pub fn generate<E: Entropy + ?Sized>(entropy: &mut E) -> Result<Key, EntropyError> {
+        // RFC 6455 4.1: "The nonce MUST be selected randomly for each connection."
+        let mut nonce = [0; 16];
+        entropy.fill(&mut nonce)?;
+        Ok(Key::from_nonce(&nonce))
+    }
+
+    /// Returns the key that encodes these 16 bytes.
+    #[must_use]
+    pub fn from_nonce(nonce: &[u8; 16]) -> Key {
+        // As the start of 20 bytes, so that base64 is linked for one length only. The bits behind
+        // the last byte are zeros, as they must be; padding replaces the last two characters.
+        let mut bytes = [0; 20];
+        let mut key = [b'='; KEY_LEN];
+        if let Some(start) = bytes.first_chunk_mut() {
+            *start = *nonce;
+        }
+        for (to, from) in key.iter_mut().zip(encode_digest(&bytes)).take(22) {
+            *to = from;
+        }
+        Key(key)
+    }
+
+    /// Returns `value` as a key, if it has 22 characters of the base64 alphabet and the padding. The
+    /// low bits of the last character, which belong to no byte, may be set: RFC 6455 itself gives
+    /// such a sample (erratum 3150).
+    #[must_use]
+    pub fn parse(value: &[u8]) -> Option<Key> {
+        let key = <&[u8; KEY_LEN]>::try_from(value).ok()?;
+        let letters = key.strip_suffix(b"==")?;
+        BASE64.has_all(letters).then_some(Key(*key))
+    }
+
+    /// Returns the `Sec-WebSocket-Accept` that answers this key: the base64 of the SHA-1 of the key
+    /// and a fixed GUID (RFC 6455 section 4.2.2).
+    #[must_use]
+    pub fn accept(&self) -> [u8; 28] {
+        let mut text = [0; KEY_LEN + GUID.len()];
+        if let Some(start) = text.first_chunk_mut() {
+            *start = self.0;
+        }
+        if let Some(end) = text.last_chunk_mut() {
+            *end = *GUID;
+        }
+        encode_digest(&digest(&text))
+    }
+
+    /// Returns the value of the header.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Key {
+    /// Does not show the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(..)")
+    }
+}
+
+/// Returns the `Sec-WebSocket-Accept` that answers a key of any form, as it was sent but without
+/// the white space around it (RFC 6455 section 4.2.2, step 5.4).
+///
+/// ```
+/// let accept = sockless::handshake::accept_key(b"dGhlIHNhbXBsZSBub25jZQ==");
+/// assert_eq!(&accept, b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+/// ```
+#[must_use]
+pub fn accept_key(key: &[u8]) -> [u8; 28] {
+    let mut sha1 = sha1_smol::Sha1::new();
+    sha1.update(key);
+    sha1.update(GUID);
+    encode_digest(&sha1.digest().bytes())
+}
+
+/// Not inlined, so that the linker check can attribute panics to `sha1_smol`.
+#[inline(never)]
+fn digest(text: &[u8; KEY_LEN + GUID.len()]) -> [u8; 20] {
+    sha1_smol::Sha1::from(text).digest().bytes()
+}
+
+/// Not inlined, so that the linker check can attribute panics to `base64`. 20 bytes always make 28
+/// characters.
+#[inline(never)]
+fn encode_digest(digest: &[u8; 20]) -> [u8; 28] {
+    let mut accept = [0; 28];
+    let _ = STANDARD.encode_slice(digest, &mut accept);
+    accept
+}
+
+/// The alphabet of base64, without the padding.
+const BASE64: &Ascii = &Ascii::alphanumeric_and(b"+/");

@@ -1,0 +1,206 @@
+//! The client's request.
+
+use core::fmt;
+
+use super::compression::{Agreed, Offer};
+use super::error::HandshakeError;
+use super::fields::{HeaderField, is_field_value, is_token};
+use super::key::Key;
+use super::message::{
+    CONNECTION, EXTENSIONS, FieldValue, Inner, UPGRADE, check_headers, fields, text, write_head,
+};
+use super::rules::check_response;
+use super::uri::Uri;
+use crate::buffer::{Storage, WriteBuffer};
+#[cfg(feature = "deflate")]
+use crate::deflate::{DeflateConfig, OfferShape};
+use crate::error::{Error, Misuse};
+
+/// A client's request to open a WebSocket; see [`WebSocket::connect`](crate::WebSocket::connect).
+///
+/// ```
+/// use sockless::handshake::{ConnectRequest, Uri};
+///
+/// let uri = Uri::parse("ws://example.com/chat?room=1")?;
+/// let request = ConnectRequest::new(&uri)
+///     .with_subprotocols(&["chat.v2", "chat.v1"])
+///     .with_origin("https://example.com")
+///     .with_headers(&[("Authorization", "Bearer 1234")]);
+/// # Ok::<(), sockless::handshake::UriError>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct ConnectRequest<'a> {
+    host: [&'a str; 3],
+    resource: [&'a str; 3],
+    origin: Option<&'a str>,
+    subprotocols: &'a [&'a str],
+    headers: &'a [(&'a str, &'a str)],
+    pub(super) offer: Offer,
+}
+
+impl<'a> ConnectRequest<'a> {
+    /// Makes a request for the resource of `uri`: its host is the `Host`, its path and query are
+    /// the target.
+    #[must_use]
+    pub fn new(uri: &Uri<'a>) -> ConnectRequest<'a> {
+        ConnectRequest {
+            host: uri.host_header().parts(),
+            resource: uri.resource_name().parts(),
+            origin: None,
+            subprotocols: &[],
+            headers: &[],
+            offer: Offer::NONE,
+        }
+    }
+
+    /// Offers subprotocols in the order of preference (RFC 6455 section 1.9).
+    #[must_use]
+    pub const fn with_subprotocols(mut self, names: &'a [&'a str]) -> ConnectRequest<'a> {
+        self.subprotocols = names;
+        self
+    }
+
+    /// Sets the `Origin` (RFC 6454). Only browsers have to send one.
+    #[must_use]
+    pub const fn with_origin(mut self, origin: &'a str) -> ConnectRequest<'a> {
+        self.origin = Some(origin);
+        self
+    }
+
+    /// Offers compression. [`WebSocket::deflate`](crate::WebSocket::deflate) returns what the server
+    /// agreed to.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn with_deflate(mut self, config: DeflateConfig) -> ConnectRequest<'a> {
+        self.offer.config = Some(config);
+        self
+    }
+
+    /// Sets the shape of the offer of compression: some servers refuse offers with parameters.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn with_deflate_shape(mut self, shape: OfferShape) -> ConnectRequest<'a> {
+        self.offer.shape = shape;
+        self
+    }
+
+    /// Adds header fields, such as for authentication. What the handshake writes itself is refused.
+    #[must_use]
+    pub const fn with_headers(mut self, headers: &'a [(&'a str, &'a str)]) -> ConnectRequest<'a> {
+        self.headers = headers;
+        self
+    }
+
+    /// Returns the header fields of the request but for `Host`, for an HTTP library to send: with
+    /// `key` those of a GET over HTTP/1.1 (RFC 6455 section 4.1), without a key those of an extended
+    /// CONNECT, whose `:protocol` is `websocket` (RFC 8441 section 5, RFC 9220).
+    ///
+    /// # Errors
+    /// - [`Misuse::InvalidHeader`] if a name or value would break the head.
+    /// - [`Misuse::ReservedHeader`] if a header is one that the handshake writes.
+    /// - [`Misuse::InvalidSubprotocol`] if the subprotocols are not unique tokens.
+    ///
+    /// ```
+    /// use sockless::handshake::{ConnectRequest, Uri};
+    ///
+    /// let uri = Uri::parse("wss://example.com/chat").unwrap();
+    /// let request = ConnectRequest::new(&uri).with_subprotocols(&["chat"]);
+    /// let fields: Vec<_> =
+    ///     request.fields(None)?.map(|(name, value)| format!("{name}: {value}")).collect();
+    /// assert_eq!(fields, ["Sec-WebSocket-Version: 13", "Sec-WebSocket-Protocol: chat"]);
+    /// # Ok::<(), sockless::Misuse>(())
+    /// ```
+    pub fn fields(
+        &self,
+        key: Option<&Key>,
+    ) -> Result<impl Iterator<Item = (&'a str, FieldValue<'a>)> + use<'a>, Misuse> {
+        self.check()?;
+        Ok(self.checked_fields(key))
+    }
+
+    /// Judges the response to this request: with `key` the 101 of an upgrade (RFC 6455 section 4.1),
+    /// without a key the 2xx of an extended CONNECT (RFC 8441 section 5). Returns what was agreed.
+    ///
+    /// # Errors
+    /// Returns the [`HandshakeError`] of the first rule that the response breaks.
+    pub fn check_response<'h, I>(
+        &self,
+        key: Option<&Key>,
+        status: u16,
+        headers: I,
+    ) -> Result<Agreed<'h>, HandshakeError>
+    where
+        I: IntoIterator<Item: HeaderField<'h>> + Clone,
+    {
+        let accept = key.map(Key::accept);
+        let accepted = if key.is_some() { status == 101 } else { (200..300).contains(&status) };
+        if !accepted {
+            return Err(HandshakeError::Status);
+        }
+        check_response(accept.as_ref(), headers, self.offer)?.offered_in(self.subprotocols)
+    }
+
+    pub(super) fn check(&self) -> Result<(), Misuse> {
+        check_headers(self.headers, &[])?;
+        if !self.origin.is_none_or(is_field_value) {
+            return Err(Misuse::InvalidHeader);
+        }
+        let unique = |(i, name): (usize, &&str)| {
+            is_token(name.as_bytes())
+                && !self.subprotocols.iter().take(i).any(|earlier| earlier == name)
+        };
+        if !self.subprotocols.iter().enumerate().all(unique) {
+            return Err(Misuse::InvalidSubprotocol);
+        }
+        Ok(())
+    }
+
+    fn checked_fields(
+        &self,
+        key: Option<&Key>,
+    ) -> impl Iterator<Item = (&'a str, FieldValue<'a>)> + use<'a> {
+        let (request, key) = (*self, key.copied());
+        let subprotocols = Some(request.subprotocols).filter(|names| !names.is_empty());
+        fields(request.headers, move |place| match place {
+            0 => key.map(|_| UPGRADE),
+            1 => key.map(|_| CONNECTION),
+            2 => key.map(|key| ("Sec-WebSocket-Key", FieldValue(Inner::Key(key)))),
+            3 => Some(text("Sec-WebSocket-Version", "13")),
+            4 => request.origin.map(|origin| text("Origin", origin)),
+            5 => {
+                subprotocols.map(|names| ("Sec-WebSocket-Protocol", FieldValue(Inner::List(names))))
+            }
+            _ => request
+                .offer
+                .value()
+                .map(|value| (EXTENSIONS, FieldValue(Inner::Extensions(value)))),
+        })
+    }
+
+    /// Writes the request of an upgrade, which is known to be valid.
+    pub(super) fn write<T: Storage>(
+        &self,
+        key: &Key,
+        tx: &mut WriteBuffer<T>,
+    ) -> Result<(), Error> {
+        // No reply can be due before the request has left.
+        write_head(tx, 0, |out| {
+            out.put("GET ");
+            self.resource.iter().for_each(|part| out.put(part));
+            out.put(" HTTP/1.1\r\nHost: ");
+            self.host.iter().for_each(|part| out.put(part));
+            out.put("\r\n");
+            out.fields(self.checked_fields(Some(key)));
+        })
+    }
+}
+
+impl fmt::Debug for ConnectRequest<'_> {
+    /// Shows no target, no origin and no header: they can hold credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectRequest")
+            .field("subprotocols", &self.subprotocols)
+            .field("headers", &self.headers.len())
+            .finish_non_exhaustive()
+    }
+}

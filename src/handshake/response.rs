@@ -1,0 +1,222 @@
+//! HTTP responses instead of a WebSocket: pages and refusals.
+
+use core::fmt;
+
+use super::error::HandshakeError;
+use super::fields::Field;
+use super::message::{check_headers, text, write_head};
+use crate::ascii::until;
+use crate::buffer::{Storage, WriteBuffer};
+use crate::error::{Error, Misuse};
+
+/// An HTTP response instead of a WebSocket: a page, a redirect, a refusal; see
+/// [`WebSocket::respond`](crate::WebSocket::respond). `Connection: close` and `Content-Length` are
+/// added when it is written.
+///
+/// ```
+/// let response = sockless::handshake::HttpResponse::new(401)
+///     .with_headers(&[("WWW-Authenticate", "Basic"), ("Content-Type", "text/plain")])
+///     .with_body(b"who are you?");
+/// ```
+#[derive(Clone, Copy)]
+pub struct HttpResponse<'a> {
+    status: u16,
+    headers: &'a [(&'a str, &'a str)],
+    body: &'a [u8],
+    send_body: bool,
+}
+
+impl<'a> HttpResponse<'a> {
+    /// Makes a response with this status, 200 to 599, without headers and body.
+    #[must_use]
+    pub const fn new(status: u16) -> HttpResponse<'a> {
+        HttpResponse { status, headers: &[], body: b"", send_body: true }
+    }
+
+    /// Sets the header fields.
+    #[must_use]
+    pub const fn with_headers(mut self, headers: &'a [(&'a str, &'a str)]) -> HttpResponse<'a> {
+        self.headers = headers;
+        self
+    }
+
+    /// Sets the body.
+    #[must_use]
+    pub const fn with_body(mut self, body: &'a [u8]) -> HttpResponse<'a> {
+        self.body = body;
+        self
+    }
+
+    /// Leaves the body out and keeps its `Content-Length`: the response to HEAD.
+    #[must_use]
+    pub const fn head_only(mut self) -> HttpResponse<'a> {
+        self.send_body = false;
+        self
+    }
+
+    /// Returns the status.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Returns the header fields, without `Connection` and `Content-Length`.
+    #[must_use]
+    pub const fn headers(&self) -> &'a [(&'a str, &'a str)] {
+        self.headers
+    }
+
+    /// Returns the body.
+    #[must_use]
+    pub const fn body(&self) -> &'a [u8] {
+        self.body
+    }
+
+    pub(super) fn check(&self) -> Result<(), Misuse> {
+        // RFC 9110 6.4.1: "All 204 (No Content) ... and 304 (Not Modified) responses do not include
+        // content."
+        let bodiless = matches!(self.status, 204 | 304);
+        if !(200..600).contains(&self.status) || (bodiless && !self.body.is_empty()) {
+            return Err(Misuse::InvalidStatus);
+        }
+        // A 426 names both.
+        check_headers(self.headers, &[Field::Upgrade, Field::Version])
+    }
+
+    /// Writes the response, behind which nothing is sent.
+    #[inline(never)]
+    pub(super) fn write<T: Storage>(&self, tx: &mut WriteBuffer<T>) -> Result<(), Error> {
+        write_head(tx, 0, |out| {
+            out.put("HTTP/1.1 ");
+            let mut digits = [0; 20];
+            let digits = decimal(usize::from(self.status), &mut digits);
+            out.bytes(digits);
+            out.bytes(reason(digits));
+            out.put("\r\nConnection: close\r\n");
+            // RFC 9110 8.6: "A server MUST NOT send a Content-Length header field in any response
+            // with a status code of 1xx (Informational) or 204 (No Content)."
+            if self.status != 204 {
+                out.put("Content-Length: ");
+                out.bytes(decimal(self.body.len(), &mut [0; 20]));
+                out.put("\r\n");
+            }
+            out.fields(self.headers.iter().map(|&(name, value)| text(name, value)));
+            if self.send_body {
+                out.bytes(self.body);
+            }
+        })
+    }
+}
+
+impl HttpResponse<'static> {
+    /// The response to a request for something else, if the caller has none.
+    pub(super) const UPGRADE_REQUIRED: HttpResponse<'static> = HttpResponse::new(426)
+        .with_headers(&UPGRADE_REQUIRED)
+        .with_body(b"this is a WebSocket server");
+
+    /// The response to a request by another method than GET, if the caller has none. It has no body:
+    /// the method may be HEAD.
+    pub(super) const METHOD_NOT_ALLOWED: HttpResponse<'static> =
+        HttpResponse::new(405).with_headers(&[("Allow", "GET")]);
+
+    /// The response to a request for a WebSocket, if the caller has none.
+    pub(super) const FORBIDDEN: HttpResponse<'static> = HttpResponse::new(403);
+}
+
+impl fmt::Debug for HttpResponse<'_> {
+    /// Shows lengths only: headers and body can hold credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpResponse")
+            .field("status", &self.status)
+            .field("headers", &self.headers.len())
+            .field("body", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl HandshakeError {
+    /// Returns the response that refuses the request over HTTP/1.1, with the headers that its status
+    /// calls for (RFC 9110 sections 15.5.6 and 15.5.22, RFC 6455 section 4.4). An HTTP library
+    /// that sends it answers what [`ServerHandshake`](super::ServerHandshake) answers.
+    ///
+    /// ```
+    /// use sockless::handshake::HandshakeError;
+    ///
+    /// let refusal = HandshakeError::WebSocketVersion.response();
+    /// assert_eq!(refusal.status(), 426);
+    /// assert!(refusal.headers().contains(&("Sec-WebSocket-Version", "13")));
+    /// ```
+    #[must_use]
+    pub fn response(self) -> HttpResponse<'static> {
+        let headers: &[(&str, &str)] = match self.status() {
+            426 => &UPGRADE_REQUIRED,
+            405 => &[PLAIN, ("Allow", "GET")],
+            _ => &[PLAIN],
+        };
+        HttpResponse::new(self.status()).with_headers(headers).with_body(self.text().as_bytes())
+    }
+
+    /// Returns the response that refuses an extended CONNECT. HTTP/2 and HTTP/3 have no `Upgrade`
+    /// field (RFC 9113 section 8.2.2), and so no 426: another version gets 400, and the one that is
+    /// spoken in `Sec-WebSocket-Version`.
+    #[must_use]
+    pub fn connect_response(self) -> HttpResponse<'static> {
+        match self {
+            HandshakeError::WebSocketVersion => HttpResponse::new(400)
+                .with_headers(&[PLAIN, ("Sec-WebSocket-Version", "13")])
+                .with_body(self.text().as_bytes()),
+            _ => self.response(),
+        }
+    }
+}
+
+const PLAIN: (&str, &str) = ("Content-Type", "text/plain");
+const UPGRADE_REQUIRED: [(&str, &str); 3] =
+    [PLAIN, ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")];
+
+/// Returns the reason phrase of a status behind a space (RFC 9110 section 15). It means nothing to a
+/// peer and may be empty.
+fn reason(digits: &[u8]) -> &'static [u8] {
+    let mut lines = STATUS.as_bytes();
+    while !lines.is_empty() {
+        if let Some(reason) = until(&mut lines, b'\n').strip_prefix(digits) {
+            return reason;
+        }
+        lines = lines.get(1..).unwrap_or_default();
+    }
+    b" "
+}
+
+const STATUS: &str = "200 OK\n\
+    204 No Content\n\
+    301 Moved Permanently\n\
+    302 Found\n\
+    303 See Other\n\
+    307 Temporary Redirect\n\
+    308 Permanent Redirect\n\
+    400 Bad Request\n\
+    401 Unauthorized\n\
+    403 Forbidden\n\
+    404 Not Found\n\
+    405 Method Not Allowed\n\
+    426 Upgrade Required\n\
+    429 Too Many Requests\n\
+    431 Request Header Fields Too Large\n\
+    500 Internal Server Error\n\
+    503 Service Unavailable\n\
+    505 HTTP Version Not Supported";
+
+/// Writes the decimal digits of a number.
+#[cfg_attr(target_os = "none", inline(never))]
+fn decimal(mut number: usize, digits: &mut [u8; 20]) -> &[u8] {
+    let mut first = digits.len();
+    for (place, digit) in digits.iter_mut().enumerate().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+        first = place;
+        if number == 0 {
+            break;
+        }
+    }
+    digits.get(first..).unwrap_or_default()
+}

@@ -1,0 +1,376 @@
+//! The rules of both heads, for headers of any source (RFC 6455 sections 4.1 and 4.2, RFC 8441).
+
+use core::fmt;
+
+use super::accept::{Accept, Accepted};
+use super::compression::{Agreed, Offer};
+use super::error::HandshakeError;
+use super::fields::{
+    Field, HeaderField, content_length, has_token, is_token, next_element, token, trim,
+};
+use super::key::Key;
+
+use super::uri::is_host_and_port;
+use crate::error::Misuse;
+use crate::extensions;
+
+/// The largest count of subprotocols in a request.
+const MAX_SUBPROTOCOLS: usize = 100;
+
+/// A request to open a WebSocket that keeps the rules of RFC 6455 section 4.2.1, or of RFC 8441
+/// section 5.
+///
+/// `I` is where the headers are: `&http::HeaderMap`, a slice of pairs,
+/// [`Headers`](super::Headers).
+///
+/// ```
+/// use sockless::handshake::{Accept, Upgrade};
+///
+/// let headers = [ // as hyper, h2 or any other library has them
+///     ("host", "example.com"),
+///     ("upgrade", "websocket"),
+///     ("connection", "keep-alive, Upgrade"),
+///     ("sec-websocket-version", "13"),
+///     ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+///     ("sec-websocket-protocol", "chat, superchat"),
+/// ];
+/// let upgrade = Upgrade::from_request("GET", &headers)?.expect("a request for a WebSocket");
+/// assert!(upgrade.subprotocols().any(|name| name == "superchat"));
+/// let accepted = upgrade.accept(Accept::new().with_subprotocol("superchat"))?;
+/// assert_eq!(accepted.status(), 101);
+/// for (name, value) in accepted.fields() {
+///     println!("{name}: {value}"); // the headers of the 101
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Upgrade<I> {
+    /// The key of an upgrade; an extended CONNECT has none.
+    key: Option<Key>,
+    headers: I,
+}
+
+impl<'a, I: IntoIterator<Item: HeaderField<'a>> + Clone> Upgrade<I> {
+    /// Judges the headers of a request that was made by `method`, in one pass over them; `Ok(None)`
+    /// is a request for something else. The version of HTTP is the caller's to check.
+    ///
+    /// # Errors
+    /// Returns the [`HandshakeError`] of the first rule that is broken; send its
+    /// [`response`](HandshakeError::response).
+    pub fn from_request(method: &str, headers: I) -> Result<Option<Upgrade<I>>, HandshakeError> {
+        let key = judge_request(method, false, headers.clone())?;
+        Ok(key.map(|key| Upgrade { key: Some(key), headers }))
+    }
+
+    /// Judges an extended CONNECT of HTTP/2 (RFC 8441) or HTTP/3 (RFC 9220) by its pseudo-header
+    /// fields `:method` and `:protocol` and its headers; `Ok(None)` is a request for something else.
+    ///
+    /// There is no key and no `Sec-WebSocket-Accept`; a 2xx accepts. The end of the stream takes the
+    /// place of closing TCP: the server ends its side of the stream (`END_STREAM`) behind its
+    /// Close, a client once it has received the server's end. A stream that is reset has no Close,
+    /// as a TCP reset has none (RFC 8441 section 5).
+    ///
+    /// # Errors
+    /// Returns the [`HandshakeError`] of the first rule that is broken; send its
+    /// [`connect_response`](HandshakeError::connect_response).
+    ///
+    /// ```
+    /// use sockless::handshake::{Accept, Upgrade};
+    ///
+    /// let headers = [("sec-websocket-version", "13"), ("origin", "https://example.com")];
+    /// let upgrade = Upgrade::from_connect("CONNECT", "websocket", &headers)?.expect("a WebSocket");
+    /// assert_eq!(upgrade.accept(Accept::new())?.status(), 200);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn from_connect(
+        method: &str,
+        protocol: &str,
+        headers: I,
+    ) -> Result<Option<Upgrade<I>>, HandshakeError> {
+        if method != "CONNECT" || !protocol.eq_ignore_ascii_case("websocket") {
+            return Ok(None);
+        }
+        let found = Found::in_headers(headers.clone());
+        // RFC 8441 5: the version, subprotocols and extensions are as in RFC 6455.
+        found.check_version()?;
+        found.check_lists(headers.clone())?;
+        Ok(Some(Upgrade { key: None, headers }))
+    }
+
+    pub(super) const fn new(key: Key, headers: I) -> Upgrade<I> {
+        Upgrade { key: Some(key), headers }
+    }
+
+    /// Returns the key, or `None` for an extended CONNECT.
+    #[must_use]
+    pub const fn key(&self) -> Option<Key> {
+        self.key
+    }
+
+    /// Returns the subprotocols that were offered, in the order of the client's preference (RFC 6455
+    /// section 1.9).
+    pub fn subprotocols(&self) -> impl Iterator<Item = &'a str> + use<'a, I> {
+        subprotocols(self.headers.clone())
+    }
+
+    /// Returns the extensions that were offered, in the order of the client's preference (RFC 6455
+    /// section 9.1).
+    pub fn extensions(
+        &self,
+    ) -> extensions::Extensions<'a, impl Iterator<Item = &'a [u8]> + use<'a, I>> {
+        extension_list(self.headers.clone())
+    }
+
+    /// Makes the response that accepts the request.
+    ///
+    /// # Errors
+    /// - [`Misuse::SubprotocolNotOffered`] if the chosen subprotocol was not offered (RFC 6455
+    ///   section 4.2.2).
+    /// - [`Misuse::InvalidHeader`] if a name or value would break the head.
+    /// - [`Misuse::ReservedHeader`] if a header is one that the handshake writes.
+    pub fn accept<'r>(&self, accept: Accept<'r>) -> Result<Accepted<'r>, Misuse> {
+        accept.check()?;
+        // RFC 6455 4.2.2: the value "MUST be one of" those of the client's handshake.
+        if accept.subprotocol.is_some_and(|chosen| !self.subprotocols().any(|name| name == chosen))
+        {
+            return Err(Misuse::SubprotocolNotOffered);
+        }
+        let (extensions, compression) = accept.offer.answer(self.extensions());
+        Ok(Accepted {
+            accept: self.key.map(|key| key.accept()),
+            extensions,
+            response: accept,
+            agreed: Agreed { subprotocol: accept.subprotocol, compression },
+        })
+    }
+}
+
+impl<I> fmt::Debug for Upgrade<I> {
+    /// Shows no header: some hold credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upgrade").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+/// Judges a request of HTTP/1.1: the key if it asks for a WebSocket. With `has_authority` the target
+/// is in absolute form.
+pub(super) fn judge_request<'a>(
+    method: &str,
+    has_authority: bool,
+    headers: impl IntoIterator<Item: HeaderField<'a>> + Clone,
+) -> Result<Option<Key>, HandshakeError> {
+    let found = Found::in_headers(headers.clone());
+    let [host, key, ..] = found.once;
+    // RFC 9112 3.2: 400 to a request without a Host, with more than one, or with one that is no host.
+    // It may be empty. An absolute form's authority takes its place, but the field must be there.
+    if !host.is_some_and(|host| has_authority || is_host_and_port(host)) {
+        return Err(HandshakeError::Host);
+    }
+    if !found.upgrade {
+        return Ok(None);
+    }
+    if method != "GET" {
+        return Err(HandshakeError::Method);
+    }
+    if found.body_len != Some(0) {
+        return Err(HandshakeError::Body);
+    }
+    if !found.connection {
+        return Err(HandshakeError::Connection);
+    }
+    found.check_version()?;
+    let key = key.and_then(Key::parse).ok_or(HandshakeError::Key)?;
+    found.check_lists(headers)?;
+    Ok(Some(key))
+}
+
+/// The rules of a response that need no knowledge of which subprotocols were offered. `accept` is
+/// the answer to our key, `None` for an extended CONNECT.
+pub(super) fn check_response<'a>(
+    accept: Option<&[u8; 28]>,
+    headers: impl IntoIterator<Item: HeaderField<'a>> + Clone,
+    offer: Offer,
+) -> Result<Agreed<'a>, HandshakeError> {
+    let found = Found::in_headers(headers.clone());
+    let [.., answer, protocol] = found.once;
+    if let Some(accept) = accept {
+        if !found.upgrade {
+            return Err(HandshakeError::Upgrade);
+        }
+        if !found.connection {
+            return Err(HandshakeError::Connection);
+        }
+        if answer != Some(accept) {
+            return Err(HandshakeError::Accept);
+        }
+    }
+    let subprotocol = if found.has(Field::Protocol) {
+        Some(protocol.and_then(token).ok_or(HandshakeError::Subprotocol)?)
+    } else {
+        None
+    };
+    // RFC 6455 4.1: an extension "that was not present in the client's handshake" fails; an empty
+    // list names none.
+    let mut extensions = extension_list(headers).peekable();
+    let compression = match extensions.peek() {
+        Some(_) => offer.accept_response(extensions)?,
+        None => Default::default(),
+    };
+    Ok(Agreed { subprotocol, compression })
+}
+
+impl<'a> Agreed<'a> {
+    /// RFC 6455 4.1: "a subprotocol that was not present in the client's handshake" fails.
+    pub(super) fn offered_in(self, offered: &[&str]) -> Result<Agreed<'a>, HandshakeError> {
+        match self.subprotocol {
+            Some(chosen) if !offered.contains(&chosen) => Err(HandshakeError::Subprotocol),
+            _ => Ok(self),
+        }
+    }
+}
+
+/// Returns the extensions that a request offers or a response names, over any number of
+/// `Sec-WebSocket-Extensions` lines (RFC 6455 section 9.1).
+pub fn extension_list<'a, I>(
+    headers: I,
+) -> extensions::Extensions<'a, impl Iterator<Item = &'a [u8]> + use<'a, I>>
+where
+    I: IntoIterator<Item: HeaderField<'a>>,
+{
+    extensions::parse(values(headers, Field::Extensions))
+}
+
+/// Returns the subprotocols that a request offers, in the order of the client's preference, over any
+/// number of `Sec-WebSocket-Protocol` lines (RFC 6455 section 11.3.4). Elements that are not tokens
+/// are left out.
+pub fn subprotocols<'a, I>(headers: I) -> impl Iterator<Item = &'a str> + use<'a, I>
+where
+    I: IntoIterator<Item: HeaderField<'a>>,
+{
+    elements(headers, Field::Protocol).filter_map(token)
+}
+
+fn values<'a, I: IntoIterator<Item: HeaderField<'a>>>(
+    headers: I,
+    field: Field,
+) -> impl Iterator<Item = &'a [u8]> + use<'a, I> {
+    headers.into_iter().filter_map(move |header| {
+        let (name, value) = header.name_and_value();
+        (Field::of(name) == field).then_some(value)
+    })
+}
+
+/// The elements of the lists in all lines of a field.
+fn elements<'a, I: IntoIterator<Item: HeaderField<'a>>>(
+    headers: I,
+    field: Field,
+) -> impl Iterator<Item = &'a [u8]> + use<'a, I> {
+    values(headers, field).flat_map(|mut list| core::iter::from_fn(move || next_element(&mut list)))
+}
+
+/// Subprotocols compared with the rest of the list in one pass over it.
+const BLOCK: usize = 25;
+
+/// Checks the subprotocols of a request. Every pass compares a block of them with all behind it, so
+/// that the work is linear in the length of the list, with at most four passes.
+fn check_offered<'a>(
+    headers: impl IntoIterator<Item: HeaderField<'a>> + Clone,
+) -> Result<(), HandshakeError> {
+    for done in (0..MAX_SUBPROTOCOLS).step_by(BLOCK) {
+        let mut block = [&[][..]; BLOCK];
+        let mut count = 0;
+        for name in elements(headers.clone(), Field::Protocol).skip(done) {
+            // RFC 6455 4.1: the elements are tokens "and MUST all be unique strings".
+            let repeated = block.iter().take(count).any(|&earlier| earlier == name);
+            if repeated || !is_token(name) || done + count == MAX_SUBPROTOCOLS {
+                return Err(HandshakeError::Subprotocol);
+            }
+            if let Some(place) = block.get_mut(count) {
+                *place = name;
+            }
+            count += 1;
+        }
+        if count <= BLOCK {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// What the header lines of either head say, found in one pass over them.
+struct Found<'a> {
+    /// A bit for each field that is there.
+    fields: u16,
+    /// The values of the first five fields of [`Field`] that are there exactly once.
+    once: [Option<&'a [u8]>; 5],
+    /// `Upgrade` holds the token `websocket`.
+    upgrade: bool,
+    /// `Connection` holds the token `Upgrade`.
+    connection: bool,
+    /// The announced length of the body in bytes; `None` if it is coded or ambiguous.
+    body_len: Option<u64>,
+}
+
+impl<'a> Found<'a> {
+    fn in_headers(headers: impl IntoIterator<Item: HeaderField<'a>>) -> Found<'a> {
+        let mut found = Found {
+            fields: 0,
+            once: [None; 5],
+            upgrade: false,
+            connection: false,
+            body_len: Some(0),
+        };
+        for header in headers {
+            let (name, value) = header.name_and_value();
+            let field = Field::of(name);
+            if field == Field::Other {
+                continue;
+            }
+            let value = trim(value);
+            let repeated = found.has(field);
+            if let Some(once) = found.once.get_mut(field as usize) {
+                *once = if repeated { None } else { Some(value) };
+            }
+            found.fields |= 1 << field as u16;
+            match field {
+                Field::Upgrade => found.upgrade |= has_token(value, b"websocket"),
+                Field::Connection => found.connection |= has_token(value, b"upgrade"),
+                Field::ContentLength => {
+                    let earlier = found.body_len.filter(|_| repeated);
+                    let known = found.body_len.is_some();
+                    found.body_len = content_length(value, earlier).filter(|_| known);
+                }
+                Field::TransferEncoding => found.body_len = None,
+                _ => {}
+            }
+        }
+        found
+    }
+
+    const fn has(&self, field: Field) -> bool {
+        self.fields >> field as u16 & 1 == 1
+    }
+
+    fn check_version(&self) -> Result<(), HandshakeError> {
+        match self.once {
+            [_, _, Some(b"13"), ..] => Ok(()),
+            _ => Err(HandshakeError::WebSocketVersion),
+        }
+    }
+
+    /// Checks the lists of subprotocols and extensions.
+    fn check_lists(
+        &self,
+        headers: impl IntoIterator<Item: HeaderField<'a>> + Clone,
+    ) -> Result<(), HandshakeError> {
+        if self.has(Field::Protocol) {
+            check_offered(headers.clone())?;
+        }
+        // RFC 6455 9.1: whoever receives a value that does not conform "MUST immediately _Fail the
+        // WebSocket Connection_".
+        if self.has(Field::Extensions) && extension_list(headers).any(|item| item.is_err()) {
+            return Err(HandshakeError::Extension);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,222 @@
+//! The syntax and the limits of an HTTP/1.1 head, judged as its bytes arrive (RFC 9112 sections 2 to 5).
+
+use super::error::HandshakeError;
+use super::fields::is_token_byte;
+use crate::config::{Config, SMALL};
+
+/// Reads one head, byte after byte, and remembers how far it came. No byte is read twice, however
+/// the input is cut, and the first byte that cannot belong to a head is an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct HeadReader {
+    max_size: u32,
+    max_headers: u16,
+    /// Bytes read so far, counted from the first byte of the head.
+    at: u32,
+    /// Header lines begun so far.
+    headers: u16,
+    of_response: bool,
+    state: State,
+}
+
+/// The part of the head that the next byte belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Start,
+    /// Behind the CR of an empty line in front of a request line.
+    StartLineFeed,
+    Method,
+    /// Before the first byte of the target.
+    TargetStart,
+    Target,
+    /// In `HTTP/` digit `.` digit, of which so many bytes were read.
+    Version(u8),
+    /// Behind the version.
+    VersionEnd,
+    /// In the status code, of which so many digits were read.
+    Status(u8),
+    StatusEnd,
+    Reason,
+    /// Behind the CR of a line that is not empty.
+    LineFeed,
+    LineStart,
+    Name,
+    Value,
+    /// Behind the CR of the empty line.
+    LastLineFeed,
+}
+
+impl HeadReader {
+    pub(super) const fn request(config: &Config) -> HeadReader {
+        HeadReader {
+            max_size: config.max_head_size,
+            max_headers: config.max_headers,
+            at: 0,
+            headers: 0,
+            of_response: false,
+            state: State::Start,
+        }
+    }
+
+    pub(super) const fn response(config: &Config) -> HeadReader {
+        HeadReader { of_response: true, state: State::Version(0), ..HeadReader::request(config) }
+    }
+
+    /// Starts over, for the head behind an interim response.
+    pub(super) const fn restart(&mut self) {
+        (self.at, self.headers, self.state) = (0, 0, State::Version(0));
+    }
+
+    /// The limit on the size of the head, in bytes.
+    pub(super) const fn max_size(&self) -> usize {
+        self.max_size as usize
+    }
+
+    /// Reads on in `head`, which begins with the first byte of the head. Returns the length of the
+    /// head in bytes, or `None` if more input is needed.
+    ///
+    /// In a response, line folds are replaced by spaces (RFC 9112 section 5.2).
+    ///
+    /// # Errors
+    /// Returns the error of the first byte that breaks the syntax or a limit.
+    pub(super) fn read(&mut self, head: &mut [u8]) -> Result<Option<usize>, HandshakeError> {
+        let within = head.len().min(self.max_size());
+        let head = head.get_mut(..within).unwrap_or_default();
+        loop {
+            let at = self.at as usize;
+            let Some(rest) = head.get(at..) else { return Ok(None) };
+            let Some((&byte, behind)) = rest.split_first() else {
+                let full = at == self.max_size();
+                return if full { Err(HandshakeError::HeadTooLarge) } else { Ok(None) };
+            };
+            // The common case: the bytes up to the next one that ends a name, a value or the like.
+            let run = match self.state {
+                State::Method | State::Name => length_while(rest, is_token_byte),
+                State::Target => length_while(rest, |byte| byte.is_ascii_graphic()),
+                State::Value | State::Reason => text_len(rest),
+                _ => 0,
+            };
+            if run > 0 {
+                self.at += run as u32;
+                continue;
+            }
+            // Most values begin with one space.
+            let space_follows = !SMALL && behind.first() == Some(&b' ');
+            self.state = match (self.state, byte) {
+                // RFC 9112 2.2: a server "SHOULD ignore at least one empty line (CRLF) received
+                // prior to the request-line"; one it is.
+                (State::Start, b'\r') if at == 0 => State::StartLineFeed,
+                (State::StartLineFeed, b'\n') => State::Start,
+                (State::Start, _) if is_token_byte(byte) => State::Method,
+                (State::Method, b' ') => State::TargetStart,
+                // RFC 9112 3.2: origin-form and absolute-form; "*" and an authority are for the
+                // methods OPTIONS and CONNECT.
+                (State::TargetStart, b'/' | b'*' | b'[') => State::Target,
+                (State::TargetStart, _) if byte.is_ascii_alphanumeric() => State::Target,
+                (State::Target, b' ') => State::Version(0),
+                (State::Version(count), _) => {
+                    let good = match b"HTTP/".get(usize::from(count)) {
+                        Some(&letter) => byte == letter,
+                        None if count == 6 => byte == b'.',
+                        None => byte.is_ascii_digit(),
+                    };
+                    match count {
+                        _ if !good => return Err(HandshakeError::Malformed),
+                        7 => State::VersionEnd,
+                        _ => State::Version(count + 1),
+                    }
+                }
+                (State::VersionEnd, b'\r' | b' ') if (byte == b' ') == self.of_response => {
+                    // RFC 9110 2.5: 1.1 and every later 1.x; a response may be of HTTP/1.0, unless
+                    // it is the 101.
+                    match at.checked_sub(3).and_then(|digits| head.get(digits..at)) {
+                        Some([b'1', _, b'0']) if !self.of_response => {
+                            return Err(HandshakeError::HttpVersion);
+                        }
+                        Some([b'1', ..]) if self.of_response => State::Status(0),
+                        Some([b'1', ..]) => State::LineFeed,
+                        _ => return Err(HandshakeError::HttpVersion),
+                    }
+                }
+                (State::Status(2), b'0'..=b'9') => State::StatusEnd,
+                (State::Status(0), b'1'..=b'9') => State::Status(1),
+                (State::Status(1), b'0'..=b'9') => State::Status(2),
+                // RFC 9112 4: the space behind the code is required; some servers leave it out
+                // together with the reason.
+                (State::StatusEnd, b' ') => State::Reason,
+                (State::StatusEnd | State::Reason | State::Value, b'\r') => State::LineFeed,
+                (State::LineFeed, b'\n') => State::LineStart,
+                (State::LineStart, b'\r') => State::LastLineFeed,
+                (State::LineStart, _) if is_token_byte(byte) => {
+                    if self.headers == self.max_headers {
+                        return Err(HandshakeError::TooManyHeaders);
+                    }
+                    self.headers += 1;
+                    State::Name
+                }
+                (State::LineStart, b' ' | b'\t') if self.of_response && self.headers > 0 => {
+                    if let Some(fold) = head.get_mut(at.saturating_sub(2)..at) {
+                        fold.fill(b' ');
+                    }
+                    State::Value
+                }
+                (State::Name, b':') => State::Value,
+                (State::LastLineFeed, b'\n') => return Ok(Some(at + 1)),
+                _ => return Err(HandshakeError::Malformed),
+            };
+            self.at += 1;
+            if self.state == State::Value && space_follows {
+                self.at += 1;
+            }
+        }
+    }
+}
+
+/// The count of bytes in front of the first that is not `good`.
+#[inline]
+fn length_while(bytes: &[u8], good: impl Fn(u8) -> bool) -> usize {
+    bytes.iter().position(|&byte| !good(byte)).unwrap_or(bytes.len())
+}
+
+/// The count of bytes that a field value or a reason phrase can hold (RFC 9110 section 5.5), in
+/// front of the first that it cannot.
+fn text_len(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+    const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
+    let mut len = 0;
+    if !SMALL {
+        for word in bytes.chunks_exact(8) {
+            let Ok(&word) = <&[u8; 8]>::try_from(word) else { break };
+            let word = u64::from_ne_bytes(word);
+            // A top bit is set where a byte is less than a space or equal to DEL. A borrow can set
+            // further ones, but only above such a byte.
+            let controls = word.wrapping_sub(ONES * 0x20) & !word;
+            let del = word ^ (ONES * 0x7F);
+            if (controls | (del.wrapping_sub(ONES) & !del)) & TOPS != 0 {
+                break;
+            }
+            len += 8;
+        }
+    }
+    let is_text = |byte| byte == b'\t' || (byte >= b' ' && byte != 0x7F);
+    len + length_while(bytes.get(len..).unwrap_or_default(), is_text)
+}
+
+/// Returns where the HTTP head at the start of `bytes` ends: its length in bytes with the empty
+/// line, or `None` if more bytes are needed. An empty line in front of the head is part of it
+/// (RFC 9112 section 2.2).
+///
+/// A proxy or an inspector finds with it where the frames begin. The head is not validated.
+///
+/// ```
+/// use sockless::handshake::head_len;
+///
+/// assert_eq!(head_len(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n\x81\x80"), Some(27));
+/// assert_eq!(head_len(b"GET / HTTP/1.1\r\nHost: a\r\n"), None);
+/// ```
+#[must_use]
+pub fn head_len(bytes: &[u8]) -> Option<usize> {
+    let skipped = if bytes.starts_with(b"\r\n") { 2 } else { 0 };
+    let head = bytes.get(skipped..)?;
+    let at = head.windows(4).position(|end| end == b"\r\n\r\n")?;
+    Some(skipped + at + 4)
+}

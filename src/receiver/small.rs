@@ -1,0 +1,68 @@
+//! The short path for whole small messages: most messages of most connections. Whatever it does not
+//! recognize takes the general path, which gives the same result.
+
+use core::ops::Range;
+
+use super::{Receiver, State};
+use crate::buffer::{ReadBuffer, Storage};
+use crate::config::SMALL;
+use crate::frame::MessageKind;
+use crate::mask::mask;
+
+impl Receiver {
+    /// Takes a whole small message from the front of `rx`: its place and kind. Text is not validated.
+    #[cfg_attr(not(target_os = "none"), inline(always))]
+    pub(crate) fn take_small_message<S: Storage>(
+        &self,
+        rx: &mut ReadBuffer<S>,
+    ) -> Option<(Range<usize>, MessageKind)> {
+        // The state is tested first, because the pieces of large messages come here, too.
+        if SMALL || self.state != State::Idle {
+            return None;
+        }
+        let (skip, len, kind) = self.small_message(rx.input()?)?;
+        Some((rx.take(skip, len), kind))
+    }
+
+    /// Unmasks a whole small message at the front of `input`. Returns the length of its header, the
+    /// length of its payload, and its kind. Text is not validated.
+    #[cfg_attr(not(target_os = "none"), inline(always))]
+    pub(super) fn small_message(&self, input: &mut [u8]) -> Option<(usize, usize, MessageKind)> {
+        if SMALL || self.state != State::Idle {
+            return None;
+        }
+        let [first, second, rest @ ..] = input else { return None };
+        let kind = match *first {
+            0x81 => MessageKind::Text,
+            0x82 => MessageKind::Binary,
+            _ => return None,
+        };
+        // A wrong mask bit makes this larger than any length.
+        let short = *second ^ if self.masked { 0x80 } else { 0 };
+        // 32-bit processors lose little on the general path for longer messages, and save the code.
+        let medium = cfg!(not(target_pointer_width = "32"));
+        let (rest, header, len) = match short {
+            0..=125 => (rest, 2, usize::from(short)),
+            126 if medium => {
+                let (len, rest) = rest.split_first_chunk_mut::<2>()?;
+                let len = u16::from_be_bytes(*len);
+                if len < 126 {
+                    return None;
+                }
+                (rest, 4, usize::from(len))
+            }
+            _ => return None,
+        };
+        if len as u64 > self.max_frame {
+            return None;
+        }
+        if self.masked {
+            let (key, payload) = rest.split_first_chunk_mut::<4>()?;
+            mask(payload.get_mut(..len)?, *key);
+            Some((header + 4, len, kind))
+        } else {
+            rest.get(..len)?;
+            Some((header, len, kind))
+        }
+    }
+}

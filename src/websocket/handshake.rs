@@ -1,0 +1,198 @@
+//! The opening handshake of a whole connection, in both roles.
+
+use super::{Phase, WebSocket};
+use crate::buffer::{Storage, WriteBuffer};
+use crate::config::Config;
+use crate::entropy::Entropy;
+use crate::error::{Error, Misuse};
+use crate::handshake::{
+    Accept, ClientHandshake, ConfirmError, ConnectRequest, HttpResponse, RequestHead, ResponseHead,
+    ServerHandshake,
+};
+use crate::role::{Client, Role, Server};
+
+impl WebSocket<Server> {
+    /// Makes a server's connection, from its first byte on.
+    ///
+    /// ```
+    /// use sockless::handshake::{Accept, HttpResponse};
+    /// use sockless::{Config, Event, ReadBuffer, WebSocket, WriteBuffer};
+    /// # struct Stream(&'static [u8]);
+    /// # impl Stream {
+    /// #     fn read(&mut self, space: &mut [u8]) -> Result<usize, sockless::Error> {
+    /// #         let n = space.len().min(self.0.len());
+    /// #         space[..n].copy_from_slice(&self.0[..n]);
+    /// #         self.0 = &self.0[n..];
+    /// #         Ok(n)
+    /// #     }
+    /// #     fn write_all(&mut self, bytes: &[u8]) -> Result<(), sockless::Error> {
+    /// #         Ok(())
+    /// #     }
+    /// # }
+    /// # let mut stream = Stream(b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+    /// #     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n");
+    ///
+    /// let mut ws = WebSocket::server(Config::default());
+    /// let (mut rx, mut tx) = (ReadBuffer::new([0; 4096]), WriteBuffer::new([0; 8192]));
+    /// while !ws.is_done() {
+    ///     let n = stream.read(rx.space())?;
+    ///     rx.filled(n);
+    ///     while let Some(event) = ws.receive(&mut rx, &mut tx) {
+    ///         match event {
+    ///             // A server whose users log in checks where the page came from:
+    ///             // see `RequestHead::origin`.
+    ///             Event::UpgradeRequest(request)
+    ///                 if request.origin().is_some_and(|from| from != b"https://example.com") =>
+    ///             {
+    ///                 ws.respond(HttpResponse::new(403), &mut tx)?;
+    ///             }
+    ///             Event::UpgradeRequest(request) => ws.accept(&request, Accept::new(), &mut tx)?,
+    ///             Event::Text(text) => ws.send_text(text, &mut tx)?,
+    ///             Event::Binary(bytes) => ws.send_binary(bytes, &mut tx)?,
+    ///             _ => {}
+    ///         }
+    ///     }
+    ///     stream.write_all(tx.bytes())?;
+    ///     tx.clear();
+    /// }
+    /// # Ok::<(), sockless::Error>(())
+    /// ```
+    #[must_use]
+    pub const fn server(config: Config) -> WebSocket<Server> {
+        WebSocket::new(Server, config, Phase::Opening(ServerHandshake::new(&config)))
+    }
+
+    /// Accepts the `request` of [`Event::UpgradeRequest`](crate::Event::UpgradeRequest): writes the
+    /// 101, and the connection is open.
+    ///
+    /// # Errors
+    /// As for [`ServerHandshake::accept`].
+    pub fn accept<T: Storage>(
+        &mut self,
+        request: &RequestHead<'_>,
+        accept: Accept<'_>,
+        tx: &mut WriteBuffer<T>,
+    ) -> Result<(), Error> {
+        let agreed = self.opening()?.accept(request, accept, tx)?;
+        self.leave_handshake();
+        #[cfg(feature = "deflate")]
+        if let Some((agreement, config)) = agreed.compression() {
+            self.begin_deflate(agreement, &config);
+        }
+        #[cfg(not(feature = "deflate"))]
+        let _ = agreed;
+        Ok(())
+    }
+
+    /// Answers the request of [`Event::UpgradeRequest`](crate::Event::UpgradeRequest) or
+    /// [`Event::OtherRequest`](crate::Event::OtherRequest) by an HTTP response instead of a WebSocket.
+    /// The connection is done then.
+    ///
+    /// # Errors
+    /// As for [`ServerHandshake::respond`].
+    pub fn respond<T: Storage>(
+        &mut self,
+        response: HttpResponse<'_>,
+        tx: &mut WriteBuffer<T>,
+    ) -> Result<(), Error> {
+        self.opening()?.respond(response, tx)?;
+        self.leave_handshake();
+        Ok(())
+    }
+}
+
+impl<E: Entropy> WebSocket<Client<E>> {
+    /// Makes a client's connection, from its first byte on, whose keys are drawn from `entropy`.
+    /// [`connect`](Self::connect) starts it.
+    ///
+    /// ```
+    /// use sockless::handshake::{ConnectRequest, Uri};
+    /// use sockless::{Config, Event, ReadBuffer, WebSocket, WriteBuffer};
+    /// # struct Stream;
+    /// # impl Stream {
+    /// #     fn read(&mut self, space: &mut [u8]) -> Result<usize, sockless::Error> {
+    /// #         Ok(0)
+    /// #     }
+    /// #     fn write_all(&mut self, bytes: &[u8]) -> Result<(), sockless::Error> {
+    /// #         assert!(bytes.is_empty() || bytes.starts_with(b"GET /chat HTTP/1.1\r\nHost: exa"));
+    /// #         Ok(())
+    /// #     }
+    /// # }
+    /// # let mut stream = Stream;
+    /// # let entropy = |bytes: &mut [u8]| Ok(bytes.fill(7));
+    ///
+    /// let uri = Uri::parse("ws://example.com/chat")?;
+    /// let mut ws = WebSocket::client(Config::default(), entropy);
+    /// let (mut rx, mut tx) = (ReadBuffer::new([0; 4096]), WriteBuffer::new([0; 4096]));
+    /// ws.connect(&ConnectRequest::new(&uri), &mut tx)?;
+    /// stream.write_all(tx.bytes())?;
+    /// tx.clear();
+    /// while !ws.is_done() {
+    ///     let n = stream.read(rx.space())?;
+    ///     rx.filled(n);
+    ///     while let Some(event) = ws.receive(&mut rx, &mut tx) {
+    ///         match event {
+    ///             Event::UpgradeResponse(response) => {
+    ///                 ws.confirm(&response, &[])?; // or the subprotocols that were offered
+    ///                 ws.send_text("Hello", &mut tx)?;
+    ///             }
+    ///             Event::Text(text) => println!("{text}"),
+    ///             _ => {}
+    ///         }
+    ///     }
+    ///     stream.write_all(tx.bytes())?;
+    ///     tx.clear();
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub const fn client(config: Config, entropy: E) -> WebSocket<Client<E>> {
+        let opening = Phase::Opening(ClientHandshake::new(&config));
+        WebSocket::new(Client::new(entropy), config, opening)
+    }
+
+    /// Writes the request to open the connection, with a fresh key.
+    ///
+    /// # Errors
+    /// As for [`ClientHandshake::connect`].
+    pub fn connect<T: Storage>(
+        &mut self,
+        request: &ConnectRequest<'_>,
+        tx: &mut WriteBuffer<T>,
+    ) -> Result<(), Error> {
+        let Phase::Opening(opening) = &mut self.phase else {
+            return Err(Misuse::NoHandshake.into());
+        };
+        opening.connect(request, &mut self.sender.role().entropy, tx)
+    }
+
+    /// Confirms the response of [`Event::UpgradeResponse`](crate::Event::UpgradeResponse): the
+    /// connection is open. `offered` are the subprotocols of the request. Returns the one that the
+    /// server chose, if any.
+    ///
+    /// Without this call, the next `receive` makes it with none offered.
+    ///
+    /// # Errors
+    /// As for [`ClientHandshake::confirm`].
+    pub fn confirm<'b>(
+        &mut self,
+        response: &ResponseHead<'b>,
+        offered: &[&str],
+    ) -> Result<Option<&'b str>, ConfirmError> {
+        let Phase::Opening(opening) = &mut self.phase else {
+            return Err(ConfirmError::NoHandshake);
+        };
+        let result = opening.confirm(response, offered);
+        self.leave_handshake();
+        result.map(|agreed| agreed.subprotocol())
+    }
+}
+
+impl<R: Role> WebSocket<R> {
+    fn opening(&mut self) -> Result<&mut R::Handshake, Misuse> {
+        match &mut self.phase {
+            Phase::Opening(opening) => Ok(opening),
+            _ => Err(Misuse::NoHandshake),
+        }
+    }
+}

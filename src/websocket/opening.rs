@@ -1,0 +1,128 @@
+//! What a connection asks of the opening handshake of either role.
+
+use core::convert::Infallible;
+
+use super::event::Event;
+use crate::buffer::{ReadBuffer, Storage, WriteBuffer};
+use crate::error::Failure;
+
+/// The opening handshake as the first phase of a connection.
+pub trait Opening {
+    /// Does what is due before input is read: answers or confirms what the caller left alone.
+    /// Returns why the handshake has failed, if it has.
+    fn resume<T: Storage>(&mut self, tx: &mut WriteBuffer<T>) -> Option<Failure>;
+
+    /// Returns the next event of the handshake, or `None` if more input is needed.
+    fn receive<'b, S: Storage, T: Storage>(
+        &mut self,
+        rx: &'b mut ReadBuffer<S>,
+        tx: &mut WriteBuffer<T>,
+    ) -> Option<Event<'b>>;
+
+    /// Returns how the handshake stands.
+    fn outcome(&self) -> Outcome;
+
+    /// Returns the compression that a client's handshake has agreed on; a server's returns it when it
+    /// accepts.
+    #[cfg(feature = "deflate")]
+    fn compression(&self) -> crate::deflate::Compression {
+        None
+    }
+}
+
+/// How an opening handshake stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It goes on.
+    Pending,
+    /// The connection is open.
+    Open,
+    /// The connection is over.
+    Done,
+}
+
+/// Without the feature `handshake`, every connection begins open.
+impl Opening for Infallible {
+    fn resume<T: Storage>(&mut self, _: &mut WriteBuffer<T>) -> Option<Failure> {
+        match *self {}
+    }
+
+    fn receive<'b, S: Storage, T: Storage>(
+        &mut self,
+        _: &'b mut ReadBuffer<S>,
+        _: &mut WriteBuffer<T>,
+    ) -> Option<Event<'b>> {
+        match *self {}
+    }
+
+    fn outcome(&self) -> Outcome {
+        match *self {}
+    }
+}
+
+#[cfg(feature = "handshake")]
+mod handshakes {
+    use super::{Event, Failure, Opening, Outcome, ReadBuffer, Storage, WriteBuffer};
+    use crate::close::Close;
+    use crate::handshake::{ClientEvent, ClientHandshake, ServerEvent, ServerHandshake};
+
+    impl Opening for ServerHandshake {
+        fn resume<T: Storage>(&mut self, tx: &mut WriteBuffer<T>) -> Option<Failure> {
+            self.answer_unanswered(tx)
+        }
+
+        fn receive<'b, S: Storage, T: Storage>(
+            &mut self,
+            rx: &'b mut ReadBuffer<S>,
+            tx: &mut WriteBuffer<T>,
+        ) -> Option<Event<'b>> {
+            Some(match self.read(rx, tx)? {
+                ServerEvent::UpgradeRequest(request) => Event::UpgradeRequest(request),
+                ServerEvent::OtherRequest(request) => Event::OtherRequest(request),
+                ServerEvent::Failed(failure) => Event::Failed(failure),
+                ServerEvent::EndOfStream => Event::Close(Close::ABNORMAL),
+            })
+        }
+
+        fn outcome(&self) -> Outcome {
+            outcome(self.is_open(), self.is_done())
+        }
+    }
+
+    impl Opening for ClientHandshake {
+        fn resume<T: Storage>(&mut self, _: &mut WriteBuffer<T>) -> Option<Failure> {
+            self.confirm_unconfirmed()
+        }
+
+        fn receive<'b, S: Storage, T: Storage>(
+            &mut self,
+            rx: &'b mut ReadBuffer<S>,
+            _: &mut WriteBuffer<T>,
+        ) -> Option<Event<'b>> {
+            Some(match self.read(rx)? {
+                ClientEvent::UpgradeResponse(response) => Event::UpgradeResponse(response),
+                ClientEvent::Rejected(response) => Event::Rejected(response),
+                ClientEvent::RejectionBody(bytes) => Event::RejectionBody(bytes),
+                ClientEvent::Failed(failure) => Event::Failed(failure),
+                ClientEvent::EndOfStream => Event::Close(Close::ABNORMAL),
+            })
+        }
+
+        fn outcome(&self) -> Outcome {
+            outcome(self.is_open(), self.is_done())
+        }
+
+        #[cfg(feature = "deflate")]
+        fn compression(&self) -> crate::deflate::Compression {
+            self.agreed().compression()
+        }
+    }
+
+    fn outcome(is_open: bool, is_done: bool) -> Outcome {
+        match (is_open, is_done) {
+            (true, _) => Outcome::Open,
+            (_, true) => Outcome::Done,
+            _ => Outcome::Pending,
+        }
+    }
+}
