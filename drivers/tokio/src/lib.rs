@@ -4,18 +4,23 @@
 
 mod engine;
 mod error;
+mod handshake;
 mod message;
 mod options;
 mod pool;
 mod read;
+mod split;
 mod stream;
 mod wakers;
 mod write;
 
 pub use error::{Error, Refused, Timeout};
+pub use handshake::{Acceptance, Refusal, accept, accept_with, client};
 pub use message::{CloseCode, CloseFrame, Event, Message, Text};
 pub use options::Options;
+pub use sockless::handshake::RequestHead;
 pub use sockless::{Close, Config, MessageKind, deflate};
+pub use split::{Reader, ReuniteError, SplitTransport, Writer};
 pub use stream::{Queue, WebSocketStream};
 
 /// Which end of the connection we are.

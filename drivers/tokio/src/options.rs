@@ -31,7 +31,6 @@ use sockless::keepalive::Timers;
 #[derive(Clone, Debug)]
 pub struct Options {
     pub(crate) config: Config,
-    pub(crate) max_message_size: u64,
     pub(crate) timers: Timers,
     pub(crate) high_water: usize,
     pub(crate) deflate: Option<DeflateConfig>,
@@ -40,23 +39,17 @@ pub struct Options {
     pub(crate) headers: Vec<(String, String)>,
 }
 
-/// Largest message by default, in bytes.
-const MAX_MESSAGE_SIZE: u64 = 64 << 20;
-
 impl Options {
     /// Creates the default options.
     #[must_use]
     pub fn new() -> Options {
         Options {
-            config: Config::new().max_message_size(MAX_MESSAGE_SIZE),
-            max_message_size: MAX_MESSAGE_SIZE,
-            timers: Timers {
-                handshake_within: Some(10_000),
-                ping_after: Some(30_000),
-                pong_within: Some(20_000),
-                close_within: Some(5_000),
-                ..Timers::OFF
-            },
+            config: Config::new(),
+            timers: Timers::OFF
+                .with_handshake_within(Some(10_000))
+                .with_ping_after(Some(30_000))
+                .with_pong_within(Some(20_000))
+                .with_close_within(Some(5_000)),
             high_water: 64 << 10,
             deflate: None,
             subprotocols: Vec::new(),
@@ -65,55 +58,53 @@ impl Options {
         }
     }
 
-    /// Sets the limits of the protocol. Call it before [`max_message_size`](Self::max_message_size),
-    /// which it resets to 64 MiB.
+    /// Sets the limits of the protocol.
     #[must_use]
-    pub fn config(mut self, config: Config) -> Options {
+    pub const fn config(mut self, config: Config) -> Options {
         self.config = config;
-        self.max_message_size(MAX_MESSAGE_SIZE)
+        self
     }
 
     /// Sets the largest message that is received, in bytes. A message above it fails the connection
     /// with 1009. The same limit bounds what is read ahead while a send is blocked.
     #[must_use]
     pub fn max_message_size(mut self, bytes: u64) -> Options {
-        self.config = self.config.max_message_size(bytes);
-        self.max_message_size = bytes;
+        self.config = self.config.with_max_message_size(bytes);
         self
     }
 
     /// Sets how long the opening handshake may take. `None` turns the limit off.
     #[must_use]
     pub fn handshake_timeout(mut self, limit: Option<Duration>) -> Options {
-        self.timers.handshake_within = limit.map(millis);
+        self.timers = self.timers.with_handshake_within(limit.map(millis));
         self
     }
 
     /// Sets after how long a silence a ping is sent. `None` sends none.
     #[must_use]
     pub fn ping_after(mut self, silence: Option<Duration>) -> Options {
-        self.timers.ping_after = silence.map(millis);
+        self.timers = self.timers.with_ping_after(silence.map(millis));
         self
     }
 
     /// Sets how long after a ping the connection fails, if nothing arrives. `None` waits without limit.
     #[must_use]
     pub fn pong_timeout(mut self, limit: Option<Duration>) -> Options {
-        self.timers.pong_within = limit.map(millis);
+        self.timers = self.timers.with_pong_within(limit.map(millis));
         self
     }
 
     /// Sets after how long a silence the connection fails. `None` turns the limit off.
     #[must_use]
     pub fn idle_timeout(mut self, limit: Option<Duration>) -> Options {
-        self.timers.idle_within = limit.map(millis);
+        self.timers = self.timers.with_idle_within(limit.map(millis));
         self
     }
 
     /// Sets how long after our Close the connection ends at the latest. `None` turns the limit off.
     #[must_use]
     pub fn close_timeout(mut self, limit: Option<Duration>) -> Options {
-        self.timers.close_within = limit.map(millis);
+        self.timers = self.timers.with_close_within(limit.map(millis));
         self
     }
 
@@ -143,15 +134,16 @@ impl Options {
     /// connection owns no compressor.
     #[must_use]
     pub fn shared_compression(self) -> Options {
-        self.compression(DeflateConfig {
-            send: Context::PER_MESSAGE,
-            receive: Context::PER_MESSAGE,
-            ..DeflateConfig::DEFAULT
-        })
+        self.compression(
+            DeflateConfig::DEFAULT
+                .with_send(Context::PER_MESSAGE)
+                .with_receive(Context::PER_MESSAGE),
+        )
     }
 
-    /// Sets the subprotocols, the preferred first: those that a client offers, and those of which
-    /// [`accept`](crate::accept) chooses the first that the client offers.
+    /// Sets the subprotocols, the preferred first: those that a client offers, and those of which a
+    /// server chooses the first that the client offers, unless its [`Acceptance`](crate::Acceptance)
+    /// names one.
     #[must_use]
     pub fn subprotocols<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Options {
         self.subprotocols = names.into_iter().map(Into::into).collect();
@@ -175,8 +167,8 @@ impl Options {
     /// Capacity of a read buffer: the largest message, and the largest control frame between two of its
     /// fragments.
     pub(crate) fn read_limit(&self) -> usize {
-        let message = usize::try_from(self.max_message_size).unwrap_or(usize::MAX);
-        let head = 32 << 10;
+        let message = usize::try_from(self.config.max_message_size()).unwrap_or(usize::MAX);
+        let head = self.config.max_head_size() as usize;
         message.saturating_add(2 * sockless::READ_BUFFER_MIN).max(head).min(isize::MAX as usize)
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use sockless::deflate::{Agreement, DeflateConfig};
+use sockless::deflate::{DeflateConfig, DeflateParams};
 use sockless::{Config, FrameHeader, Incoming, ReadBuffer, Receiver, Violation};
 use tokio::io::{AsyncRead, ReadBuf};
 
@@ -28,7 +28,7 @@ impl ReadSide {
     pub(crate) fn new(
         role: Role,
         config: Config,
-        agreement: Option<(Agreement, DeflateConfig)>,
+        agreement: Option<(DeflateParams, DeflateConfig)>,
         rx: ReadBuffer<Pooled>,
     ) -> ReadSide {
         let mut receiver = match role {
@@ -74,7 +74,8 @@ impl ReadSide {
             if whole && fin {
                 return true;
             }
-            if unread.is_empty() {
+            let unread_len = unread.len();
+            if unread_len == 0 {
                 return false;
             }
             self.fin = fin;
@@ -83,7 +84,7 @@ impl ReadSide {
             if self.receiver.receive_from(&mut self.rx).is_err() {
                 return true;
             }
-            if !whole {
+            if !whole || self.rx.unread().len() == unread_len {
                 return false;
             }
         }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 use futures_sink::Sink;
-use sockless::deflate::{Agreement, DeflateConfig};
+use sockless::deflate::{DeflateConfig, DeflateParams};
 use sockless::{CloseCode, ReadBuffer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -43,7 +43,7 @@ pub struct WebSocketStream<IO> {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Agreed {
     pub(crate) subprotocol: Option<Box<str>>,
-    pub(crate) deflate: Option<(Agreement, DeflateConfig)>,
+    pub(crate) deflate: Option<(DeflateParams, DeflateConfig)>,
 }
 
 /// Room for one message: its frame is queued at once, and nothing waits.
@@ -91,7 +91,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketStream<IO> {
     pub fn from_upgraded(
         io: IO,
         role: Role,
-        agreement: Option<Agreement>,
+        agreement: Option<DeflateParams>,
         read: &[u8],
         options: &Options,
     ) -> WebSocketStream<IO> {
@@ -251,6 +251,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketStream<IO> {
     #[must_use]
     pub const fn is_compressed(&self) -> bool {
         self.agreed.deflate.is_some()
+    }
+
+    /// Returns the number of bytes that are queued and not written.
+    #[must_use]
+    pub const fn unsent(&self) -> usize {
+        self.engine.link.write.unsent()
     }
 
     /// Returns the transport.

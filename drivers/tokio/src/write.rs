@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use sockless::deflate::{Agreement, DeflateConfig};
+use sockless::deflate::{DeflateConfig, DeflateParams};
 use sockless::{Client, CloseCode, MessageKind, OsEntropy, Sender, Server, WriteBuffer};
 use tokio::io::AsyncWrite;
 
@@ -54,7 +54,7 @@ pub(crate) struct WriteSide {
 impl WriteSide {
     pub(crate) fn new(
         role: Role,
-        agreement: Option<(Agreement, DeflateConfig)>,
+        agreement: Option<(DeflateParams, DeflateConfig)>,
         high_water: usize,
     ) -> WriteSide {
         let sender = match (role, agreement) {
@@ -220,6 +220,10 @@ impl WriteSide {
     pub(crate) fn has_room(&self) -> bool {
         // Behind a payload that has not left nothing is queued, so that one is kept at a time.
         self.tx.len() < self.high_water && self.payload.is_empty() || self.broken
+    }
+
+    pub(crate) const fn unsent(&self) -> usize {
+        self.tx.len()
     }
 
     pub(crate) const fn is_flushed(&self) -> bool {
