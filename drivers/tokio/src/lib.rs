@@ -2,9 +2,13 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 
+mod connect;
 mod engine;
 mod error;
 mod handshake;
+#[cfg(feature = "http")]
+#[path = "upgrade.rs"]
+pub mod http;
 mod message;
 mod options;
 mod pool;
@@ -14,6 +18,9 @@ mod stream;
 mod wakers;
 mod write;
 
+#[cfg(feature = "rustls")]
+pub use connect::connect_tls;
+pub use connect::{Transport, connect, connect_with};
 pub use error::{Error, Refused, Timeout};
 pub use handshake::{Acceptance, Refusal, accept, accept_with, client};
 pub use message::{CloseCode, CloseFrame, Event, Message, Text};

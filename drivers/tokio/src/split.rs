@@ -80,7 +80,9 @@ macro_rules! split_by_lock {
     )+};
 }
 
-split_by_lock!([] DuplexStream);
+split_by_lock!([] DuplexStream, [] crate::Transport);
+#[cfg(feature = "http")]
+split_by_lock!([] crate::http::UpgradedIo);
 
 /// The receiving half of a [`WebSocketStream`], from [`WebSocketStream::split`].
 ///
