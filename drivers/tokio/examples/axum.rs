@@ -27,5 +27,9 @@ async fn main() -> std::io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:0".into());
     let listener = tokio::net::TcpListener::bind(address).await?;
     println!("ws://{}/echo", listener.local_addr()?);
+    serve(listener).await
+}
+
+pub async fn serve(listener: tokio::net::TcpListener) -> std::io::Result<()> {
     axum::serve(listener, Router::new().route("/echo", any(echo))).await
 }

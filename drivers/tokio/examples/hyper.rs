@@ -34,6 +34,10 @@ async fn main() -> std::io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:0".into());
     let listener = tokio::net::TcpListener::bind(address).await?;
     println!("ws://{}", listener.local_addr()?);
+    serve_all(listener).await
+}
+
+pub async fn serve_all(listener: tokio::net::TcpListener) -> std::io::Result<()> {
     loop {
         let (socket, _) = listener.accept().await?;
         tokio::spawn(async move {

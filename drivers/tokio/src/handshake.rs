@@ -280,10 +280,10 @@ where
         };
         break error;
     };
-    // A response that is reset before it was read is lost.
-    io.write_all(tx.bytes()).await?;
-    io.shutdown().await?;
-    let _ = poll_fn(|cx| ReadSide::poll_drain(&mut io, cx)).await;
+    // A response that is reset before it was read is lost. A client that has gone changes nothing.
+    if io.write_all(tx.bytes()).await.is_ok() && io.shutdown().await.is_ok() {
+        let _ = poll_fn(|cx| ReadSide::poll_drain(&mut io, cx)).await;
+    }
     Err(error)
 }
 
