@@ -324,7 +324,7 @@ impl<L: Link> Engine<L> {
             match self.timer.poll(&mut cx)? {
                 Action::Ping => {
                     // A peer that takes nothing is not pinged: its silence is measured all the same.
-                    let _ = self.link.with_writer(|io, write| {
+                    self.link.with_writer(|io, write| {
                         if write.has_room() && write.ping(b"").is_ok() {
                             let _ = write.poll_flush(io, &mut cx);
                         }

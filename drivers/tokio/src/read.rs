@@ -51,43 +51,43 @@ impl ReadSide {
     /// of the stream. Otherwise what was read is consumed as far as it goes, and more is to be read.
     ///
     /// An item borrows the read buffer, so a loop cannot look for one and read on if there is none.
-    /// This looks at the frame's header without taking the item.
+    /// This looks at the headers of the frames up to the first that ends in an item.
     pub(crate) fn is_ready(&mut self) -> bool {
+        if self.rx.at_end() {
+            return true;
+        }
+        let mut rest = self.rx.unread();
+        if rest.is_empty() {
+            return false;
+        }
+        let mut inside = self.receiver.remaining();
         loop {
-            if self.rx.at_end() {
-                return true;
-            }
-            let unread = self.rx.unread();
-            let inside = self.receiver.remaining();
             let (fin, len) = if inside > 0 {
                 (self.fin, inside)
             } else {
-                match FrameHeader::parse(unread) {
+                match FrameHeader::parse(rest) {
                     Ok(Some((header, len))) => {
                         (header.fin, header.payload_len.saturating_add(len as u64))
                     }
-                    Ok(None) => return false,
+                    Ok(None) => break,
                     Err(_) => return true,
                 }
             };
-            let whole = unread.len() as u64 >= len;
-            if whole && fin {
-                return true;
-            }
-            let unread_len = unread.len();
-            if unread_len == 0 {
-                return false;
-            }
-            self.fin = fin;
-            // No item can come of it. A violation is repeated by `take`: it is final.
-            self.borrow_codec();
-            if self.receiver.receive_from(&mut self.rx).is_err() {
-                return true;
-            }
-            if !whole || self.rx.unread().len() == unread_len {
-                return false;
+            inside = 0;
+            let behind = usize::try_from(len).ok().and_then(|len| rest.get(len..));
+            match behind {
+                // A message or control frame is whole.
+                Some(_) if fin => return true,
+                Some(behind) => rest = behind,
+                None => {
+                    self.fin = fin;
+                    break;
+                }
             }
         }
+        // No item can come of it. A violation is repeated by `take`: it is final.
+        self.borrow_codec();
+        self.receiver.receive_from(&mut self.rx).is_err()
     }
 
     /// Takes the next item; `None` is the end of the stream.

@@ -188,6 +188,7 @@ impl<IO: SplitTransport> Reader<IO> {
     ///
     /// # Errors
     /// Returns the halves if they belong to different streams.
+    #[allow(clippy::result_large_err)] // The caller gets its halves back as they were.
     pub fn reunite(self, writer: Writer<IO>) -> Result<WebSocketStream<IO>, ReuniteError<IO>> {
         if !Arc::ptr_eq(&self.engine.link.shared, &writer.shared) {
             return Err(ReuniteError(self, writer));

@@ -44,7 +44,7 @@ pub type UpgradedIo = TokioIo<Upgraded>;
 /// # Errors
 /// Returns the response that refuses the request: 426 if it asks for something else than a WebSocket,
 /// otherwise the status of the rule that it breaks, with the reason as its body.
-#[allow(clippy::result_large_err)]
+#[allow(clippy::result_large_err, clippy::type_complexity)]
 pub fn upgrade<B>(
     request: &mut http::Request<B>,
     options: &Options,

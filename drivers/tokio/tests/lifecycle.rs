@@ -314,3 +314,38 @@ async fn what_cannot_be_sent_is_refused() {
     assert!(matches!(a.close(CloseCode::ABNORMAL, "").await, Err(Error::Misuse(_))));
     a.send("still open").await.unwrap();
 }
+
+/// Fragments with a ping between them, cut anywhere, and several messages in one read.
+#[tokio::test]
+async fn fragments_are_put_together_wherever_they_are_cut() {
+    let bytes: &[u8] = b"\x01\x80\0\0\0\0\x00\x82\0\0\0\0He\x89\x80\0\0\0\0\x80\x83\0\0\0\0llo\
+        \x02\x81\0\0\0\0a\x80\x81\0\0\0\0b\x81\x81\0\0\0\0c";
+    for cut in 0..=bytes.len() {
+        let (a, mut raw) = duplex(4096);
+        let mut ws = WebSocketStream::from_upgraded(a, Role::Server, None, b"", &Options::new());
+        raw.write_all(&bytes[..cut]).await.unwrap();
+        let receiving = tokio::spawn(async move {
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
+            }
+            let mut received = Vec::new();
+            while let Some(Ok(message)) = ws.next().await {
+                received.push(message);
+            }
+            received
+        });
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        raw.write_all(&bytes[cut..]).await.unwrap();
+        raw.shutdown().await.unwrap();
+        let received = receiving.await.unwrap();
+        let expected = [
+            Message::Ping(Default::default()),
+            Message::text("Hello"),
+            Message::binary(b"ab".to_vec()),
+            Message::text("c"),
+        ];
+        assert_eq!(received, expected, "cut at {cut}");
+    }
+}
