@@ -6,6 +6,8 @@
 - Each rule and contract that a file of tests/ cites is there.
 - Names of tests cite a rule with two digits: `rule_02_`, never `rule_2_`.
 
+- Each file of tests/ is run with the features that a user chooses too, unless compression or `arbitrary` is what it is about.
+
 Rows that say "none yet" are counted and printed. `--strict` fails on them.
 """
 
@@ -79,6 +81,10 @@ def main():
                 for one in re.findall(r"\d+", " ".join(cited)):
                     if int(one) not in numbers[kind.lower()]:
                         faults.append(f"{where}: no {kind.lower()} {one}")
+    listed = (ROOT / "tests/featuresets/Cargo.toml").read_text()
+    for file in tests:
+        if f'path = "../{file}.rs"' not in listed and not re.match(r"deflate_|peer_cases|prop_arbitrary", file):
+            faults.append(f"tests/featuresets/Cargo.toml: no test ../{file}.rs")
     print(*faults, sep="\n", end="\n" if faults else "")
     named = sum(len(names) for names in tests.values())
     print(f"{named} tests, {len(numbers['rule'])} rules, {len(numbers['contract'])} contracts; without a test of their own: {len(missing)}")

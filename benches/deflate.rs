@@ -13,7 +13,7 @@ use sockless::deflate::{
     Context, DeflateConfig, DeflateParams, Deflater, Flush, InflateLimits, Inflater, Step,
 };
 use sockless::{
-    Client, Config, EntropyError, Event, FrameHeader, OpCode, ReadBuffer, Server, WebSocket,
+    Client, Config, Event, FnEntropy, FrameHeader, OpCode, ReadBuffer, Server, WebSocket,
     WriteBuffer,
 };
 use zlib_rs::{Deflate, DeflateFlush, Inflate, InflateFlush};
@@ -126,7 +126,7 @@ fn inflating(what: &str, context: Context, messages: &[String], payloads: &[Vec<
             [header.encode().as_bytes(), payload].concat()
         })
         .collect();
-    let client = Client::new(|_: &mut [u8]| -> Result<(), EntropyError> { Ok(()) });
+    let client = Client::new(FnEntropy::new(|_: &mut [u8]| Ok(())));
     let ws = WebSocket::from_upgraded(client, Config::default());
     let mut ws = ws.with_deflate(agreement, &DeflateConfig::DEFAULT);
     let mut rx = ReadBuffer::new(vec![0; 1 << 17].into_boxed_slice());

@@ -4,7 +4,7 @@
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use sockless::{
-    Client, Config, EntropyError, Event, FrameHeader, MessageKind, OpCode, ReadBuffer, Role,
+    Client, Config, Entropy, Event, FnEntropy, FrameHeader, MessageKind, OpCode, ReadBuffer, Role,
     Server, WebSocket, WriteBuffer, mask,
 };
 
@@ -34,8 +34,8 @@ fn stream(kind: MessageKind, payload: &[u8], masked: bool) -> Vec<u8> {
     frame.repeat((256 * 1024 / frame.len()).max(2))
 }
 
-fn client() -> Client<impl FnMut(&mut [u8]) -> Result<(), EntropyError>> {
-    Client::new(|_: &mut [u8]| Ok(()))
+fn client() -> Client<impl Entropy> {
+    Client::new(FnEntropy::new(|_: &mut [u8]| Ok(())))
 }
 
 fn bytes(size: usize) -> Vec<u8> {

@@ -2,7 +2,7 @@
 
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
-use sockless::{Client, Config, EntropyError, Role, Server, WebSocket, WriteBuffer};
+use sockless::{Client, Config, Entropy, FnEntropy, Role, Server, WebSocket, WriteBuffer};
 
 fn main() {
     divan::main();
@@ -11,13 +11,13 @@ fn main() {
 const SIZES: [usize; 5] = [16, 125, 1 << 10, 16 << 10, 1 << 20];
 
 /// A source of keys that costs next to nothing.
-fn client() -> Client<impl FnMut(&mut [u8]) -> Result<(), EntropyError>> {
+fn client() -> Client<impl Entropy> {
     let mut state = 1u32;
-    Client::new(move |bytes: &mut [u8]| {
+    Client::new(FnEntropy::new(move |bytes: &mut [u8]| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         bytes.copy_from_slice(&state.to_le_bytes()[..bytes.len()]);
         Ok(())
-    })
+    }))
 }
 
 fn run<R: Role>(bencher: Bencher, role: R, size: usize) {
@@ -49,7 +49,11 @@ fn server_vectored(bencher: Bencher, size: usize) {
     let payload = vec![7; size];
     bencher.bench_local(|| {
         ws.send_binary_vectored(black_box(&payload), &mut tx).expect("it fits");
-        let written = black_box(tx.slices(&payload)).iter().map(|slice| slice.len()).sum();
+        let written = black_box(tx.slices(&payload))
+            .expect("its payload")
+            .iter()
+            .map(|slice| slice.len())
+            .sum();
         tx.consume(written);
     });
 }

@@ -2,7 +2,7 @@
 
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
-use sockless::Utf8;
+use sockless::Utf8Validator;
 
 fn main() {
     divan::main();
@@ -20,7 +20,7 @@ fn pieces(bencher: Bencher, name: &str, piece: usize) {
     let (_, pattern) = TEXTS.iter().find(|(text, _)| *text == name).expect("one of the texts");
     let text = text(pattern);
     bencher.counter(BytesCount::of_str(&text)).bench_local(|| {
-        let mut utf8 = Utf8::new();
+        let mut utf8 = Utf8Validator::new();
         for piece in text.as_bytes().chunks(piece) {
             utf8.check(black_box(piece)).expect("it is UTF-8");
         }

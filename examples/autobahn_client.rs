@@ -45,7 +45,7 @@ fn talk(address: &str, mut hear: impl FnMut(&str)) -> Result<(), Box<dyn Error>>
     let mut stream = TcpStream::connect((uri.host(), uri.port()))?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let mut ws = WebSocket::client(Config::default(), OsEntropy);
+    let mut ws = WebSocket::client(Config::default(), OsEntropy::new());
     let (mut rx, mut tx) = (ReadBuffer::growing(LIMIT), WriteBuffer::growing(LIMIT));
     // Only the cases about compression take up the offer.
     ws.connect(&ConnectRequest::new(&uri).with_deflate(DeflateConfig::DEFAULT), &mut tx)?;
@@ -75,7 +75,7 @@ fn echo(
     event: Event<'_>,
     ws: &mut WebSocket<Client<OsEntropy>>,
     stream: &mut TcpStream,
-    tx: &mut WriteBuffer<sockless::Growing>,
+    tx: &mut WriteBuffer<sockless::GrowableBuffer>,
     hear: &mut impl FnMut(&str),
 ) -> Result<(), Box<dyn Error>> {
     // Room for a whole message again, whatever came in the same read.

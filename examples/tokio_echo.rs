@@ -180,8 +180,7 @@ impl<S: Storage> Reader<S> {
     /// has.
     async fn take(&mut self) -> io::Result<Option<String>> {
         loop {
-            let at_end = self.rx.at_end();
-            let (answer, end) = match self.receiver.receive_chunks_from(&mut self.rx) {
+            let (answer, end) = match self.receiver.receive_chunks(&mut self.rx) {
                 Ok(Some(Incoming::Data(chunk))) => {
                     let (kind, last) = (chunk.kind(), chunk.is_last());
                     (Outgoing::Piece { kind, bytes: chunk.bytes().to_vec(), last }, None)
@@ -191,8 +190,8 @@ impl<S: Storage> Reader<S> {
                     let end = format!("closed {} {}", close.code().get(), close.reason());
                     (Outgoing::Close(close.code()), Some(end))
                 }
+                Ok(Some(Incoming::End)) => return Ok(Some("gone without a Close".to_owned())),
                 Ok(Some(_)) => continue,
-                Ok(None) if at_end => return Ok(Some("gone without a Close".to_owned())),
                 Ok(None) => return Ok(None),
                 Err(violation) => {
                     let end = format!("failed: {violation}");

@@ -3,21 +3,23 @@
 use crate::EntropyError;
 
 /// A source of unpredictable bytes: masking keys (RFC 6455 section 10.3) and the handshake key
-/// (section 4.1) are drawn from it. Any closure of this shape is one.
+/// (section 4.1) are drawn from it.
 ///
-/// With the feature `getrandom` there is `OsEntropy`.
+/// With the feature `getrandom` there is `OsEntropy`. A closure becomes a source by
+/// [`FnEntropy`]; a function, `&mut E`, and with `alloc` `Box<E>` (of `dyn Entropy`, too) are
+/// sources as they are.
 ///
 /// ```
-/// use sockless::{Entropy, EntropyError};
+/// use sockless::{Entropy, EntropyError, FnEntropy};
 ///
 /// let mut seed = 1u32; // for a test; a real source cannot be predicted
-/// let mut source = |bytes: &mut [u8]| -> Result<(), EntropyError> {
+/// let mut source = FnEntropy::new(|bytes: &mut [u8]| {
 ///     for byte in bytes {
 ///         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
 ///         *byte = (seed >> 24) as u8;
 ///     }
 ///     Ok(())
-/// };
+/// });
 /// let mut key = [0; 4];
 /// source.fill(&mut key)?;
 /// # Ok::<(), EntropyError>(())
@@ -26,25 +28,129 @@ pub trait Entropy {
     /// Fills all of `bytes`.
     ///
     /// # Errors
-    /// When it cannot. What was to be sent is not sent then.
+    /// Returns [`EntropyError`] if it cannot. The frame or request is not sent then.
     fn fill(&mut self, bytes: &mut [u8]) -> Result<(), EntropyError>;
 }
 
-impl<F: FnMut(&mut [u8]) -> Result<(), EntropyError>> Entropy for F {
+impl Entropy for fn(&mut [u8]) -> Result<(), EntropyError> {
     #[inline]
     fn fill(&mut self, bytes: &mut [u8]) -> Result<(), EntropyError> {
         self(bytes)
     }
 }
 
-/// The operating system's entropy. Asked for each masking key.
+impl<E: Entropy + ?Sized> Entropy for &mut E {
+    #[inline]
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), EntropyError> {
+        (**self).fill(bytes)
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<E: Entropy + ?Sized> Entropy for alloc::boxed::Box<E> {
+    #[inline]
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), EntropyError> {
+        (**self).fill(bytes)
+    }
+}
+
+/// A closure as a source of entropy.
+#[derive(Clone, Copy)]
+pub struct FnEntropy<F>(F);
+
+impl<F: FnMut(&mut [u8]) -> Result<(), EntropyError>> FnEntropy<F> {
+    /// Makes a source of `fill`, which fills all of the bytes that it is given or fails.
+    #[inline]
+    pub const fn new(fill: F) -> FnEntropy<F> {
+        FnEntropy(fill)
+    }
+}
+
+impl<F: FnMut(&mut [u8]) -> Result<(), EntropyError>> Entropy for FnEntropy<F> {
+    #[inline]
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), EntropyError> {
+        (self.0)(bytes)
+    }
+}
+
+impl<F> core::fmt::Debug for FnEntropy<F> {
+    /// Does not show the closure.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("FnEntropy")
+    }
+}
+
+/// The operating system's entropy, drawn in blocks of `N` bytes: with 256, a system call for each 64
+/// frames. A key is erased from the block once it is used, and the block lies in the connection, of
+/// which it is the largest part; with an `N` of 0 each key is a system call.
+///
+/// It is not `Clone`: two connections would send the same keys. For the same reason, do not use a
+/// connection in both processes after a `fork`.
 #[cfg(feature = "getrandom")]
-#[derive(Clone, Copy, Debug, Default)]
-pub struct OsEntropy;
+pub struct OsEntropy<const N: usize = 256> {
+    block: [u8; N],
+    /// Number of unused bytes, which are the first in the block.
+    unused: usize,
+}
 
 #[cfg(feature = "getrandom")]
-impl Entropy for OsEntropy {
+impl OsEntropy {
+    /// Draws blocks of 256 bytes. Nothing is drawn before the first key is needed.
+    #[must_use]
+    pub const fn new() -> OsEntropy {
+        OsEntropy::with_block()
+    }
+}
+
+#[cfg(feature = "getrandom")]
+impl<const N: usize> OsEntropy<N> {
+    /// Draws blocks of `N` bytes.
+    #[must_use]
+    pub const fn with_block() -> OsEntropy<N> {
+        OsEntropy { block: [0; N], unused: 0 }
+    }
+
+    /// Draws a new block in the place of what is left of the last one.
+    #[cold]
+    fn refill(&mut self) -> Result<(), EntropyError> {
+        self.unused = 0;
+        getrandom::fill(&mut self.block).map_err(|_| EntropyError)?;
+        self.unused = N;
+        Ok(())
+    }
+}
+
+#[cfg(feature = "getrandom")]
+impl<const N: usize> Default for OsEntropy<N> {
+    fn default() -> OsEntropy<N> {
+        OsEntropy::with_block()
+    }
+}
+
+#[cfg(feature = "getrandom")]
+impl<const N: usize> core::fmt::Debug for OsEntropy<N> {
+    /// Does not show the unused keys.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("OsEntropy")
+    }
+}
+
+#[cfg(feature = "getrandom")]
+impl<const N: usize> Entropy for OsEntropy<N> {
+    #[inline]
     fn fill(&mut self, bytes: &mut [u8]) -> Result<(), EntropyError> {
-        getrandom::fill(bytes).map_err(|_| EntropyError)
+        if bytes.len() > N {
+            return getrandom::fill(bytes).map_err(|_| EntropyError);
+        }
+        if bytes.len() > self.unused {
+            self.refill()?;
+        }
+        let rest = self.unused.saturating_sub(bytes.len());
+        let taken = self.block.get_mut(rest..self.unused).unwrap_or_default();
+        for (to, from) in bytes.iter_mut().zip(taken) {
+            *to = core::mem::take(from);
+        }
+        self.unused = rest;
+        Ok(())
     }
 }

@@ -98,6 +98,10 @@ pub enum Misuse {
     InvalidCloseCode,
     /// The payload of an earlier vectored send has not left yet.
     PayloadPending,
+    /// The payload is not as long as the one given to the vectored send.
+    WrongPayload,
+    /// A fragment that cannot be added to a compressed message.
+    MessageCompressed,
     /// No handshake waits for this call.
     NoHandshake,
     /// The name or the value of a header would break the HTTP head.
@@ -123,6 +127,8 @@ impl fmt::Display for Misuse {
             Misuse::ControlTooLong => "control frame payload too long",
             Misuse::InvalidCloseCode => "close code that may not be sent",
             Misuse::PayloadPending => "the payload of an earlier vectored send is still pending",
+            Misuse::WrongPayload => "the payload is not the one of the vectored send",
+            Misuse::MessageCompressed => "the message begun is compressed",
             Misuse::NoHandshake => "no handshake waits for this call",
             Misuse::InvalidHeader => "invalid name or value of a header",
             Misuse::ReservedHeader => "header that the handshake writes itself",
@@ -153,11 +159,23 @@ impl core::error::Error for EntropyError {}
 pub enum Error {
     /// The call was wrong.
     Misuse(Misuse),
-    /// The output does not fit. A [`WriteBuffer`](crate::WriteBuffer) of `needed` bytes would take it
-    /// when empty: if yours has them, send what is in it and call again; if not, it never will.
-    BufferTooSmall {
-        /// Capacity in bytes.
+    /// The [`WriteBuffer`](crate::WriteBuffer) has no room for this now. Send what is in it, then
+    /// call again.
+    NoRoom,
+    /// This does not fit in the [`WriteBuffer`](crate::WriteBuffer), even when the buffer is empty.
+    NeverFits {
+        /// The capacity in bytes that would be enough.
         needed: usize,
+    },
+    /// The [`ReadBuffer`](crate::ReadBuffer) is below its minimum.
+    ReadBufferTooSmall {
+        /// The least capacity in bytes, [`READ_BUFFER_MIN`](crate::READ_BUFFER_MIN).
+        minimum: usize,
+    },
+    /// The [`WriteBuffer`](crate::WriteBuffer) is below its minimum.
+    WriteBufferTooSmall {
+        /// The least capacity in bytes, [`WRITE_BUFFER_MIN`](crate::WRITE_BUFFER_MIN).
+        minimum: usize,
     },
     /// No entropy.
     Entropy(EntropyError),
@@ -179,7 +197,16 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Misuse(misuse) => misuse.fmt(f),
-            Error::BufferTooSmall { needed } => write!(f, "buffer too small, needs {needed} bytes"),
+            Error::NoRoom => f.write_str("no room in the write buffer until it is flushed"),
+            Error::NeverFits { needed } => {
+                write!(f, "never fits in the write buffer, needs {needed} bytes")
+            }
+            Error::ReadBufferTooSmall { minimum } => {
+                write!(f, "read buffer too small, needs {minimum} bytes")
+            }
+            Error::WriteBufferTooSmall { minimum } => {
+                write!(f, "write buffer too small, needs {minimum} bytes")
+            }
             Error::Entropy(error) => error.fmt(f),
         }
     }

@@ -61,7 +61,7 @@
 //!
 //! None is needed where something else does the upgrade, or where both ends are yours and agree to skip it:
 //! `default-features = false` leaves the frames, the halves and [`WebSocket::from_upgraded`]. `handshake`, the default,
-//! adds both opening handshakes, with `httparse`, `sha1_smol` and `base64`. `alloc`, `std`, `deflate`, `simdutf8`,
+//! adds both opening handshakes, with `httparse`, `sha1_smol` and `base64`. `alloc`, `std`, `deflate`,
 //! `simd` and `getrandom` are for larger machines.
 //!
 //! For flash, build with `opt-level = "s"` or `"z"`, `lto = "fat"`, `codegen-units = 1` and `panic = "abort"`. On a target
@@ -72,7 +72,7 @@
 //!
 //! # Entropy
 //!
-//! A server needs none. A client draws 16 bytes for the handshake and 4 for each frame from the closure it was made with:
+//! A server needs none. A client draws 16 bytes for the handshake and 4 for each frame from the source it was made with:
 //! give it the board's random number generator, and an [`EntropyError`] when that is not ready. A counter or a
 //! constant masks nothing (RFC 6455 section 10.3).
 //!

@@ -94,11 +94,10 @@
 //! |---|---|---|
 //! | `handshake` (default) | both opening handshakes and the module `handshake` | `sha1_smol`, `base64` |
 //! | `alloc` | buffers that grow | an allocator |
-//! | `std` | implies `alloc` | |
+//! | `std` | text validation with vector instructions | `alloc`, `simdutf8` |
 //! | `deflate` | permessage-deflate (RFC 7692): `deflate` | `alloc`, `zlib-rs`, which needs `std` |
 //! | `getrandom` | `OsEntropy`: keys from the operating system | `getrandom` |
-//! | `simdutf8` | faster text validation | `std`, `simdutf8` |
-//! | `simd` | the same, and faster masking of large payloads | `simdutf8`, `pulp` |
+//! | `simd` | faster masking of large payloads | `std`, `pulp` |
 //! | `arbitrary` | `Arbitrary` for public types | `std`, `arbitrary` |
 //!
 //! Without any feature there is no dependency, and without `alloc` no heap.
@@ -133,25 +132,27 @@ pub mod handshake;
 pub mod keepalive;
 mod mask;
 mod receiver;
+mod reply;
 mod role;
 mod sender;
 mod utf8;
 mod websocket;
 
 #[cfg(feature = "alloc")]
-pub use buffer::Growing;
+pub use buffer::GrowableBuffer;
 pub use buffer::{READ_BUFFER_MIN, ReadBuffer, Storage, WRITE_BUFFER_MIN, WriteBuffer};
 pub use close::{Close, CloseCode, MAX_REASON_LEN, truncate_reason};
 pub use config::Config;
-pub use entropy::Entropy;
 #[cfg(feature = "getrandom")]
 pub use entropy::OsEntropy;
+pub use entropy::{Entropy, FnEntropy};
 pub use error::{EntropyError, Error, Failure, Misuse, Violation};
 pub use frame::{EncodedHeader, FrameHeader, MessageKind, OpCode};
 pub use mask::mask;
 pub use receiver::{Chunk, Incoming, Receiver};
+pub use reply::Reply;
 pub use role::{Client, Role, Server};
 pub use sender::Sender;
-pub use utf8::Utf8;
+pub use utf8::Utf8Validator;
 pub use websocket::event::Event;
 pub use websocket::{State, WebSocket};

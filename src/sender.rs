@@ -8,8 +8,9 @@ use crate::deflate::Deflation;
 use crate::entropy::Entropy;
 use crate::frame::{FrameHeader, MessageKind, OpCode};
 use crate::mask::{mask, mask_into};
+use crate::reply::{Kind, Reply};
 use crate::role::{Client, Role, Server};
-use crate::utf8::Utf8;
+use crate::utf8::Utf8Validator;
 use crate::{Error, Misuse};
 
 /// The largest payload of a control frame in bytes (RFC 6455 section 5.5).
@@ -37,7 +38,7 @@ pub struct Sender<R> {
     role: R,
     /// The kind of the message that was begun in fragments.
     fragmented: Option<MessageKind>,
-    utf8: Utf8,
+    utf8: Utf8Validator,
     closed: bool,
     /// What compresses messages, if that was agreed or is offered.
     #[cfg(feature = "deflate")]
@@ -65,7 +66,7 @@ impl<R: Role> Sender<R> {
         Sender {
             role,
             fragmented: None,
-            utf8: Utf8::new(),
+            utf8: Utf8Validator::new(),
             closed: false,
             #[cfg(feature = "deflate")]
             deflation: None,
@@ -91,8 +92,8 @@ impl<R: Role> Sender<R> {
     /// Puts a text message in one frame.
     ///
     /// # Errors
-    /// [`Misuse::Closed`]; [`Misuse::MessageUnfinished`]; [`Error::BufferTooSmall`], or
-    /// [`Error::Entropy`] as a client. Nothing was put then.
+    /// [`Misuse::Closed`]; [`Misuse::MessageUnfinished`]; [`Misuse::PayloadPending`];
+    /// [`Error::NoRoom`]; [`Error::NeverFits`]; or [`Error::Entropy`] as a client. Nothing was put then.
     #[inline]
     pub fn text<S: Storage>(&mut self, text: &str, tx: &mut WriteBuffer<S>) -> Result<(), Error> {
         self.message(MessageKind::Text, text.as_bytes(), tx)
@@ -118,7 +119,7 @@ impl<R: Role> Sender<R> {
         payload: &[u8],
         tx: &mut WriteBuffer<S>,
     ) -> Result<(), Error> {
-        self.may_begin()?;
+        self.may_begin(tx)?;
         #[cfg(feature = "deflate")]
         if let Some(deflation) = &mut self.deflation {
             if deflation.compresses(payload.len()) && deflation.fits(payload.len(), R::MASKS, tx) {
@@ -156,7 +157,7 @@ impl<R: Role> Sender<R> {
     /// let mut sender = Sender::server();
     /// sender.binary_vectored(&payload, &mut tx)?;
     /// while !tx.is_empty() {
-    ///     let [head, payload, tail] = tx.slices(&payload);
+    ///     let [head, payload, tail] = tx.slices(&payload)?;
     ///     let n = head.len() + payload.len() + tail.len(); // let n = socket.write_vectored(...)?;
     ///     tx.consume(n);
     /// }
@@ -178,10 +179,7 @@ impl<R: Role> Sender<R> {
         payload: &[u8],
         tx: &mut WriteBuffer<S>,
     ) -> Result<(), Error> {
-        self.may_begin()?;
-        if tx.has_payload() {
-            return Err(Misuse::PayloadPending.into());
-        }
+        self.may_begin(tx)?;
         if R::MASKS {
             return self.frame(opcode, true, payload, tx);
         }
@@ -206,12 +204,8 @@ impl<R: Role> Sender<R> {
         fin: bool,
         tx: &mut WriteBuffer<S>,
     ) -> Result<(), Error> {
-        self.may_send()?;
-        let opcode = match self.fragmented {
-            None => kind.opcode(),
-            Some(begun) if begun == kind => OpCode::Continuation,
-            Some(_) => return Err(Misuse::WrongKind.into()),
-        };
+        self.may_send_data(tx)?;
+        let opcode = self.next_opcode(kind)?;
         let utf8 = self.utf8_behind(kind, bytes, fin)?;
         #[cfg(feature = "deflate")]
         let compressed = match &mut self.deflation {
@@ -231,10 +225,49 @@ impl<R: Role> Sender<R> {
         put
     }
 
+    /// Returns the header of the next frame of a message whose payload of `len` bytes stays with the
+    /// caller, who sends [`FrameHeader::encode`] and then the payload, in order with all other output.
+    /// So any number of payloads can be queued without a copy.
+    ///
+    /// A client masks the payload with the header's key before it sends it, by [`mask`](crate::mask()).
+    /// The payload is not compressed, and text is not validated: a text message must be UTF-8, and
+    /// a payload with a [`fragment`](Self::fragment) after it must end between two characters.
+    ///
+    /// # Errors
+    /// Returns [`Misuse::Closed`] after a Close, [`Misuse::WrongKind`] inside a message of the other
+    /// kind, [`Misuse::MessageCompressed`] inside a compressed message, and [`Error::Entropy`] if a
+    /// client has no key.
+    ///
+    /// ```
+    /// use sockless::{MessageKind, Sender};
+    ///
+    /// let mut sender = Sender::server();
+    /// let header = sender.header(MessageKind::Binary, true, 5)?;
+    /// assert_eq!(header.encode().as_bytes(), b"\x82\x05"); // followed by the payload
+    /// # Ok::<(), sockless::Error>(())
+    /// ```
+    pub fn header(&mut self, kind: MessageKind, fin: bool, len: u64) -> Result<FrameHeader, Error> {
+        self.may_send()?;
+        let opcode = self.next_opcode(kind)?;
+        #[cfg(feature = "deflate")]
+        if self.deflation.as_ref().is_some_and(|deflation| deflation.takes(false, &[], fin)) {
+            return Err(Misuse::MessageCompressed.into());
+        }
+        let mask = self.role.key()?;
+        self.utf8 = Utf8Validator::new();
+        self.fragmented = if fin { None } else { Some(kind) };
+        Ok(FrameHeader { fin, rsv: 0, opcode, mask, payload_len: len })
+    }
+
     /// The state of the text behind the next fragment.
     #[cfg_attr(target_os = "none", inline(never))]
-    fn utf8_behind(&self, kind: MessageKind, bytes: &[u8], fin: bool) -> Result<Utf8, Misuse> {
-        let mut utf8 = if self.fragmented.is_some() { self.utf8 } else { Utf8::new() };
+    fn utf8_behind(
+        &self,
+        kind: MessageKind,
+        bytes: &[u8],
+        fin: bool,
+    ) -> Result<Utf8Validator, Misuse> {
+        let mut utf8 = if self.fragmented.is_some() { self.utf8 } else { Utf8Validator::new() };
         // RFC 6455 5.6: the text of the whole message has to be UTF-8, that of a frame need not.
         if kind == MessageKind::Text && (utf8.check(bytes).is_err() || fin && !utf8.is_complete()) {
             return Err(Misuse::InvalidText);
@@ -251,7 +284,7 @@ impl<R: Role> Sender<R> {
     /// anywhere, also inside a character; what it compresses to may leave with a later one.
     ///
     /// # Errors
-    /// As for [`fragment`](Self::fragment), but room is awaited: [`Error::BufferTooSmall`] is for a buffer that has too
+    /// As for [`fragment`](Self::fragment), but room is awaited: [`Error::NeverFits`] is for a buffer that has too
     /// little of it when empty. Text in front of what is not UTF-8 may have been put.
     ///
     /// ```
@@ -279,17 +312,15 @@ impl<R: Role> Sender<R> {
         fin: bool,
         tx: &mut WriteBuffer<S>,
     ) -> Result<bool, Error> {
-        self.may_send()?;
-        if self.fragmented.is_some_and(|begun| begun != kind) {
-            return Err(Misuse::WrongKind.into());
-        }
+        self.may_send_data(tx)?;
+        self.next_opcode(kind)?;
         loop {
             let room = tx.available();
             if room < crate::deflate::LEAST_ROOM {
                 if tx.is_empty() {
                     // There never is more.
                     let needed = crate::deflate::LEAST_ROOM + REPLY_ROOM;
-                    return Err(Error::BufferTooSmall { needed });
+                    return Err(Error::NeverFits { needed });
                 }
                 return Ok(false);
             }
@@ -303,7 +334,7 @@ impl<R: Role> Sender<R> {
             let mut rest = part;
             let done = match &mut self.deflation {
                 Some(deflation) if compressed => {
-                    let mut utf8 = if begins { Utf8::new() } else { self.utf8 };
+                    let mut utf8 = if begins { Utf8Validator::new() } else { self.utf8 };
                     let mut ahead = utf8;
                     if kind == MessageKind::Text
                         && (ahead.check(part).is_err() || last && !ahead.is_complete())
@@ -339,7 +370,7 @@ impl<R: Role> Sender<R> {
     /// Puts a ping with a payload of at most 125 bytes.
     ///
     /// # Errors
-    /// [`Misuse::Closed`]; [`Misuse::ControlTooLong`]; [`Error::BufferTooSmall`], or [`Error::Entropy`]
+    /// [`Misuse::Closed`]; [`Misuse::ControlTooLong`]; [`Error::NoRoom`], or [`Error::Entropy`]
     /// as a client.
     pub fn ping<S: Storage>(
         &mut self,
@@ -367,7 +398,7 @@ impl<R: Role> Sender<R> {
     ///
     /// # Errors
     /// [`Misuse::Closed`] if one was sent; [`Misuse::InvalidCloseCode`] for one that may not be on the
-    /// wire; [`Error::BufferTooSmall`] for one with a reason, or [`Error::Entropy`] as a client.
+    /// wire; [`Error::NoRoom`] for one with a reason, or [`Error::Entropy`] as a client.
     pub fn close<S: Storage>(
         &mut self,
         code: CloseCode,
@@ -394,21 +425,49 @@ impl<R: Role> Sender<R> {
         put
     }
 
-    /// Puts the pong that answers a ping with this payload. Unlike [`pong`](Self::pong) it always fits in a buffer of
+    /// Sends a reply that the protocol demands. Does nothing after our own Close, because nothing may
+    /// follow it.
+    ///
+    /// A pong and a Close always fit in a buffer of [`WRITE_BUFFER_MIN`](crate::WRITE_BUFFER_MIN).
+    ///
+    /// # Errors
+    /// Returns [`Error::Entropy`] if a client has no key for it, and [`Misuse::InvalidCloseCode`] for a
+    /// Close with a code that may not be sent.
+    pub fn reply<S: Storage>(
+        &mut self,
+        reply: Reply,
+        tx: &mut WriteBuffer<S>,
+    ) -> Result<(), Error> {
+        match reply.0 {
+            Kind::Pong { len, payload } => {
+                self.reply_pong(payload.get(..usize::from(len)).unwrap_or_default(), tx)
+            }
+            Kind::Close(code) => self.reply_close(code, tx),
+        }
+    }
+
+    /// Sends the Close that answers the peer's, unless ours was sent.
+    pub(crate) fn reply_close<S: Storage>(
+        &mut self,
+        code: CloseCode,
+        tx: &mut WriteBuffer<S>,
+    ) -> Result<(), Error> {
+        if self.closed { Ok(()) } else { self.close(code, "", tx) }
+    }
+
+    /// Puts the pong that answers a ping with this payload, unless our Close was sent. Unlike [`pong`](Self::pong) it always fits in a buffer of
     /// [`WRITE_BUFFER_MIN`](crate::WRITE_BUFFER_MIN): where some 4 KiB or the caller's own frames wait before it, it
     /// takes the place of an earlier answer that has not begun to leave, which is all that RFC 6455 section 5.5.3 asks
     /// for.
     ///
-    /// # Errors
-    /// [`Misuse::Closed`]; [`Misuse::ControlTooLong`]. [`Error::Entropy`] as a client; the earlier answer may be gone then.
-    pub fn answer<S: Storage>(
+    /// As a client without entropy it fails; the earlier answer may be gone then.
+    pub(crate) fn reply_pong<S: Storage>(
         &mut self,
         payload: &[u8],
         tx: &mut WriteBuffer<S>,
     ) -> Result<(), Error> {
-        self.may_send()?;
-        if payload.len() > MAX_CONTROL {
-            return Err(Misuse::ControlTooLong.into());
+        if self.closed {
+            return Ok(());
         }
         let keep =
             tx.make_way(FrameHeader::len_for(payload.len() as u64, R::MASKS) + payload.len());
@@ -422,9 +481,25 @@ impl<R: Role> Sender<R> {
         if self.closed { Err(Misuse::Closed) } else { Ok(()) }
     }
 
+    /// Data does not go behind a pending payload: a caller who writes the buffer alone would never send it.
     #[inline]
-    fn may_begin(&self) -> Result<(), Misuse> {
+    fn may_send_data<S: Storage>(&self, tx: &WriteBuffer<S>) -> Result<(), Misuse> {
         self.may_send()?;
+        if tx.has_payload() { Err(Misuse::PayloadPending) } else { Ok(()) }
+    }
+
+    /// The opcode of the next fragment of a message of this kind.
+    fn next_opcode(&self, kind: MessageKind) -> Result<OpCode, Misuse> {
+        match self.fragmented {
+            None => Ok(kind.opcode()),
+            Some(begun) if begun == kind => Ok(OpCode::Continuation),
+            Some(_) => Err(Misuse::WrongKind),
+        }
+    }
+
+    #[inline]
+    fn may_begin<S: Storage>(&self, tx: &WriteBuffer<S>) -> Result<(), Misuse> {
+        self.may_send_data(tx)?;
         if self.fragmented.is_some() { Err(Misuse::MessageUnfinished) } else { Ok(()) }
     }
 

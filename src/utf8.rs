@@ -7,9 +7,9 @@ use crate::config::SMALL;
 /// byte that gives them away, not at the end of the sequence.
 ///
 /// ```
-/// use sockless::Utf8;
+/// use sockless::Utf8Validator;
 ///
-/// let mut utf8 = Utf8::new();
+/// let mut utf8 = Utf8Validator::new();
 /// assert_eq!(utf8.check(b"gr\xc3"), Ok(()));
 /// assert!(!utf8.is_complete());
 /// assert_eq!(utf8.check(b"\xbcn"), Ok(()));
@@ -17,7 +17,7 @@ use crate::config::SMALL;
 /// assert_eq!(utf8.check(b"ok \xed\xa0\x80"), Err(4)); // a surrogate
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Utf8 {
+pub struct Utf8Validator {
     /// Continuation bytes that the sequence begun last still needs.
     needed: u8,
     /// The range that the next of them must be in.
@@ -25,11 +25,11 @@ pub struct Utf8 {
     high: u8,
 }
 
-impl Utf8 {
+impl Utf8Validator {
     /// The state before the first byte of a text.
     #[must_use]
-    pub const fn new() -> Utf8 {
-        Utf8 { needed: 0, low: 0x80, high: 0xBF }
+    pub const fn new() -> Utf8Validator {
+        Utf8Validator { needed: 0, low: 0x80, high: 0xBF }
     }
 
     /// Whether the text may end here: no sequence is open.
@@ -57,7 +57,7 @@ impl Utf8 {
             self.step(byte).map_err(|()| bytes.len() - rest.len())?;
             rest = tail;
         }
-        #[cfg(feature = "simdutf8")]
+        #[cfg(feature = "std")]
         if let Some((head, tail)) = rest.split_at_checked(rest.len() - open_len(rest)) {
             // The faster flavour does not locate a fault. Most texts have none.
             if simdutf8::basic::from_utf8(head).is_ok() {
@@ -99,7 +99,7 @@ impl Utf8 {
             if byte < self.low || byte > self.high {
                 return Err(());
             }
-            *self = Utf8 { needed: self.needed - 1, ..Utf8::new() };
+            *self = Utf8Validator { needed: self.needed - 1, ..Utf8Validator::new() };
             return Ok(());
         }
         let (low, high) = match byte {
@@ -112,36 +112,36 @@ impl Utf8 {
             _ => (0x80, 0xBF),
         };
         let needed = 1 + u8::from(byte >= 0xE0) + u8::from(byte >= 0xF0);
-        *self = Utf8 { needed, low, high };
+        *self = Utf8Validator { needed, low, high };
         Ok(())
     }
 }
 
-impl Default for Utf8 {
-    fn default() -> Utf8 {
-        Utf8::new()
+impl Default for Utf8Validator {
+    fn default() -> Utf8Validator {
+        Utf8Validator::new()
     }
 }
 
 /// `bytes` as text, if all of it is UTF-8.
 #[inline]
 pub(crate) fn from_utf8(bytes: &[u8]) -> Option<&str> {
-    #[cfg(feature = "simdutf8")]
+    #[cfg(feature = "std")]
     return simdutf8::basic::from_utf8(bytes).ok();
-    #[cfg(not(feature = "simdutf8"))]
+    #[cfg(not(feature = "std"))]
     return core::str::from_utf8(bytes).ok();
 }
 
 /// Whether all of `bytes` is UTF-8, where no text is to be made of it.
 pub(crate) fn is_utf8(bytes: &[u8]) -> bool {
-    let mut utf8 = Utf8::new();
+    let mut utf8 = Utf8Validator::new();
     utf8.check(bytes).is_ok() && utf8.is_complete()
 }
 
 fn valid_up_to(bytes: &[u8]) -> usize {
-    #[cfg(feature = "simdutf8")]
+    #[cfg(feature = "std")]
     let result = simdutf8::compat::from_utf8(bytes).map_err(|error| error.valid_up_to());
-    #[cfg(not(feature = "simdutf8"))]
+    #[cfg(not(feature = "std"))]
     let result = core::str::from_utf8(bytes).map_err(|error| error.valid_up_to());
     match result {
         Ok(_) => bytes.len(),
@@ -150,7 +150,7 @@ fn valid_up_to(bytes: &[u8]) -> usize {
 }
 
 /// Returns the length of a sequence at the end of `bytes` that may continue behind them: 3 at most.
-#[cfg(feature = "simdutf8")]
+#[cfg(feature = "std")]
 fn open_len(bytes: &[u8]) -> usize {
     for (before, &byte) in bytes.iter().rev().take(3).enumerate() {
         let len = match byte {

@@ -22,27 +22,33 @@ use opening::{Opening as _, Outcome};
 
 /// A WebSocket connection as a state machine. It is driven by three kinds of calls, in any order:
 ///
-/// 1. Bytes from the peer go into a [`ReadBuffer`]; [`receive`](Self::receive) (or
-///    [`receive_chunks`](Self::receive_chunks)) is called until it says `None`.
-/// 2. The `send_*` methods, [`close`](Self::close), and in the handshake `accept`, `respond`, `connect` and
-///    `confirm`, put bytes into a [`WriteBuffer`]. Replies that the protocol asks for are put there by `receive`.
-/// 3. What is in the [`WriteBuffer`] is written to the peer, and taken out of it.
+/// 1. Read bytes from the peer into a [`ReadBuffer`], then call [`receive`](Self::receive) (or
+///    [`receive_chunks`](Self::receive_chunks)) until it returns `None`.
+/// 2. The `send_*` methods, [`close`](Self::close), and during the handshake `accept`, `respond`,
+///    `connect` and `confirm`, write into a [`WriteBuffer`]. `receive` writes the replies that the
+///    protocol demands.
+/// 3. Write the bytes of the [`WriteBuffer`] to the peer, and consume them.
 ///
-/// When [`is_done`](Self::is_done), what is left in the [`WriteBuffer`] is written and the transport is
-/// closed.
+/// When [`is_done`](Self::is_done) returns `true`, write what is left in the [`WriteBuffer`] and close
+/// the transport.
 ///
-/// # Things to know when driving it
+/// # Driving a connection
 ///
-/// * **A slow peer.** While [`WriteBuffer::len`] is high, call neither `receive` nor `space`: the peer is held back by the
-///   transport then. What has been received stays where it is.
-/// * **Cancelled futures.** A driver that is dropped between two calls can go on with the same machine and buffers. Where a
-///   write may be dropped in the middle, write a part and [`consume`](WriteBuffer::consume) what was taken; a `write_all`
-///   that is dropped cannot say how far it came.
-/// * **Closing the transport.** Closing a TCP socket while the peer is still sending resets the connection, and our last
-///   Close or refusal may be lost with it. Shut down the sending side, read and drop what comes until the end of the stream
-///   or for a second, then close.
-/// * **After our own [`close`](Self::close)** messages still arrive that were on their way. To answer one is
-///   [`Misuse::Closed`]: look at [`state`](Self::state) first.
+/// * **A slow peer.** While [`WriteBuffer::len`] is high, hold back your own sends. Go on reading, and
+///   calling `receive`: replies cost constant memory, and two peers that stop reading while they send
+///   wait for each other for ever. Hold back `receive` only where each message makes you send one, as
+///   an echo does; received bytes stay in the read buffer meanwhile.
+/// * **Blocking writes.** Two blocking loops that both write in bulk can stop for good, because neither
+///   reads while its write blocks. Use a thread for each direction, or a transport that does not block.
+/// * **Cancelled futures.** A driver that is dropped between two calls can go on with the same machine
+///   and buffers. If a write can be dropped half-way, write a part and
+///   [`consume`](WriteBuffer::consume) what was taken. A `write_all` that is dropped cannot say how much
+///   it wrote.
+/// * **Closing the transport.** If you close a TCP socket while the peer still sends, the connection is
+///   reset, and our last Close or refusal may be lost. Shut down the sending side, read and drop what
+///   comes until the end of the stream or for a second, then close.
+/// * **After our own [`close`](Self::close)** messages still arrive that were on their way. To answer one
+///   is [`Misuse::Closed`]: look at [`state`](Self::state) first.
 ///
 /// A failure is final and needs no care: the Close frame or HTTP refusal that is due is in the output, the
 /// reason comes as [`Event::Failed`], and whatever follows is ignored.
@@ -116,10 +122,10 @@ impl<R: Role> WebSocket<R> {
     /// into the read buffer by [`ReadBuffer::extend`].
     ///
     /// ```
-    /// use sockless::{Client, Config, Server, WebSocket};
+    /// use sockless::{Client, Config, FnEntropy, Server, WebSocket};
     ///
     /// let server = WebSocket::from_upgraded(Server, Config::default());
-    /// let keys = |key: &mut [u8]| Ok(key.fill(7)); // the caller's entropy
+    /// let keys = FnEntropy::new(|key| Ok(key.fill(7))); // the caller's entropy
     /// let client = WebSocket::from_upgraded(Client::new(keys), Config::default());
     /// ```
     #[must_use]
@@ -187,9 +193,12 @@ impl<R: Role> WebSocket<R> {
         tx: &mut WriteBuffer<T>,
     ) -> Option<Failure> {
         if !matches!(self.phase, Phase::Closed | Phase::Done) && !fits(rx, tx) {
-            let needed =
-                if rx.capacity() < READ_BUFFER_MIN { READ_BUFFER_MIN } else { WRITE_BUFFER_MIN };
-            return Some(self.fail(Failure::Local(Error::BufferTooSmall { needed }), tx));
+            let error = if rx.capacity() < READ_BUFFER_MIN {
+                Error::ReadBufferTooSmall { minimum: READ_BUFFER_MIN }
+            } else {
+                Error::WriteBufferTooSmall { minimum: WRITE_BUFFER_MIN }
+            };
+            return Some(self.fail(Failure::Local(error), tx));
         }
         let Phase::Opening(opening) = &mut self.phase else { return None };
         let failure = opening.resume(tx);
@@ -257,10 +266,9 @@ impl<R: Role> WebSocket<R> {
                 });
             }
         }
-        let at_end = rx.at_end();
         let item = match delivery {
             Delivery::Messages => self.receiver.read(rx, delivery),
-            Delivery::Chunks => self.receiver.receive_chunks_from(rx),
+            Delivery::Chunks => self.receiver.receive_chunks(rx),
         };
         match item {
             Ok(Some(Incoming::Data(chunk))) => {
@@ -275,7 +283,7 @@ impl<R: Role> WebSocket<R> {
             Ok(Some(Incoming::Ping(payload))) => Some(self.ping(payload, tx)),
             Ok(Some(Incoming::Pong(payload))) => Some(Event::Pong(payload)),
             Ok(Some(Incoming::Close(close))) => Some(self.closed_by_peer(close, tx)),
-            Ok(None) if at_end => self.lost(),
+            Ok(Some(Incoming::End)) => self.lost(),
             Ok(None) => None,
             Err(violation) => Some(Event::Failed(self.fail(violation.into(), tx))),
         }
@@ -285,10 +293,8 @@ impl<R: Role> WebSocket<R> {
     fn ping<'b, T: Storage>(&mut self, payload: &'b [u8], tx: &mut WriteBuffer<T>) -> Event<'b> {
         // RFC 6455 5.5.2: a ping is answered "unless it already received a Close frame"; 5.5.1: but
         // nothing is sent behind our own Close.
-        if !self.sender.is_closed() {
-            if let Err(error) = self.sender.answer(payload, tx) {
-                return Event::Failed(self.fail(Failure::Local(error), tx));
-            }
+        if let Err(error) = self.sender.reply_pong(payload, tx) {
+            return Event::Failed(self.fail(Failure::Local(error), tx));
         }
         Event::Ping(payload)
     }
@@ -301,13 +307,11 @@ impl<R: Role> WebSocket<R> {
     ) -> Event<'b> {
         // RFC 6455 5.5.1: an endpoint that "did not previously send a Close frame ... MUST send a Close
         // frame in response", with the status code that it received.
-        if !self.sender.is_closed() {
-            if let Err(error) = self.sender.close(close.code(), "", tx) {
-                return Event::Failed(self.fail(Failure::Local(error), tx));
-            }
+        if let Err(error) = self.sender.reply_close(close.code(), tx) {
+            return Event::Failed(self.fail(Failure::Local(error), tx));
         }
         // RFC 6455 7.1.1: the server closes the transport first, the client waits for it.
-        self.phase = if R::MASKS { Phase::Closed } else { Phase::Done };
+        self.phase = if self.receiver.awaits_end() { Phase::Closed } else { Phase::Done };
         Event::Close(close)
     }
 
@@ -359,16 +363,16 @@ impl<R: Role> WebSocket<R> {
     }
 
     /// How many payload bytes of the current frame are still to come; see
-    /// [`Receiver::remaining`].
+    /// [`Receiver::frame_remaining`].
     #[must_use]
-    pub const fn remaining(&self) -> u64 {
-        self.receiver.remaining()
+    pub const fn frame_remaining(&self) -> u64 {
+        self.receiver.frame_remaining()
     }
 
     /// The kind of the message that is being received, known from its first frame's header on.
     #[must_use]
-    pub fn receiving(&self) -> Option<MessageKind> {
-        self.receiver.message()
+    pub fn message_kind(&self) -> Option<MessageKind> {
+        self.receiver.message_kind()
     }
 
     /// Takes an open connection apart, for a task that receives and another that sends. The read buffer goes

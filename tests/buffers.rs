@@ -3,14 +3,18 @@
 mod common;
 use common::{frames, masked, plain};
 use sockless::{
-    Config, Error, Event, Failure, Growing, OpCode, ReadBuffer, Sender, Server, Storage, Violation,
-    WebSocket, WriteBuffer,
+    Config, Error, Event, Failure, GrowableBuffer, OpCode, ReadBuffer, Reply, Sender, Server,
+    Storage, Violation, WebSocket, WriteBuffer,
 };
 use std::cell::Cell;
 use std::rc::Rc;
 
 /// What is kept free for replies: a masked pong of 125 bytes and a masked Close with a code.
 const REPLY_ROOM: usize = 6 + 125 + 6 + 2;
+
+fn pong(byte: u8) -> Reply {
+    Reply::pong(&[byte; 100]).unwrap()
+}
 
 /// Memory that does exactly what it is asked for, so that this shows.
 struct Exact {
@@ -51,10 +55,10 @@ impl Storage for Exact {
     }
 }
 
-/// Growing memory stays as it is when it is large enough, and when no memory within its limit would be.
+/// GrowableBuffer memory stays as it is when it is large enough, and when no memory within its limit would be.
 #[test]
 fn growing_memory_grows_only_when_it_has_to() {
-    let mut memory = Growing::new(5000);
+    let mut memory = GrowableBuffer::new(5000);
     assert_eq!((memory.as_ref().len(), memory.limit()), (0, 5000));
     memory.grow(5001);
     assert_eq!(memory.as_ref().len(), 0);
@@ -196,7 +200,11 @@ fn output_fits_to_the_byte_behind_what_has_left() {
             fixed.consume(left);
             growing.consume(left);
             let needed = len + 4 + REPLY_ROOM;
-            let expected = if fits { Ok(()) } else { Err(Error::BufferTooSmall { needed }) };
+            let expected = if fits {
+                Ok(())
+            } else {
+                Err(if needed > 1000 { Error::NeverFits { needed } } else { Error::NoRoom })
+            };
             assert_eq!(sender.binary(&vec![2; len], &mut fixed), expected, "{left} {len}");
             assert_eq!(sender.binary(&vec![2; len], &mut growing), expected, "{left} {len}");
             let all = [plain(0x82, &[1; 98]), plain(0x82, &vec![2; len])].concat();
@@ -239,25 +247,26 @@ fn pings_are_all_answered_while_little_waits_to_be_sent() {
     assert_eq!(tx.len(), 10);
     // Pongs of 102 bytes, up to 4 KiB with what waits.
     for answered in 1..=40 {
-        sender.answer(&[b'p'; 100], &mut tx).unwrap();
+        sender.reply(pong(b'p'), &mut tx).unwrap();
         assert_eq!(pongs(&tx), answered);
     }
     // Two more: the last one waits in a place of its own, where each takes that of the one before.
-    sender.answer(&[b'q'; 100], &mut tx).unwrap();
-    sender.answer(&[b'r'; 100], &mut tx).unwrap();
+    sender.reply(pong(b'q'), &mut tx).unwrap();
+    sender.reply(pong(b'r'), &mut tx).unwrap();
     let all = frames(&tx.bytes()[10..]);
     assert_eq!((all.len(), all[39].1[0], all[40].1[0]), (41, b'p', b'r'));
 }
 
-/// No bytes read into no space is not the end of the stream.
+/// 0 is the end of the stream, whether there was space to read into or not.
 #[test]
-fn a_read_without_space_says_nothing() {
+fn a_read_of_nothing_is_the_end() {
     let mut rx = ReadBuffer::new([0; 139]);
     assert_eq!(rx.extend(&[0x89; 200]), 139);
     assert!(rx.space().is_empty());
-    rx.filled(0);
     rx.filled(5);
     assert!(!rx.at_end());
+    rx.filled(0);
+    assert!(rx.at_end());
     assert_eq!(rx.unread().len(), 139);
     let mut rx = ReadBuffer::new([0; 139]);
     rx.filled(0);
@@ -289,9 +298,9 @@ fn a_vectored_payload_and_what_is_behind_it_leave_in_pieces_of_any_length() {
         sender.text("before", tx).unwrap();
         sender.binary_vectored(payload, tx).unwrap();
         sender.ping(b"behind", tx).unwrap();
-        sender.text("and more", tx).unwrap();
-        assert_eq!(tx.slices(payload).concat().len(), tx.len());
-        tx.slices(payload).concat()
+        sender.pong(b"and more", tx).unwrap();
+        assert_eq!(tx.slices(payload).unwrap().concat().len(), tx.len());
+        tx.slices(payload).unwrap().concat()
     };
     let whole = fill(&mut WriteBuffer::new([0; 512]));
     for first in 0..=whole.len() {
@@ -301,7 +310,7 @@ fn a_vectored_payload_and_what_is_behind_it_leave_in_pieces_of_any_length() {
             let mut sent: Vec<u8> = Vec::new();
             let mut n = first;
             while !tx.is_empty() {
-                let waits = tx.slices(payload).concat();
+                let waits = tx.slices(payload).unwrap().concat();
                 let n = core::mem::replace(&mut n, step).min(waits.len());
                 sent.extend_from_slice(&waits[..n]);
                 tx.consume(n);
@@ -309,5 +318,84 @@ fn a_vectored_payload_and_what_is_behind_it_leave_in_pieces_of_any_length() {
             }
             assert_eq!(sent, whole, "{first}, {step}");
         }
+    }
+}
+
+/// Memory follows what was received: it doubles, up to 64 KiB, when a read has filled the space, and stays within twice
+/// what was in the buffer at once. Small reads leave it small, and it can be given back.
+#[test]
+fn a_read_buffer_grows_when_reads_fill_it() {
+    let size = Rc::new(Cell::new(0));
+    let memory = |initial| {
+        let memory = Exact { size: Rc::clone(&size), ..Exact::new(1 << 20) };
+        ReadBuffer::new(Counted {
+            growing: GrowableBuffer::new(1 << 20).with_initial_size(initial),
+            memory,
+        })
+    };
+    for initial in [512, 4096] {
+        size.set(0);
+        let mut rx = memory(initial);
+        let mut ws = WebSocket::from_upgraded(Server, Config::default());
+        let mut tx = WriteBuffer::new([0; 512]);
+        let frame = masked(0x82, &[7; 100]);
+        // A frame at a time is no reason to grow.
+        for _ in 0..100 {
+            let space = rx.space();
+            space[..frame.len()].copy_from_slice(&frame);
+            rx.filled(frame.len());
+            while ws.receive(&mut rx, &mut tx).is_some() {}
+            assert_eq!(size.get(), initial);
+        }
+        // As much at a time as there is space for is one.
+        let (stream, mut at, mut most) = (frame.repeat(5000), 0, 0);
+        while at < stream.len() {
+            let space = rx.space();
+            let len = space.len().min(stream.len() - at);
+            space[..len].copy_from_slice(&stream[at..at + len]);
+            rx.filled(len);
+            most = most.max(rx.unread().len());
+            assert!(size.get() <= initial.max(2 * most), "{} of {most}", size.get());
+            while ws.receive(&mut rx, &mut tx).is_some() {}
+            at += len;
+        }
+        assert_eq!(size.get(), 64 << 10);
+        rx.release();
+        assert_eq!(size.get(), 0);
+        assert_eq!(rx.space().len(), initial);
+    }
+}
+
+/// GrowableBuffer memory whose size can be seen from outside.
+struct Counted {
+    growing: GrowableBuffer,
+    memory: Exact,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        self.growing.as_ref()
+    }
+}
+
+impl AsMut<[u8]> for Counted {
+    fn as_mut(&mut self) -> &mut [u8] {
+        self.growing.as_mut()
+    }
+}
+
+impl Storage for Counted {
+    fn limit(&self) -> usize {
+        self.growing.limit()
+    }
+
+    fn grow(&mut self, size: usize) {
+        self.growing.grow(size);
+        self.memory.size.set(self.growing.as_ref().len());
+    }
+
+    fn release(&mut self) {
+        self.growing.release();
+        self.memory.size.set(self.growing.as_ref().len());
     }
 }

@@ -4,9 +4,9 @@ mod common;
 use common::*;
 use sockless::keepalive::{Action, Keepalive, Timeout, Timers};
 use sockless::{
-    Client, CloseCode, Config, EntropyError, Error, Event, Failure, MAX_REASON_LEN, MessageKind,
-    Misuse, OpCode, ReadBuffer, Sender, Server, State, Violation, WebSocket, WriteBuffer,
-    truncate_reason,
+    Client, CloseCode, Config, EntropyError, Error, Event, Failure, FnEntropy, MAX_REASON_LEN,
+    MessageKind, Misuse, OpCode, ReadBuffer, Reply, Server, State, Violation, WebSocket,
+    WriteBuffer, truncate_reason,
 };
 
 /// A Close frame with this body fails a server and a client, for this reason and with this code.
@@ -233,7 +233,7 @@ fn rule_36_a_failure_sends_its_code_and_is_the_end() {
 fn rule_36_codes_of_our_own() {
     let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let (mut rx, mut tx) = (ReadBuffer::new([0; 138]), WriteBuffer::new([0; 512]));
-    let failure = Failure::Local(Error::BufferTooSmall { needed: 139 });
+    let failure = Failure::Local(Error::ReadBufferTooSmall { minimum: 139 });
     assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Failed(failure)));
     assert_eq!(tx.bytes(), plain(0x88, &body(1011, b"")));
     assert!(ws.is_done());
@@ -244,7 +244,7 @@ fn rule_36_codes_of_our_own() {
     assert_eq!(frames(tx.bytes())[0].1, body(1010, b"x-mine"));
 
     // Without a key there is no pong, and no Close either; the end it is.
-    let entropy = |_: &mut [u8]| Err(EntropyError);
+    let entropy = FnEntropy::new(|_: &mut [u8]| Err(EntropyError));
     let mut ws = WebSocket::from_upgraded(Client::new(entropy), Config::default());
     let mut rx = ReadBuffer::new([0; 512]);
     tx.clear();
@@ -390,6 +390,6 @@ fn rule_40_a_pong_that_nobody_asked_for_is_fine() {
     assert_eq!(tx.bytes(), plain(0x8A, b"heartbeat"));
     assert_eq!(ws.send_pong(&[0; 126], &mut tx), misuse(Misuse::ControlTooLong));
     assert_eq!(ws.send_ping(&[0; 126], &mut tx), misuse(Misuse::ControlTooLong));
-    assert_eq!(Sender::server().answer(&[0; 126], &mut tx), misuse(Misuse::ControlTooLong));
+    assert_eq!(Reply::pong(&[0; 126]), None);
     ws.send_ping(&[0; 125], &mut tx).unwrap();
 }

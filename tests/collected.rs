@@ -6,7 +6,7 @@ mod model;
 use model::drive::{Setup, Take, against_oracle};
 use model::oracle::Rules;
 use sockless::{
-    Config, Event, Growing, Incoming, MessageKind, ReadBuffer, Receiver, Server, Violation,
+    Config, Event, GrowableBuffer, Incoming, MessageKind, ReadBuffer, Receiver, Server, Violation,
     WebSocket, WriteBuffer,
 };
 
@@ -214,7 +214,7 @@ fn fails_at(text: &[u8], from: usize) -> Option<usize> {
     for end in [header + from].into_iter().chain(header + from + 1..=input.len()) {
         let start = if end == header + from { 0 } else { end - 1 };
         assert_eq!(rx.extend(&input[start..end]), end - start);
-        match receiver.receive_from(&mut rx) {
+        match receiver.receive(&mut rx) {
             Ok(None) => {}
             Ok(Some(_)) => return None,
             Err(violation) => {
@@ -253,11 +253,11 @@ fn a_message_that_stays_compressed_is_collected() {
     receiver.allow_rsv1();
     let input = frame(0xC1, &[0xFF; 300], Some([1, 2, 3, 4]));
     for cut in [0, 7, 200] {
-        let mut rx: ReadBuffer<Growing> = ReadBuffer::growing(1 << 12);
+        let mut rx: ReadBuffer<GrowableBuffer> = ReadBuffer::growing(1 << 12);
         rx.extend(&input[..cut]);
-        assert_eq!(receiver.receive_from(&mut rx), Ok(None));
+        assert_eq!(receiver.receive(&mut rx), Ok(None));
         rx.extend(&input[cut..]);
-        let Ok(Some(Incoming::Data(chunk))) = receiver.receive_from(&mut rx) else { panic!() };
+        let Ok(Some(Incoming::Data(chunk))) = receiver.receive(&mut rx) else { panic!() };
         assert!(chunk.is_whole() && chunk.is_compressed() && chunk.text().is_none());
         assert_eq!((chunk.kind(), chunk.bytes()), (MessageKind::Text, &[0xFF; 300][..]));
     }

@@ -296,7 +296,7 @@ fn from_messages_to_chunks() {
     let (mut rx, mut tx) = (ReadBuffer::new([0; 20_000]), WriteBuffer::new([0; 1024]));
     feed(&mut rx, &input);
     assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Ping(b"")));
-    assert_eq!(ws.receiving(), Some(MessageKind::Text));
+    assert_eq!(ws.message_kind(), Some(MessageKind::Text));
     let mut message = Vec::<u8>::new();
     for turn in 0.. {
         // Asked for whole messages or not, it goes on in chunks, and nothing overtakes it.
@@ -356,9 +356,9 @@ fn halves() {
     for _ in 0..3 {
         sender.text("Hello", &mut tx).unwrap();
         transfer(&mut tx, &mut rx);
-        let Ok(Some(Incoming::Data(chunk))) = receiver.receive_from(&mut rx) else { panic!() };
+        let Ok(Some(Incoming::Data(chunk))) = receiver.receive(&mut rx) else { panic!() };
         assert_eq!((chunk.text(), chunk.is_whole()), (Some("Hello"), true));
-        assert_eq!(receiver.receive_from(&mut rx), Ok(None));
+        assert_eq!(receiver.receive(&mut rx), Ok(None));
     }
     assert_eq!(sender.deflate(), Some(FULL));
     let wire = receiver.inflated().wire;
@@ -372,11 +372,11 @@ fn halves() {
     sender.binary(b"parted", &mut tx).unwrap();
     assert_eq!(tx.bytes()[0], 0xC2);
     transfer(&mut tx, &mut rx);
-    let Ok(Some(Incoming::Data(chunk))) = receiver.receive_chunks_from(&mut rx) else { panic!() };
+    let Ok(Some(Incoming::Data(chunk))) = receiver.receive_chunks(&mut rx) else { panic!() };
     assert_eq!((chunk.bytes(), chunk.is_whole()), (&b"parted"[..], true));
     feed(&mut rx, &plain(0xC2, b"\x06"));
-    assert_eq!(receiver.receive_from(&mut rx), Err(Violation::CorruptCompression));
-    assert_eq!(receiver.receive_from(&mut rx), Err(Violation::CorruptCompression));
+    assert_eq!(receiver.receive(&mut rx), Err(Violation::CorruptCompression));
+    assert_eq!(receiver.receive(&mut rx), Err(Violation::CorruptCompression));
 }
 
 /// From a slice there is nowhere to inflate to: the bytes come as they are, and are marked.
@@ -384,7 +384,10 @@ fn halves() {
 fn a_slice_gives_what_is_compressed() {
     let mut receiver = Receiver::server(Config::default()).with_deflate(FULL, &EAGER);
     let mut bytes = compressed(HELLO);
-    let Ok(Some(Incoming::Data(chunk))) = receiver.receive(&mut &mut bytes[..]) else { panic!() };
+    let Ok(Some(Incoming::Data(chunk))) = receiver.receive_chunk_in_place(&mut &mut bytes[..])
+    else {
+        panic!()
+    };
     assert!(chunk.is_compressed() && chunk.is_whole());
     assert_eq!((chunk.bytes(), chunk.text()), (HELLO, None));
 }
@@ -478,7 +481,9 @@ fn a_compressed_frame_may_be_an_eighth_longer_than_a_message() {
         let mut receiver = Receiver::server(config);
         receiver.allow_rsv1();
         let [high, low] = len.to_be_bytes();
-        receiver.receive(&mut &mut [0xC2, 0xFE, high, low, 0, 0, 0, 0][..]).map(|_| ())
+        receiver
+            .receive_chunk_in_place(&mut &mut [0xC2, 0xFE, high, low, 0, 0, 0, 0][..])
+            .map(|_| ())
     };
     for message in [1000, 8000, 8001, 8007] {
         let most = (message + message / 8 + 64) as u16;

@@ -1,7 +1,7 @@
 //! Masking is the XOR of RFC 6455 section 5.3, byte for byte: at every length up to where the widest blocks are in use,
 //! wherever in memory the payload lies, in place and on the way into the output.
 
-use sockless::{Sender, WriteBuffer, mask};
+use sockless::{FnEntropy, Sender, WriteBuffer, mask};
 
 const KEY: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
 const LONGEST: usize = 600;
@@ -46,10 +46,10 @@ fn into_the_output_at_every_length_and_place() {
     let mut tx = WriteBuffer::new([0; 2048]);
     for place in 0..PLACES {
         for length in 0..=LONGEST {
-            let mut sender = Sender::client(|key: &mut [u8]| {
+            let mut sender = Sender::client(FnEntropy::new(|key: &mut [u8]| {
                 key.copy_from_slice(&KEY);
                 Ok(())
-            });
+            }));
             tx.clear();
             sender.ping(&payload[..place], &mut tx).unwrap();
             sender.binary(&payload[..length], &mut tx).unwrap();

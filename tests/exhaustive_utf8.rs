@@ -3,7 +3,7 @@
 mod model;
 
 use model::oracle::is_text_so_far;
-use sockless::Utf8;
+use sockless::Utf8Validator;
 
 /// The index of the first byte that no text can have there, by `core::str` alone.
 fn first_bad(bytes: &[u8]) -> Option<usize> {
@@ -12,7 +12,7 @@ fn first_bad(bytes: &[u8]) -> Option<usize> {
 
 /// Checks `bytes` in pieces that end at the places whose bit is set in `cuts`.
 fn check(bytes: &[u8], cuts: u32) -> (Option<usize>, bool) {
-    let (mut utf8, mut from) = (Utf8::default(), 0);
+    let (mut utf8, mut from) = (Utf8Validator::default(), 0);
     for to in 1..=bytes.len() {
         if to == bytes.len() || cuts >> to & 1 == 1 {
             if let Err(at) = utf8.check(&bytes[from..to]) {
@@ -91,7 +91,7 @@ fn bad_bytes_far_into_a_text() {
             text.extend([b'z'; 70]);
             let expected = first_bad(&text);
             for cut in 0..=text.len() {
-                let mut utf8 = Utf8::new();
+                let mut utf8 = Utf8Validator::new();
                 let found = match utf8.check(&text[..cut]) {
                     Ok(()) => utf8.check(&text[cut..]).err().map(|at| cut + at),
                     Err(at) => Some(at),

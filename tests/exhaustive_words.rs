@@ -27,7 +27,7 @@ const VIOLATIONS: [Violation; 18] = [
     Violation::CompressionRatio,
 ];
 
-const MISUSES: [Misuse; 14] = [
+const MISUSES: [Misuse; 16] = [
     Misuse::NotOpen,
     Misuse::Closed,
     Misuse::MessageUnfinished,
@@ -36,6 +36,8 @@ const MISUSES: [Misuse; 14] = [
     Misuse::ControlTooLong,
     Misuse::InvalidCloseCode,
     Misuse::PayloadPending,
+    Misuse::WrongPayload,
+    Misuse::MessageCompressed,
     Misuse::NoHandshake,
     Misuse::InvalidHeader,
     Misuse::ReservedHeader,
@@ -91,9 +93,12 @@ fn errors_say_what_they_are() {
     all_different([
         extensions::ExtensionSyntaxError.to_string(),
         EntropyError.to_string(),
-        Error::BufferTooSmall { needed: 270 }.to_string(),
+        Error::NoRoom.to_string(),
+        Error::NeverFits { needed: 270 }.to_string(),
+        Error::ReadBufferTooSmall { minimum: 270 }.to_string(),
+        Error::WriteBufferTooSmall { minimum: 270 }.to_string(),
     ]);
-    assert!(Error::BufferTooSmall { needed: 270 }.to_string().contains("270"));
+    assert!(Error::NeverFits { needed: 270 }.to_string().contains("270"));
 }
 
 /// What is wrapped says what is inside.

@@ -3,7 +3,7 @@
 mod common;
 use common::*;
 use sockless::{
-    Client, CloseCode, Config, Entropy, Error, Event, Incoming, MessageKind, Misuse, OpCode,
+    Client, CloseCode, Config, Error, Event, Incoming, MessageKind, Misuse, OpCode,
     READ_BUFFER_MIN, ReadBuffer, Receiver, Sender, Server, State, Violation, WRITE_BUFFER_MIN,
     WebSocket, WriteBuffer,
 };
@@ -25,7 +25,7 @@ fn receive(
         at = end;
         let mut rest = &mut kept[..];
         loop {
-            match receiver.receive(&mut rest) {
+            match receiver.receive_chunk_in_place(&mut rest) {
                 Ok(None) => break,
                 Ok(Some(Incoming::Data(chunk))) => {
                     assert_eq!(
@@ -43,7 +43,7 @@ fn receive(
                 }
                 Ok(Some(other)) => seen.push(format!("{other:?}")),
                 Err(violation) => {
-                    assert_eq!(receiver.receive(&mut rest), Err(violation), "final");
+                    assert_eq!(receiver.receive_chunk_in_place(&mut rest), Err(violation), "final");
                     return (seen, Some(violation));
                 }
             }
@@ -97,7 +97,7 @@ fn several_items_of_a_receiver_can_be_alive_at_once() {
     let mut input = &mut bytes[..];
     let items: Vec<_> = {
         let mut receiver = Receiver::server(Config::default());
-        std::iter::from_fn(|| receiver.receive(&mut input).unwrap()).collect()
+        std::iter::from_fn(|| receiver.receive_chunk_in_place(&mut input).unwrap()).collect()
     };
     let [Incoming::Data(one), Incoming::Ping(two), Incoming::Data(three)] = items[..] else {
         panic!("{items:?}")
@@ -111,16 +111,19 @@ fn several_items_of_a_receiver_can_be_alive_at_once() {
 fn the_kind_is_known_before_the_first_byte() {
     let mut receiver = Receiver::server(Config::default());
     let mut header = masked(0x02, &[0; 1000])[..8].to_vec();
-    assert_eq!((receiver.message(), receiver.remaining()), (None, 0));
-    assert_eq!(receiver.receive(&mut &mut header[..]), Ok(None));
-    assert_eq!((receiver.message(), receiver.remaining()), (Some(MessageKind::Binary), 1000));
+    assert_eq!((receiver.message_kind(), receiver.frame_remaining()), (None, 0));
+    assert_eq!(receiver.receive_chunk_in_place(&mut &mut header[..]), Ok(None));
+    assert_eq!(
+        (receiver.message_kind(), receiver.frame_remaining()),
+        (Some(MessageKind::Binary), 1000)
+    );
 
     let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
     rx.extend(&masked(0x01, b"text")[..6]);
-    assert_eq!(ws.receiving(), None);
+    assert_eq!(ws.message_kind(), None);
     assert_eq!(ws.receive_chunks(&mut rx, &mut tx), None);
-    assert_eq!((ws.receiving(), ws.remaining()), (Some(MessageKind::Text), 4));
+    assert_eq!((ws.message_kind(), ws.frame_remaining()), (Some(MessageKind::Text), 4));
 }
 
 /// Contract 9: the halves of a machine go on where it was, each alone.
@@ -132,9 +135,9 @@ fn a_connection_can_be_taken_apart_in_the_middle_of_messages() {
     assert!(matches!(ws.receive_chunks(&mut rx, &mut tx), Some(Event::Chunk(_))));
     ws.send_fragment(MessageKind::Text, b"th\xc3", false, &mut tx).unwrap();
     let (mut receiver, mut sender) = ws.split().unwrap();
-    let Ok(Some(Incoming::Data(end))) = receiver.receive_chunks_from(&mut rx) else { panic!() };
+    let Ok(Some(Incoming::Data(end))) = receiver.receive_chunks(&mut rx) else { panic!() };
     assert_eq!((end.bytes(), end.is_first(), end.is_last()), (&b"\xa9"[..], false, true));
-    assert_eq!(receiver.receive_from(&mut rx), Ok(None));
+    assert_eq!(receiver.receive(&mut rx), Ok(None));
     assert_eq!(sender.text("new", &mut tx), Err(Error::Misuse(Misuse::MessageUnfinished)));
     sender.fragment(MessageKind::Text, b"\xa9", true, &mut tx).unwrap();
     assert_eq!(tx.bytes(), [plain(0x01, b"th\xc3"), plain(0x80, b"\xa9")].concat());
@@ -160,7 +163,7 @@ fn a_receiver_alone_reads_from_a_buffer() {
     for byte in input.concat() {
         rx.space()[0] = byte;
         rx.filled(1);
-        while let Some(item) = receiver.receive_from(&mut rx).unwrap() {
+        while let Some(item) = receiver.receive(&mut rx).unwrap() {
             seen.push(match item {
                 Incoming::Data(chunk) => chunk.text().unwrap().to_string(),
                 other => format!("{other:?}"),
@@ -171,8 +174,9 @@ fn a_receiver_alone_reads_from_a_buffer() {
     assert_eq!(seen.len(), 3);
     assert!(receiver.is_closed() && !rx.at_end());
     rx.end_of_stream();
-    assert_eq!(receiver.receive_from(&mut rx), Ok(None));
-    assert!(rx.at_end());
+    assert_eq!(receiver.receive(&mut rx), Ok(Some(Incoming::End)));
+    assert_eq!(receiver.receive(&mut rx), Ok(None));
+    assert!(rx.at_end() && receiver.is_closed());
     rx.extend(b"late");
     assert!(rx.at_end(), "the end stays the end");
 }
@@ -212,21 +216,22 @@ fn a_vectored_send_survives_partial_writes() {
         ws.send_binary_vectored(&payload, &mut tx).unwrap();
         let pending = Err(Error::Misuse(Misuse::PayloadPending));
         assert_eq!(ws.send_binary_vectored(&payload, &mut tx), pending);
-        // What is put while the payload waits goes behind it: a reply, and the caller's own.
+        // Control frames that are sent while the payload is pending go after it. Data is refused.
         rx.extend(&masked(0x89, b"ping"));
         assert!(ws.receive(&mut rx, &mut tx).is_some());
-        ws.send_text("behind", &mut tx).unwrap();
+        assert_eq!(ws.send_text("behind", &mut tx), pending);
+        ws.send_ping(b"behind", &mut tx).unwrap();
         let expected = [
             plain(0x81, b"before"),
             plain(0x82, &payload),
             plain(0x8A, b"ping"),
-            plain(0x81, b"behind"),
+            plain(0x89, b"behind"),
         ]
         .concat();
         assert_eq!(tx.len(), expected.len());
         let mut sent = Vec::<u8>::new();
         while !tx.is_empty() {
-            let slices = tx.slices(&payload);
+            let slices = tx.slices(&payload).unwrap();
             assert_eq!(slices[0], tx.bytes());
             let all = slices.concat();
             assert_eq!(all.len(), tx.len());
@@ -237,17 +242,17 @@ fn a_vectored_send_survives_partial_writes() {
         }
         assert_eq!(sent, expected);
         ws.send_binary_vectored(b"", &mut tx).unwrap();
-        assert_eq!(tx.slices(b"").concat(), plain(0x82, b""));
+        assert_eq!(tx.slices(b"").unwrap().concat(), plain(0x82, b""));
         ws.send_binary_vectored(b"next", &mut tx).unwrap();
     }
     // `clear` says that what `bytes` showed is gone: the header. More than all counts as all.
     let mut tx = WriteBuffer::new([0; 512]);
     let mut sender = Sender::server();
     sender.binary_vectored(&payload, &mut tx).unwrap();
-    sender.text("behind", &mut tx).unwrap();
+    sender.ping(b"behind", &mut tx).unwrap();
     tx.clear();
-    let [head, middle, tail] = tx.slices(&payload);
-    assert_eq!((head, middle, tail), (&b""[..], &payload[..], &plain(0x81, b"behind")[..]));
+    let [head, middle, tail] = tx.slices(&payload).unwrap();
+    assert_eq!((head, middle, tail), (&b""[..], &payload[..], &plain(0x89, b"behind")[..]));
     tx.consume(usize::MAX);
     assert!(tx.is_empty());
 }
@@ -260,7 +265,7 @@ fn a_vectored_send_of_a_client_copies_and_masks() {
     let payload = String::from("payload");
     ws.send_text_vectored(&payload, &mut tx).unwrap();
     assert_eq!(payload, "payload");
-    let [head, middle, tail] = tx.slices(payload.as_bytes());
+    let [head, middle, tail] = tx.slices(payload.as_bytes()).unwrap();
     assert!(middle.is_empty() && tail.is_empty());
     assert_eq!(frames(head)[0].1, b"payload");
 }
@@ -327,9 +332,9 @@ fn a_full_output_keeps_room_for_one_pong_and_one_close() {
                 assert_eq!(tx.bytes(), [&sent[..], &plain(0x8A, payload)].concat());
                 if sends_between {
                     let error = ws.send_text("more", &mut tx);
-                    assert_eq!(error, Err(Error::BufferTooSmall { needed: 6 + REPLY_ROOM }));
+                    assert_eq!(error, Err(no_room(6 + REPLY_ROOM, capacity)));
                     let error = ws.close(CloseCode::NORMAL, "a reason does not fit", &mut tx);
-                    assert!(matches!(error, Err(Error::BufferTooSmall { .. })));
+                    assert!(matches!(error, Err(Error::NoRoom | Error::NeverFits { .. })));
                 }
             }
             ws.close(CloseCode::NORMAL, "", &mut tx).unwrap();
@@ -402,9 +407,9 @@ fn what_a_send_needs_is_said_exactly() {
             let mut ws = WebSocket::from_upgraded(Client::new(sevens as Sevens), Config::default());
             ws.send_binary(&payload, &mut tx)
         };
-        let Err(Error::BufferTooSmall { needed }) = try_with(0) else { panic!() };
+        let Err(Error::NeverFits { needed }) = try_with(0) else { panic!() };
         assert_eq!(try_with(needed), Ok(()));
-        assert_eq!(try_with(needed - 1), Err(Error::BufferTooSmall { needed }));
+        assert_eq!(try_with(needed - 1), Err(Error::NeverFits { needed }));
     }
 }
 
@@ -568,7 +573,7 @@ fn a_message_ends_as_it_was_begun_even_if_only_its_header_had_come() {
     let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 1024]));
     assert_eq!(rx.extend(&frame[..8]), 8);
     assert_eq!(ws.receive_chunks(&mut rx, &mut tx), None);
-    assert_eq!(ws.receiving(), Some(MessageKind::Binary));
+    assert_eq!(ws.message_kind(), Some(MessageKind::Binary));
     let (mut rest, mut got) = (&frame[8..], 0);
     while !rest.is_empty() {
         let taken = rx.extend(rest);
@@ -610,9 +615,9 @@ fn nothing_takes_the_place_of_a_wrong_payload() {
     rx.extend(&masked(0x89, b"x"));
     while ws.receive(&mut rx, &mut tx).is_some() {}
     for wrong in [&[5u8; 99][..], &[5; 101], &[]] {
-        assert_eq!(tx.slices(wrong), [&b"\x82\x64"[..], b"", b""]);
+        assert_eq!(tx.slices(wrong), Err(Misuse::WrongPayload));
     }
-    assert_eq!(tx.slices(&[5; 100]), [&b"\x82\x64"[..], &[5; 100], b"\x8a\x01x"]);
+    assert_eq!(tx.slices(&[5; 100]), Ok([&b"\x82\x64"[..], &[5; 100], b"\x8a\x01x"]));
 }
 
 /// A failure is final: the receiver says it again however often it is asked, with input and without. Before that, and
@@ -624,20 +629,11 @@ fn a_failure_is_said_again_without_input() {
     assert!(!receiver.is_closed());
     rx.extend(&plain(0x81, b"not masked"));
     for _ in 0..3 {
-        assert_eq!(receiver.receive_from(&mut rx), Err(Violation::NotMasked));
-        assert_eq!(receiver.receive_chunks_from(&mut rx), Err(Violation::NotMasked));
+        assert_eq!(receiver.receive(&mut rx), Err(Violation::NotMasked));
+        assert_eq!(receiver.receive_chunks(&mut rx), Err(Violation::NotMasked));
         assert!(!receiver.is_closed());
         rx = ReadBuffer::new([0; 512]);
     }
-}
-
-/// Keys from the operating system are drawn, not made up: 64 bytes are neither left as they were nor drawn alike twice.
-#[test]
-fn keys_from_the_operating_system_are_drawn() {
-    let (mut one, mut two) = ([0; 64], [0; 64]);
-    sockless::OsEntropy.fill(&mut one).unwrap();
-    sockless::OsEntropy.fill(&mut two).unwrap();
-    assert!(one != [0; 64] && two != [0; 64] && one != two);
 }
 
 /// What a client prints, for a log line, shows neither its keys nor where they come from.
@@ -660,12 +656,19 @@ fn the_largest_limits_are_none() {
         }
         let mut input = masked(first, b"content");
         let mut input = &mut input[..];
-        let Ok(Some(Incoming::Data(chunk))) = receiver.receive(&mut input) else { panic!() };
+        let Ok(Some(Incoming::Data(chunk))) = receiver.receive_chunk_in_place(&mut input) else {
+            panic!()
+        };
         assert_eq!((chunk.bytes(), chunk.is_compressed()), (&b"content"[..], rsv1));
         // The longest frame that there is (RFC 6455 section 5.2).
         let mut header = [&[first, 0xFF, 0x7F][..], &[0xFF; 7], &[1; 4]].concat();
         let mut input = &mut header[..];
-        assert_eq!(receiver.receive(&mut input), Ok(None));
-        assert_eq!(receiver.remaining(), u64::MAX >> 1);
+        assert_eq!(receiver.receive_chunk_in_place(&mut input), Ok(None));
+        assert_eq!(receiver.frame_remaining(), u64::MAX >> 1);
     }
+}
+
+/// What a send is refused with that needs `needed` bytes.
+fn no_room(needed: usize, capacity: usize) -> Error {
+    if needed > capacity { Error::NeverFits { needed } } else { Error::NoRoom }
 }

@@ -6,8 +6,8 @@ use common::*;
 use sockless::extensions;
 use sockless::handshake::{ConfirmError, ConnectRequest, HandshakeError, Uri};
 use sockless::{
-    Client, Config, EntropyError, Error, Event, Failure, MessageKind, Misuse, ReadBuffer, Server,
-    State, WebSocket, WriteBuffer,
+    Client, Config, EntropyError, Error, Event, Failure, FnEntropy, MessageKind, Misuse,
+    ReadBuffer, Server, State, WebSocket, WriteBuffer,
 };
 
 const ACCEPT: &str = "Sec-WebSocket-Accept: CdXSYUsvsaMthlEXWDNURGWA/1o=";
@@ -406,14 +406,14 @@ fn rule_19_the_key_is_fresh_and_never_made_up() {
     let uri = Uri::parse("ws://a/").unwrap();
     let mut tx = WriteBuffer::new([0; 512]);
     let mut next = 0;
-    let mut counting = |bytes: &mut [u8]| -> Result<(), EntropyError> {
+    let mut counting = FnEntropy::new(|bytes: &mut [u8]| {
         assert_eq!(bytes.len(), 16);
         for byte in bytes {
             *byte = next;
             next += 1;
         }
         Ok(())
-    };
+    });
     for key in ["AAECAwQFBgcICQoLDA0ODw==", "EBESExQVFhcYGRobHB0eHw=="] {
         let mut ws = WebSocket::client(Config::default(), &mut counting);
         ws.connect(&ConnectRequest::new(&uri), &mut tx).unwrap();
@@ -422,14 +422,14 @@ fn rule_19_the_key_is_fresh_and_never_made_up() {
     }
 
     let mut failures = 1;
-    let failing = |bytes: &mut [u8]| {
+    let failing = FnEntropy::new(|bytes: &mut [u8]| {
         if failures > 0 {
             failures -= 1;
             return Err(EntropyError);
         }
         bytes.fill(7);
         Ok(())
-    };
+    });
     let mut ws = WebSocket::client(Config::default(), failing);
     let before = ws.state();
     assert_eq!(ws.connect(&ConnectRequest::new(&uri), &mut tx), Err(Error::Entropy(EntropyError)));
@@ -453,7 +453,7 @@ fn rule_19_a_request_that_does_not_fit_can_be_put_elsewhere() {
         match ws.connect(&ConnectRequest::new(&uri), &mut tx) {
             Ok(()) => assert_eq!(tx.bytes(), request),
             Err(error) => {
-                let Error::BufferTooSmall { needed } = error else { panic!("{error}") };
+                let Error::NeverFits { needed } = error else { panic!("{error}") };
                 assert!(tx.is_empty() && size < needed && needed < request.len() + 200);
                 let mut bytes = vec![0; needed];
                 let mut tx = WriteBuffer::new(&mut bytes[..]);
@@ -468,11 +468,11 @@ fn rule_19_a_request_that_does_not_fit_can_be_put_elsewhere() {
 #[test]
 fn rule_20_a_connection_opened_elsewhere_needs_no_key() {
     let mut drawn = 0;
-    let entropy = |bytes: &mut [u8]| {
+    let entropy = FnEntropy::new(|bytes: &mut [u8]| {
         drawn += bytes.len();
         bytes.fill(7);
         Ok(())
-    };
+    });
     let mut client = WebSocket::from_upgraded(Client::new(entropy), Config::default());
     let mut server = WebSocket::from_upgraded(Server, Config::default());
     assert_eq!((client.state(), server.state()), (State::Open, State::Open));

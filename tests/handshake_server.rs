@@ -520,7 +520,7 @@ fn rule_12_heads_are_bounded() {
         run_ws(ws, input, cuts, REQUEST.len() - 1, Take::Messages, true, accept)
     });
     // The buffer is too small, not the head too large: the error says which size any head fits.
-    assert_eq!(run.events, ["failed Local(BufferTooSmall { needed: 16384 })"]);
+    assert_eq!(run.events, ["failed Local(ReadBufferTooSmall { minimum: 16384 })"]);
     assert_eq!(Answer::whole(&run.output).status, 431);
     let run = at_every_cut(REQUEST, |input, cuts| {
         let ws = WebSocket::server(Config::default());

@@ -195,8 +195,8 @@ fn rule_51_a_target_has_a_path_a_query_and_an_authority() {
     assert_eq!(target("OPTIONS * HTTP/1.1"), expected);
     let expected = Some((String::new(), None, "host:1".to_string()));
     assert_eq!(target("CONNECT h:80 HTTP/1.1"), expected);
-    for bad in ["GET h:80 HTTP/1.1", "GET a HTTP/1.1", "GET http:/a HTTP/1.1"] {
-        let run = handshake(&head(bad, REQUEST_HEADERS));
+    for bad in ["h:80", "a", "http:/a", "a/b://c", "a?b://c/", "a#://c"] {
+        let run = handshake(&head(&format!("GET {bad} HTTP/1.1"), REQUEST_HEADERS));
         assert_eq!(run.events, ["failed Handshake(Malformed)"], "{bad}");
     }
     for bad in ["ws://h:x/", "ws://u@h/", "ws://[::1/"] {

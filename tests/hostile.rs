@@ -6,9 +6,9 @@ mod common;
 use common::allocator::{Counting, cost_of};
 use common::*;
 use sockless::{
-    Client, CloseCode, Config, EntropyError, Error, Event, Failure, Growing, Incoming, MessageKind,
-    READ_BUFFER_MIN, ReadBuffer, Receiver, Sender, Server, State, Violation, WRITE_BUFFER_MIN,
-    WebSocket, WriteBuffer, truncate_reason,
+    Client, CloseCode, Config, EntropyError, Error, Event, Failure, FnEntropy, GrowableBuffer,
+    Incoming, MessageKind, READ_BUFFER_MIN, ReadBuffer, Receiver, Sender, Server, State, Violation,
+    WRITE_BUFFER_MIN, WebSocket, WriteBuffer, truncate_reason,
 };
 use std::cell::Cell;
 
@@ -52,8 +52,11 @@ fn claimed_lengths_of_63_and_64_bits() {
     assert!(run.events[1].starts_with("unfinished Binary"));
     let mut receiver = Receiver::server(unlimited);
     let mut bytes = input.clone();
-    assert!(matches!(receiver.receive(&mut &mut bytes[..]), Ok(Some(Incoming::Data(_)))));
-    assert_eq!(receiver.remaining(), (1 << 63) - 1 - 300);
+    assert!(matches!(
+        receiver.receive_chunk_in_place(&mut &mut bytes[..]),
+        Ok(Some(Incoming::Data(_)))
+    ));
+    assert_eq!(receiver.frame_remaining(), (1 << 63) - 1 - 300);
 }
 
 /// Row "claimed lengths": sums over fragments that pass 2^32 and 2^64.
@@ -112,7 +115,7 @@ fn memory_follows_received_bytes_only() {
                 assert_eq!(event, None);
                 assert!(!rx.space().is_empty());
             }
-            assert_eq!(ws.remaining(), len - received as u64);
+            assert_eq!(ws.frame_remaining(), len - received as u64);
         });
         // Doubled as it grows, and the old beside the new while it moves. A failure has its Close in the output.
         let close = if usize::try_from(len).is_err() { 1024 } else { 0 };
@@ -218,7 +221,7 @@ fn a_message_that_never_finishes() {
     // Held whole it ends where the buffer does, at the header of the fragment that cannot fit.
     let ((), cost) = cost_of(|| {
         let mut ws = WebSocket::from_upgraded(Server, config);
-        let mut rx = ReadBuffer::new(Growing::new(10_000));
+        let mut rx = ReadBuffer::new(GrowableBuffer::new(10_000));
         let mut tx = WriteBuffer::new([0; WRITE_BUFFER_MIN]);
         let mut fragments = 0;
         let event = loop {
@@ -320,14 +323,14 @@ fn frames_of_the_wrong_kind() {
 #[test]
 fn masking_keys_are_fresh_and_never_made_up() {
     let (failing, mut drawn) = (Cell::new(false), 0u32);
-    let mut sender = Sender::client(|bytes: &mut [u8]| {
+    let mut sender = Sender::client(FnEntropy::new(|bytes: &mut [u8]| {
         if failing.get() {
             return Err(EntropyError);
         }
         drawn += 1;
         bytes.copy_from_slice(&drawn.to_be_bytes());
         Ok(())
-    });
+    }));
     let mut tx = WriteBuffer::new([0; 512]);
     sender.text("one", &mut tx).unwrap();
     sender.binary(b"", &mut tx).unwrap();
@@ -451,7 +454,10 @@ fn buffers_below_the_minimum_are_refused() {
             } else {
                 WebSocket::server(Config::default())
             };
-            let failure = Failure::Local(Error::BufferTooSmall { needed });
+            let failure = Failure::Local(match needed {
+                READ_BUFFER_MIN => Error::ReadBufferTooSmall { minimum: needed },
+                _ => Error::WriteBufferTooSmall { minimum: needed },
+            });
             assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Failed(failure)));
             assert_eq!(ws.receive(&mut rx, &mut tx), None);
             assert!(ws.is_done());

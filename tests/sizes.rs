@@ -25,7 +25,7 @@ fn no_part_grows_unnoticed() {
     use sockless::keepalive::Keepalive;
     use sockless::{
         Chunk, Close, Config, EncodedHeader, Error, Event, Failure, FrameHeader, Incoming,
-        ReadBuffer, Receiver, Sender, Utf8, WriteBuffer,
+        ReadBuffer, Receiver, Sender, Utf8Validator, WriteBuffer,
     };
 
     let sizes = [
@@ -45,7 +45,7 @@ fn no_part_grows_unnoticed() {
         ("Error", size_of::<Error>(), 16, 16),
         ("FrameHeader", size_of::<FrameHeader>(), 16, 16),
         ("EncodedHeader", size_of::<EncodedHeader>(), 15, 15),
-        ("Utf8", size_of::<Utf8>(), 3, 3),
+        ("Utf8Validator", size_of::<Utf8Validator>(), 3, 3),
     ];
     for (name, size, plain, deflate) in sizes {
         let most = if cfg!(feature = "deflate") { deflate } else { plain };

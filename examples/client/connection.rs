@@ -11,8 +11,8 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use sockless::handshake::{HandshakeError, Uri};
 use sockless::keepalive::{Action, Keepalive, Timeout, Timers};
 use sockless::{
-    Client, CloseCode, Config, Error, Event, Failure, Growing, MessageKind, Misuse, OsEntropy,
-    ReadBuffer, State, WebSocket, WriteBuffer,
+    Client, CloseCode, Config, Error, Event, Failure, GrowableBuffer, MessageKind, Misuse,
+    OsEntropy, ReadBuffer, State, WebSocket, WriteBuffer,
 };
 
 use crate::Exit;
@@ -48,8 +48,8 @@ struct Connection<'o> {
     options: &'o Options,
     socket: TcpStream,
     ws: WebSocket<Client<OsEntropy>>,
-    rx: ReadBuffer<Growing>,
-    tx: WriteBuffer<Growing>,
+    rx: ReadBuffer<GrowableBuffer>,
+    tx: WriteBuffer<GrowableBuffer>,
     keepalive: Keepalive,
     start: Instant,
     input: Receiver<Piece>,
@@ -76,7 +76,7 @@ pub fn run(socket: std::net::TcpStream, uri: &Uri<'_>, options: &Options) -> io:
             Config::default()
                 .with_max_message_size(MAX_MESSAGE as u64)
                 .with_max_frame_size(MAX_MESSAGE as u64),
-            OsEntropy,
+            OsEntropy::new(),
         ),
         rx: ReadBuffer::growing(READ_LIMIT),
         tx: WriteBuffer::growing(WRITE_LIMIT),

@@ -111,7 +111,7 @@ fn check(options: &Options) -> Result<(), lexopt::Error> {
     if uri.is_secure() {
         return Err("wss: needs TLS, which this client does not have".into());
     }
-    let mut ws = WebSocket::client(Config::default(), OsEntropy);
+    let mut ws = WebSocket::client(Config::default(), OsEntropy::new());
     let mut scratch = WriteBuffer::growing(1 << 20);
     options
         .with_request(&uri, |request| ws.connect(request, &mut scratch))

@@ -13,7 +13,7 @@ mod tests;
 
 use embassy_futures::{block_on, join::join};
 use sockless::handshake::{Accept, ConnectRequest, Uri};
-use sockless::{CloseCode, Config, EntropyError, Error, Event, ReadBuffer, WebSocket, WriteBuffer};
+use sockless::{CloseCode, Config, Error, Event, FnEntropy, ReadBuffer, WebSocket, WriteBuffer};
 
 use crate::transport::Wire;
 
@@ -21,10 +21,10 @@ use crate::transport::Wire;
 async fn device(wire: &Wire, log: &mut Vec<String>) -> Result<(), Error> {
     let Ok(uri) = Uri::parse("ws://gateway.local/devices/7") else { return Ok(()) };
     // A board has a random number generator for this; a source that can be predicted is no masking.
-    let entropy = |bytes: &mut [u8]| -> Result<(), EntropyError> {
+    let entropy = FnEntropy::new(|bytes| {
         bytes.fill(0x5A);
         Ok(())
-    };
+    });
     // A request of 16 header lines at most: the array for them lies on the stack while the head is parsed.
     let mut ws = WebSocket::client(Config::new().with_max_headers(16), entropy);
     let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));

@@ -2,7 +2,9 @@
 
 use embassy_futures::block_on;
 use sockless::handshake::{Accept, ConnectRequest, Uri};
-use sockless::{CloseCode, Config, Error, Event, ReadBuffer, Server, WebSocket, WriteBuffer};
+use sockless::{
+    CloseCode, Config, Error, Event, FnEntropy, ReadBuffer, Server, WebSocket, WriteBuffer,
+};
 
 use crate::transport::Script;
 use crate::{asynchronous, blocking, main};
@@ -68,10 +70,13 @@ fn a_client_over_pieces_of_every_size() {
     for piece in 1..=says.len() {
         let (mut rx, mut tx) = buffers();
         let mut peer = Script::new(&says, piece);
-        let mut ws = WebSocket::client(Config::new(), |bytes: &mut [u8]| {
-            bytes.fill(0);
-            Ok(())
-        });
+        let mut ws = WebSocket::client(
+            Config::new(),
+            FnEntropy::new(|bytes| {
+                bytes.fill(0);
+                Ok(())
+            }),
+        );
         ws.connect(&ConnectRequest::new(&uri), &mut tx).unwrap();
         let mut closed = None;
         let Ok(()) = blocking::drive(&mut ws, &mut peer, &mut rx, &mut tx, |ws, event, tx| {
@@ -93,7 +98,7 @@ fn an_event_that_the_application_cannot_take_ends_with_1011() {
     let mut peer = Script::new(TALK, TALK.len());
     let mut ws = WebSocket::from_upgraded(Server, Config::new());
     let Ok(()) = blocking::drive(&mut ws, &mut peer, &mut rx, &mut tx, |_, event, _| match event {
-        Event::Text(_) => Err(Error::BufferTooSmall { needed: 1 }),
+        Event::Text(_) => Err(Error::NeverFits { needed: 1 }),
         _ => Ok(()),
     });
     assert_eq!(peer.heard, b"\x88\x02\x03\xf3");

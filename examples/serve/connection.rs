@@ -258,7 +258,10 @@ impl Connection {
     pub fn send(&mut self, text: &str, shared: &mut Shared) -> Next {
         self.output(shared, |this, tx, shared| {
             if tx.len() > NEWS_MARK
-                || matches!(this.ws.send_text(text, tx), Err(Error::BufferTooSmall { .. }))
+                || matches!(
+                    this.ws.send_text(text, tx),
+                    Err(Error::NoRoom | Error::NeverFits { .. })
+                )
             {
                 this.close(CloseCode::TRY_AGAIN_LATER, "too slow to follow", tx, shared);
             }

@@ -3,7 +3,8 @@
 use arbitrary::Arbitrary;
 use flate2::{Decompress, FlushDecompress, Status};
 use sockless::deflate::{
-    DeflateParams, Context, DeflateConfig, Deflater, Flush, InflateError, InflateLimits, Inflater, Step,
+    Context, DeflateConfig, DeflateParams, Deflater, Flush, InflateError, InflateLimits, Inflater,
+    Step,
 };
 use sockless::{
     Client, Config, EntropyError, Event, ReadBuffer, Role, Server, WebSocket, WriteBuffer,
@@ -45,7 +46,8 @@ pub fn negotiation(negotiation: &Negotiation) {
     let answer =
         server.negotiate(extensions::parse([offer.as_bytes()])).unwrap().expect("ours can be met");
     let theirs = answer.agreement;
-    let ours = client.accept_response(extensions::parse([answer.header.as_bytes()])).unwrap().unwrap();
+    let ours =
+        client.accept_response(extensions::parse([answer.header.as_bytes()])).unwrap().unwrap();
     assert!(within(ours, client) && within(theirs, server));
     assert!(ours.send.window_bits <= theirs.receive.window_bits);
     assert!(theirs.send.window_bits <= ours.receive.window_bits);
@@ -189,9 +191,9 @@ fn sevens(key: &mut [u8]) -> Result<(), EntropyError> {
 /// ratio (4), context takeover (8).
 pub fn connection(input: &[u8]) {
     let Some((&flags, input)) = input.split_first() else { return };
-    let config = Config::default().with_max_message_size(if flags & 2 == 0 { 1 << 20 } else { 200 });
-    let deflate =
-        DeflateConfig::DEFAULT.with_max_ratio((flags & 4 != 0).then_some(5));
+    let config =
+        Config::default().with_max_message_size(if flags & 2 == 0 { 1 << 20 } else { 200 });
+    let deflate = DeflateConfig::DEFAULT.with_max_ratio((flags & 4 != 0).then_some(5));
     let context = if flags & 8 == 0 { Context::PER_MESSAGE } else { Context::FULL };
     let agreement = DeflateParams { send: context, receive: context };
     let run = |step: usize, chunks: bool, buffer: usize| {

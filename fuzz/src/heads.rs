@@ -73,7 +73,8 @@ pub fn response(input: &[u8]) {
         let mut ws = WebSocket::client(config(), sevens as Sevens);
         let mut tx = WriteBuffer::new([0; 1024]);
         let uri = Uri::parse("ws://example.com").expect("a good address");
-        ws.connect(&ConnectRequest::new(&uri).with_subprotocols(&["chat"]), &mut tx).expect("there is room");
+        ws.connect(&ConnectRequest::new(&uri).with_subprotocols(&["chat"]), &mut tx)
+            .expect("there is room");
         drive(ws, input, cuts, SETUP, |ws, event, _| {
             if let Event::UpgradeResponse(response) = event {
                 assert_eq!(response.status(), 101);
@@ -87,6 +88,6 @@ pub fn response(input: &[u8]) {
     let opened = run
         .items
         .iter()
-        .any(|item| matches!(item, Item::Other(words) if words.starts_with("Response")));
+        .any(|item| matches!(item, Item::Other(words) if words.starts_with("UpgradeResponse")));
     assert!(opened || run.output.is_empty());
 }

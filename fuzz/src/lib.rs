@@ -6,6 +6,8 @@ pub mod model;
 
 pub mod deflate;
 pub mod differential;
+pub mod head_differential;
+pub mod head_generator;
 pub mod header;
 pub mod heads;
 pub mod lists;

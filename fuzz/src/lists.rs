@@ -1,7 +1,7 @@
 //! Addresses and header lists: the small languages of the handshake.
 
 use sockless::extensions;
-use sockless::handshake::{Upgrade, Uri, accept_key, check_response, subprotocols};
+use sockless::handshake::{Accept, ConnectRequest, Key, Upgrade, Uri, accept_key, subprotocols};
 
 /// An address that parses is safe to write into a head, and says the same when it is written and read again.
 pub fn uri(text: &str) {
@@ -66,10 +66,23 @@ pub fn headers(method: &str, lines: &[&[u8]]) {
         assert_eq!(unique.len(), names.len());
         let key = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(b"Sec-WebSocket-Key"));
         let key = key.expect("it has one").1.trim_ascii();
-        assert_eq!(upgrade.accept(), accept_key(key));
+        assert_eq!(upgrade.key().expect("an upgrade has a key").accept(), accept_key(key));
+        assert!(upgrade.subprotocols().eq(names.iter().copied()));
+        for chosen in [None, Some("unoffered"), names.first().copied()] {
+            let accept = chosen.map_or(Accept::new(), |name| Accept::new().with_subprotocol(name));
+            let accepted = upgrade.accept(accept);
+            let is_offered = chosen.is_none_or(|name| names.contains(&name));
+            assert_eq!(accepted.is_ok(), is_offered);
+            if let Ok(accepted) = accepted {
+                assert_eq!((accepted.status(), accepted.agreed().subprotocol()), (101, chosen));
+            }
+        }
     }
-    if let Ok(chosen) = check_response(b"dGhlIHNhbXBsZSBub25jZQ==", headers.iter().copied(), &names)
-    {
+    let uri = Uri::parse("ws://example.com").expect("a good address");
+    let key = Key::from_nonce(b"the sample nonce");
+    let request = ConnectRequest::new(&uri).with_subprotocols(&names);
+    if let Ok(agreed) = request.check_response(Some(&key), 101, headers.iter().copied()) {
+        let chosen = agreed.subprotocol();
         assert!(chosen.is_none_or(|chosen| names.contains(&chosen)));
         let accept =
             headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(b"Sec-WebSocket-Accept"));

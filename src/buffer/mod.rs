@@ -12,7 +12,7 @@ pub use read::{READ_BUFFER_MIN, ReadBuffer};
 pub(crate) use write::REPLY_ROOM;
 pub use write::{WRITE_BUFFER_MIN, WriteBuffer};
 
-/// Memory for a buffer: an array, a slice, or what the feature `alloc` adds, `Growing`, and boxed slices and vectors,
+/// Memory for a buffer: an array, a slice, or what the feature `alloc` adds, `GrowableBuffer`, and boxed slices and vectors,
 /// which keep the length that they have.
 ///
 /// An implementation of your own has to keep its length, but for [`grow`](Self::grow) and [`release`](Self::release), and
@@ -44,25 +44,38 @@ impl Storage for alloc::boxed::Box<[u8]> {}
 #[cfg(feature = "alloc")]
 impl Storage for alloc::vec::Vec<u8> {}
 
-/// Memory that starts empty and grows to a limit as bytes need it.
+/// Memory that starts empty, and grows to a limit as bytes need it: first to 1 KiB, then to twice its
+/// size or more.
+///
+/// In a [`ReadBuffer`] it is doubled, up to 64 KiB, also when a read has filled all the space there
+/// was, since more is likely to wait: many small reads cost more than memory does. It stays within
+/// twice the bytes that the buffer held at once. [`ReadBuffer::release`] gives all of it back.
 #[cfg(feature = "alloc")]
 #[derive(Clone, Debug)]
-pub struct Growing {
+pub struct GrowableBuffer {
     bytes: alloc::vec::Vec<u8>,
     limit: usize,
+    initial: usize,
 }
 
 #[cfg(feature = "alloc")]
-impl Growing {
+impl GrowableBuffer {
     /// Empty memory that never grows past `limit` bytes.
     #[must_use]
-    pub const fn new(limit: usize) -> Growing {
-        Growing { bytes: alloc::vec::Vec::new(), limit }
+    pub const fn new(limit: usize) -> GrowableBuffer {
+        GrowableBuffer { bytes: alloc::vec::Vec::new(), limit, initial: 1024 }
+    }
+
+    /// Grows to `size` bytes at first, instead of 1 KiB.
+    #[must_use]
+    pub const fn with_initial_size(mut self, size: usize) -> GrowableBuffer {
+        self.initial = size;
+        self
     }
 }
 
 #[cfg(feature = "alloc")]
-impl AsRef<[u8]> for Growing {
+impl AsRef<[u8]> for GrowableBuffer {
     #[inline]
     fn as_ref(&self) -> &[u8] {
         &self.bytes
@@ -70,7 +83,7 @@ impl AsRef<[u8]> for Growing {
 }
 
 #[cfg(feature = "alloc")]
-impl AsMut<[u8]> for Growing {
+impl AsMut<[u8]> for GrowableBuffer {
     #[inline]
     fn as_mut(&mut self) -> &mut [u8] {
         &mut self.bytes
@@ -78,7 +91,7 @@ impl AsMut<[u8]> for Growing {
 }
 
 #[cfg(feature = "alloc")]
-impl Storage for Growing {
+impl Storage for GrowableBuffer {
     #[inline]
     fn limit(&self) -> usize {
         self.limit
@@ -86,16 +99,23 @@ impl Storage for Growing {
 
     #[inline]
     fn grow(&mut self, size: usize) {
-        if size > self.bytes.len() && size <= self.limit {
-            // At least doubled, so that the total work of growing is linear in the bytes stored.
-            let size = size.max(self.bytes.len().saturating_mul(2)).max(1024).min(self.limit);
-            self.bytes.reserve_exact(size - self.bytes.len());
-            self.bytes.resize(size, 0);
-        }
+        let size = size.max(if self.bytes.is_empty() { self.initial.min(self.limit) } else { 0 });
+        grow(&mut self.bytes, size, self.limit);
     }
 
     fn release(&mut self) {
         self.bytes = alloc::vec::Vec::new();
+    }
+}
+
+/// Makes `bytes` at least `size` bytes long, where that is within `limit`.
+#[cfg(feature = "alloc")]
+fn grow(bytes: &mut alloc::vec::Vec<u8>, size: usize, limit: usize) {
+    if size > bytes.len() && size <= limit {
+        // At least doubled, so that the total work of growing is linear in the bytes stored.
+        let size = size.max(bytes.len().saturating_mul(2)).min(limit);
+        bytes.reserve_exact(size - bytes.len());
+        bytes.resize(size, 0);
     }
 }
 

@@ -3,7 +3,9 @@
 use core::ops::Range;
 
 #[cfg(feature = "alloc")]
-use super::Growing;
+use super::GrowableBuffer;
+#[cfg(feature = "deflate")]
+use super::grow;
 use super::{Storage, move_down};
 
 /// The least capacity of a [`ReadBuffer`] in bytes: the largest frame header (14) with the largest
@@ -44,7 +46,7 @@ pub struct ReadBuffer<S> {
     open: bool,
     /// Where compressed messages are inflated to, and how much of one lies there.
     #[cfg(feature = "deflate")]
-    inflated: Growing,
+    inflated: alloc::vec::Vec<u8>,
     #[cfg(feature = "deflate")]
     inflated_len: usize,
 }
@@ -66,7 +68,7 @@ impl<S: Storage> ReadBuffer<S> {
             full: false,
             open: true,
             #[cfg(feature = "deflate")]
-            inflated: Growing::new(0),
+            inflated: alloc::vec::Vec::new(),
             #[cfg(feature = "deflate")]
             inflated_len: 0,
         }
@@ -123,15 +125,13 @@ impl<S: Storage> ReadBuffer<S> {
     }
 
     /// Says that the first `n` bytes of [`space`](Self::space) were read into. 0 is the end of the
-    /// stream. More than the space had counts as all of it; where it had nothing, nothing happens.
+    /// stream, always. More than the space had counts as all of it.
     #[inline]
     pub fn filled(&mut self, n: usize) {
         let room = self.storage.as_ref().len().saturating_sub(self.end);
-        if room > 0 {
-            self.end += n.min(room);
-            self.open &= n > 0;
-            self.full = n >= room;
-        }
+        self.end += n.min(room);
+        self.open &= n > 0;
+        self.full = n >= room;
     }
 
     /// Says that the stream has ended, where the caller learns it otherwise than by a read of 0 bytes.
@@ -181,7 +181,9 @@ impl<S: Storage> ReadBuffer<S> {
     pub fn release(&mut self) {
         if self.is_empty() {
             #[cfg(feature = "deflate")]
-            self.inflated.release();
+            {
+                self.inflated = alloc::vec::Vec::new();
+            }
             self.storage.release();
             (self.start, self.unread, self.end, self.full) = (0, 0, 0, false);
         }
@@ -212,9 +214,15 @@ impl<S: Storage> ReadBuffer<S> {
         self.held
     }
 
-    /// Forgets all input, as a failed or finished connection does.
+    /// Forgets all input and the end of the stream, as a failed or finished connection does.
     pub(crate) fn discard(&mut self) {
-        (self.start, self.held, self.unread, self.end, self.open) = (0, 0, 0, 0, true);
+        self.open = true;
+        self.discard_input();
+    }
+
+    /// Forgets all input.
+    pub(crate) fn discard_input(&mut self) {
+        (self.start, self.held, self.unread, self.end) = (0, 0, 0, 0);
         (self.masked, self.full) = (0, false);
         #[cfg(feature = "deflate")]
         {
@@ -295,16 +303,16 @@ impl<S: Storage> ReadBuffer<S> {
     /// What is held, to be inflated, and where to: behind what was inflated of the message, which is to have `most`
     /// bytes at most.
     pub(crate) fn inflating(&mut self, most: usize) -> (&[u8], &mut [u8]) {
-        self.inflated.limit = most;
-        if self.inflated.bytes.len() <= self.inflated_len {
+        if self.inflated.len() <= self.inflated_len {
             // Text often inflates to a few times its size. The last step goes up to the limit, so that what is moved
             // to new memory then is at most half of it.
             let guess = self.held.saturating_mul(4).max(1).saturating_add(self.inflated_len);
             let size = guess.max(self.inflated_len.saturating_mul(2));
-            self.inflated.grow(if size > most / 2 { most } else { size });
+            let size = if size > most / 2 { most } else { size.max(1024).min(most) };
+            grow(&mut self.inflated, size, most);
         }
         let held = self.storage.as_ref().get(self.start..self.start + self.held);
-        let room = self.inflated.bytes.get_mut(self.inflated_len..);
+        let room = self.inflated.get_mut(self.inflated_len..);
         let room = room.unwrap_or_default();
         let len = room.len().min(most.saturating_sub(self.inflated_len));
         (held.unwrap_or_default(), room.get_mut(..len).unwrap_or_default())
@@ -328,15 +336,15 @@ impl<S: Storage> ReadBuffer<S> {
     }
 
     pub(crate) fn inflated(&self, place: Range<usize>) -> &[u8] {
-        self.inflated.bytes.get(place).unwrap_or_default()
+        self.inflated.get(place).unwrap_or_default()
     }
 }
 
 #[cfg(feature = "alloc")]
-impl ReadBuffer<Growing> {
+impl ReadBuffer<GrowableBuffer> {
     /// A buffer that allocates as bytes arrive, and never holds more than `limit` bytes.
     #[must_use]
-    pub const fn growing(limit: usize) -> ReadBuffer<Growing> {
-        ReadBuffer::new(Growing::new(limit))
+    pub const fn growing(limit: usize) -> ReadBuffer<GrowableBuffer> {
+        ReadBuffer::new(GrowableBuffer::new(limit))
     }
 }

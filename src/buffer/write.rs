@@ -3,10 +3,10 @@
 use core::num::NonZeroUsize;
 
 #[cfg(feature = "alloc")]
-use super::Growing;
+use super::GrowableBuffer;
 use super::{Storage, move_down};
-use crate::Error;
 use crate::config::SMALL;
+use crate::{Error, Misuse};
 
 /// The least capacity of a [`WriteBuffer`] in bytes: a pong that is just leaving (131 with a masked
 /// header), the latest one that waits behind it (131), and a Close with a code alone (8).
@@ -89,19 +89,23 @@ impl<S: Storage> WriteBuffer<S> {
     }
 
     /// All that waits to be sent, in order, with the `payload` given to the last
-    /// [vectored send](crate::WebSocket::send_binary_vectored) in its place: for a vectored write.
+    /// [vectored send](crate::WebSocket::send_binary_vectored) in its place: for a vectored write. Without a pending
+    /// payload, `payload` is ignored.
+    ///
+    /// # Errors
+    /// Returns [`Misuse::WrongPayload`] if `payload` is not as long as the one that is pending.
     #[inline]
-    #[must_use]
-    pub fn slices<'a>(&'a self, payload: &'a [u8]) -> [&'a [u8]; 3] {
+    pub fn slices<'a>(&'a self, payload: &'a [u8]) -> Result<[&'a [u8]; 3], Misuse> {
         let bytes = self.storage.as_ref();
         match self.payload {
+            None => Ok([self.bytes(), &[], &[]]),
             // Nothing stands in for a payload that is not the one announced.
-            Some(Payload { at, left, len }) if payload.len() == len => [
+            Some(Payload { len, .. }) if payload.len() != len => Err(Misuse::WrongPayload),
+            Some(Payload { at, left, len }) => Ok([
                 self.bytes(),
                 payload.get(len - left.get()..).unwrap_or_default(),
                 bytes.get(self.start + at..self.end).unwrap_or_default(),
-            ],
-            _ => [self.bytes(), &[], &[]],
+            ]),
         }
     }
 
@@ -159,7 +163,8 @@ impl<S: Storage> WriteBuffer<S> {
         }
     }
 
-    /// Says that all of [`bytes`](Self::bytes) has been sent.
+    /// Says that all of [`bytes`](Self::bytes) has been sent. A pending payload stays pending: only
+    /// [`consume`](Self::consume) takes it out, and until then further data is refused.
     #[inline]
     pub fn clear(&mut self) {
         match self.payload {
@@ -201,12 +206,22 @@ impl<S: Storage> WriteBuffer<S> {
             // A pong with something behind it stays where it is.
             self.pong = None;
         }
+        let no_room = if fits { Error::NoRoom } else { self.no_room(n.saturating_add(keep)) };
         let room = if fits {
             self.storage.as_mut().get_mut(self.end..).and_then(|room| room.get_mut(..n))
         } else {
             None
         };
-        room.ok_or(Error::BufferTooSmall { needed: n.saturating_add(keep) })
+        match room {
+            Some(room) => Ok(room),
+            None => Err(no_room),
+        }
+    }
+
+    /// Whether there is no room now, or never.
+    #[cold]
+    fn no_room(&self, needed: usize) -> Error {
+        if needed > self.capacity() { Error::NeverFits { needed } } else { Error::NoRoom }
     }
 
     /// Sees to it that `n` bytes fit behind what is there, with `keep` more behind them, if they can.
@@ -258,10 +273,10 @@ impl<S: Storage> WriteBuffer<S> {
 }
 
 #[cfg(feature = "alloc")]
-impl WriteBuffer<Growing> {
+impl WriteBuffer<GrowableBuffer> {
     /// A buffer that allocates as bytes are put into it, and never holds more than `limit` bytes.
     #[must_use]
-    pub const fn growing(limit: usize) -> WriteBuffer<Growing> {
-        WriteBuffer::new(Growing::new(limit))
+    pub const fn growing(limit: usize) -> WriteBuffer<GrowableBuffer> {
+        WriteBuffer::new(GrowableBuffer::new(limit))
     }
 }

@@ -13,8 +13,8 @@ use crate::role::Role;
 use crate::{Error, Receiver, Sender, WebSocket};
 
 impl Receiver {
-    /// Inflates compressed messages, as they were agreed. Only [`receive_from`](Self::receive_from) and
-    /// [`receive_chunks_from`](Self::receive_chunks_from) do it: inflated bytes lie in the read buffer.
+    /// Inflates compressed messages, as they were agreed. Only [`receive`](Self::receive) and
+    /// [`receive_chunks`](Self::receive_chunks) do it: inflated bytes lie in the read buffer.
     #[must_use]
     pub fn with_deflate(mut self, agreement: DeflateParams, config: &DeflateConfig) -> Receiver {
         self.begin_inflating(agreement, config);

@@ -118,7 +118,7 @@ impl ClientHandshake {
     /// - [`Misuse::NoHandshake`] if it was called before.
     /// - [`Misuse::InvalidHeader`], [`Misuse::ReservedHeader`], [`Misuse::InvalidSubprotocol`].
     /// - [`Error::Entropy`] if the source fails.
-    /// - [`Error::BufferTooSmall`] if the request does not fit.
+    /// - [`Error::NoRoom`] or [`Error::NeverFits`] if the request does not fit.
     ///
     /// Nothing was written then, and the call can be repeated.
     pub fn connect<E: Entropy + ?Sized, T: Storage>(
@@ -243,9 +243,9 @@ impl ClientHandshake {
                 Ok(None) if rx.at_end() => return Some(self.end_of_stream()),
                 // The configuration would allow the head, and the buffer cannot hold it.
                 Ok(None) if rx.unread().len() == rx.capacity() => {
-                    let needed = reader.max_size();
+                    let minimum = reader.max_size();
                     self.state = State::Done;
-                    let failure = Failure::Local(Error::BufferTooSmall { needed });
+                    let failure = Failure::Local(Error::ReadBufferTooSmall { minimum });
                     return Some(ClientEvent::Failed(failure));
                 }
                 Ok(None) => return None,

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::error::HandshakeError;
 use super::fields::trim;
-use super::key::Key;
+use super::key::{KEY_LEN, Key};
 use super::rules::{Upgrade, extension_list, judge_request, subprotocols};
 use super::uri::is_host_and_port;
 use crate::ascii::until;
@@ -18,7 +18,7 @@ pub struct RequestHead<'b> {
     target: &'b str,
     headers: Headers<'b>,
     /// The key, if this is a request to open a WebSocket.
-    key: Option<&'b [u8]>,
+    key: Option<&'b [u8; KEY_LEN]>,
 }
 
 impl<'b> RequestHead<'b> {
@@ -39,7 +39,7 @@ impl<'b> RequestHead<'b> {
             return Err(HandshakeError::Host);
         }
         let upgrade = judge_request(method, authority.is_some(), headers.clone())?;
-        let key = upgrade.and_then(|_| headers.clone().first("Sec-WebSocket-Key"));
+        let key = upgrade.and_then(|_| headers.clone().first("Sec-WebSocket-Key")?.try_into().ok());
         Ok(RequestHead { method, target, headers, key })
     }
 
@@ -135,7 +135,7 @@ impl<'b> RequestHead<'b> {
     /// Returns the request as an upgrade, if it asks for a WebSocket.
     #[must_use]
     pub fn upgrade(&self) -> Option<Upgrade<Headers<'b>>> {
-        let key = self.key.and_then(Key::parse)?;
+        let key = Key::parse(self.key?)?;
         Some(Upgrade::new(key, self.headers()))
     }
 
@@ -172,7 +172,8 @@ fn split_target(target: &str) -> Option<(Option<&str>, &str)> {
         return Some((None, target));
     }
     let mut rest = target;
-    until_any(&mut rest, b":");
+    // RFC 3986 section 3.1: a scheme has none of these, so that the first one ends it.
+    until_any(&mut rest, b":/?#");
     let mut resource = rest.strip_prefix("://")?;
     let authority = until_any(&mut resource, b"/?");
     Some((Some(authority), resource))

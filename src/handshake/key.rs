@@ -13,7 +13,7 @@ use crate::error::EntropyError;
 const GUID: &[u8; 36] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// The base64 of 16 bytes.
-const KEY_LEN: usize = 24;
+pub(super) const KEY_LEN: usize = 24;
 
 /// A `Sec-WebSocket-Key`: the base64 of 16 bytes (RFC 6455 section 4.1).
 ///

@@ -102,7 +102,7 @@ impl ServerHandshake {
     /// # Errors
     /// - [`Misuse::NoHandshake`] unless such an event was the last.
     /// - [`Misuse::SubprotocolNotOffered`], [`Misuse::InvalidHeader`], [`Misuse::ReservedHeader`].
-    /// - [`Error::BufferTooSmall`] if the 101 does not fit.
+    /// - [`Error::NoRoom`] or [`Error::NeverFits`] if the 101 does not fit.
     ///
     /// Nothing was written then, and another answer can be given.
     pub fn accept<'r, T: Storage>(
@@ -130,7 +130,7 @@ impl ServerHandshake {
     /// # Errors
     /// - [`Misuse::NoHandshake`] unless a request was the last event.
     /// - [`Misuse::InvalidStatus`], [`Misuse::InvalidHeader`], [`Misuse::ReservedHeader`].
-    /// - [`Error::BufferTooSmall`] if the response does not fit.
+    /// - [`Error::NoRoom`] or [`Error::NeverFits`] if the response does not fit.
     ///
     /// Nothing was written then, and another answer can be given.
     pub fn respond<T: Storage>(
@@ -189,9 +189,9 @@ impl ServerHandshake {
             }
             // The configuration would allow the head, and the buffer cannot hold it.
             Ok(None) if rx.unread().len() == capacity => {
-                let needed = reader.max_size();
+                let minimum = reader.max_size();
                 self.refuse(HandshakeError::HeadTooLarge, tx);
-                let failure = Failure::Local(Error::BufferTooSmall { needed });
+                let failure = Failure::Local(Error::ReadBufferTooSmall { minimum });
                 return Some(ServerEvent::Failed(failure));
             }
             Ok(None) => return None,

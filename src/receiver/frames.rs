@@ -1,29 +1,11 @@
 //! Frames in a slice of bytes: headers are parsed and checked, payloads are unmasked in place.
 
+use super::item::{FrameItem, Located};
 use super::{Receiver, State};
 use crate::Violation;
 use crate::frame::{FrameHeader, MessageKind, OpCode};
 use crate::mask::mask;
-use crate::utf8::Utf8;
-
-/// What [`Receiver::next_header`] found at the front of its input. Bytes before `skip + len` are
-/// consumed; `skip..skip + len` is the unmasked payload of a control frame.
-pub(super) struct Located {
-    pub(super) skip: usize,
-    pub(super) len: usize,
-    pub(super) item: FrameItem,
-}
-
-#[derive(Clone, Copy)]
-pub(super) enum FrameItem {
-    /// No complete item. Nothing is consumed.
-    Incomplete,
-    /// The header of a data frame. Its payload follows.
-    Data,
-    Ping,
-    Pong,
-    Close,
-}
+use crate::utf8::Utf8Validator;
 
 impl Receiver {
     /// Consumes the next frame header, and the payload too if the frame is a control frame. Call it
@@ -145,7 +127,7 @@ impl Receiver {
     #[inline]
     pub(super) fn start_message(&mut self, kind: MessageKind) {
         self.kind = kind;
-        self.utf8 = Utf8::new();
+        self.utf8 = Utf8Validator::new();
         self.fresh = true;
         self.compressed = false;
     }

@@ -18,6 +18,9 @@ pub enum Incoming<'b> {
     /// The peer's Close, to be answered by one with the same code unless one was sent (RFC 6455 section
     /// 5.5.1).
     Close(Close<'b>),
+    /// The end of the stream; the last item, once. A message that had begun is lost. Before a Close it
+    /// is an abnormal end (1006, RFC 6455 section 7.1.5).
+    End,
 }
 
 /// A piece of a message, as large as what had arrived of it, checked as far as it goes.
@@ -77,7 +80,7 @@ impl<'b> Chunk<'b> {
     }
 
     /// Whether the bytes are still compressed, and unchecked for that (RFC 7692 section 6.2): only those of
-    /// [`Receiver::receive`](crate::Receiver::receive) where compression was agreed, and where [`Receiver::allow_rsv1`](crate::Receiver::allow_rsv1) was called.
+    /// [`Receiver::receive_chunk_in_place`](crate::Receiver::receive_chunk_in_place) where compression was agreed, and where [`Receiver::allow_rsv1`](crate::Receiver::allow_rsv1) was called.
     #[must_use]
     pub const fn is_compressed(&self) -> bool {
         self.compressed

@@ -6,10 +6,11 @@ mod frames;
 mod incoming;
 #[cfg(feature = "deflate")]
 mod inflate;
+mod item;
 mod small;
 
-use frames::FrameItem;
 pub use incoming::{Chunk, Incoming};
+use item::FrameItem;
 
 use crate::buffer::{ReadBuffer, Storage};
 use crate::close::Close;
@@ -17,15 +18,14 @@ use crate::config::SMALL;
 #[cfg(feature = "deflate")]
 use crate::deflate::Inflation;
 use crate::frame::MessageKind;
-use crate::utf8::Utf8;
+use crate::utf8::Utf8Validator;
 use crate::{Config, Violation};
 
 /// The receiving half of an open connection.
 ///
 /// It takes bytes where the caller has them and needs no memory for any of them. [`WebSocket`] is built
-/// on it; use it alone when one task reads and another writes, and answer what [`Incoming`] says: a ping
-/// with [`Sender::answer`], a Close with [`Sender::close`], an error with its
-/// [`close_code`](Violation::close_code).
+/// on it; use it alone when one task reads and another writes, and give what [`Incoming::reply`] says
+/// and the [`Reply`](crate::Reply) to a violation to [`Sender::reply`].
 ///
 /// ```
 /// use sockless::{Config, Incoming, Receiver};
@@ -34,16 +34,15 @@ use crate::{Config, Violation};
 /// // "Hello" as in RFC 6455 section 5.7, and the first byte of another frame.
 /// let mut bytes = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58, 0x81];
 /// let mut input = &mut bytes[..];
-/// let Some(Incoming::Data(chunk)) = receiver.receive(&mut input)? else { panic!() };
+/// let Some(Incoming::Data(chunk)) = receiver.receive_chunk_in_place(&mut input)? else { panic!() };
 /// assert_eq!(chunk.text(), Some("Hello"));
-/// assert!(receiver.receive(&mut input)?.is_none());
+/// assert!(receiver.receive_chunk_in_place(&mut input)?.is_none());
 /// assert_eq!(input, [0x81]); // to be given again, with more behind it
 /// # Ok::<(), sockless::Violation>(())
 /// ```
 ///
 /// [`WebSocket`]: crate::WebSocket
-/// [`Sender::answer`]: crate::Sender::answer
-/// [`Sender::close`]: crate::Sender::close
+/// [`Sender::reply`]: crate::Sender::reply
 #[derive(Debug)]
 pub struct Receiver {
     /// Payload bytes of the current data frame that have not been consumed.
@@ -57,7 +56,7 @@ pub struct Receiver {
     max_fragments: u32,
     /// The key for the next payload byte.
     key: [u8; 4],
-    utf8: Utf8,
+    utf8: Utf8Validator,
     state: State,
     kind: MessageKind,
     /// Whether the peer must mask: it is a client.
@@ -88,6 +87,10 @@ enum State {
     Inflating,
     /// The peer's Close was received.
     Closed,
+    /// The stream has ended, without a Close or after it.
+    Ended {
+        closed: bool,
+    },
     Failed(Violation),
 }
 
@@ -127,7 +130,7 @@ impl Receiver {
             // A message has at least one frame.
             max_fragments: if config.max_fragments == 0 { 1 } else { config.max_fragments },
             key: [0; 4],
-            utf8: Utf8::new(),
+            utf8: Utf8Validator::new(),
             state: State::Idle,
             kind: MessageKind::Binary,
             masked,
@@ -149,7 +152,7 @@ impl Receiver {
 
     /// The kind of the message that is being received, from its first frame's header on.
     #[must_use]
-    pub fn message(&self) -> Option<MessageKind> {
+    pub fn message_kind(&self) -> Option<MessageKind> {
         self.in_message().then_some(self.kind)
     }
 
@@ -162,16 +165,23 @@ impl Receiver {
         self.state == State::Message
     }
 
-    /// Whether a Close was received: what follows it is ignored, and the input stays as it is.
+    /// Returns `true` if a Close was received. What follows it is dropped.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.state == State::Closed
+        matches!(self.state, State::Closed | State::Ended { closed: true })
+    }
+
+    /// Returns `true` as a client: after both Closes it waits for [`Incoming::End`], because the server
+    /// closes the transport first (RFC 6455 section 7.1.1).
+    #[must_use]
+    pub const fn awaits_end(&self) -> bool {
+        !self.masked
     }
 
     /// How many payload bytes of the current frame are still to come: a hint how much to read. A claim
     /// of the peer within the limits, not a fact.
     #[must_use]
-    pub const fn remaining(&self) -> u64 {
+    pub const fn frame_remaining(&self) -> u64 {
         self.remaining
     }
 
@@ -182,7 +192,7 @@ impl Receiver {
     /// # Errors
     /// The peer broke the protocol; send a Close with [`Violation::close_code`]. Final: from then on
     /// every call says the same.
-    pub fn receive<'b>(
+    pub fn receive_chunk_in_place<'b>(
         &mut self,
         input: &mut &'b mut [u8],
     ) -> Result<Option<Incoming<'b>>, Violation> {
@@ -193,7 +203,7 @@ impl Receiver {
         if let State::Failed(violation) = self.state {
             return Err(violation);
         }
-        while self.state != State::Closed {
+        while !matches!(self.state, State::Closed | State::Ended { .. }) {
             if self.remaining == 0 {
                 let found = self.next_header(input)?;
                 match found.item {
@@ -218,13 +228,12 @@ impl Receiver {
     }
 
     /// Takes the next item out of `rx`, messages whole, as [`WebSocket::receive`](crate::WebSocket::receive) does
-    /// it: a chunk is the first and the last of its message. `None` asks for more bytes, unless the stream
-    /// [has ended](ReadBuffer::at_end).
+    /// it: a chunk is the first and the last of its message. `None` asks for more bytes.
     ///
     /// # Errors
     /// As for [`receive`](Self::receive); [`Violation::MessageTooBig`] also for a message that the buffer cannot
     /// hold.
-    pub fn receive_from<'b, S: Storage>(
+    pub fn receive<'b, S: Storage>(
         &mut self,
         rx: &'b mut ReadBuffer<S>,
     ) -> Result<Option<Incoming<'b>>, Violation> {
@@ -239,7 +248,7 @@ impl Receiver {
     ///
     /// # Errors
     /// As for [`receive`](Self::receive).
-    pub fn receive_chunks_from<'b, S: Storage>(
+    pub fn receive_chunks<'b, S: Storage>(
         &mut self,
         rx: &'b mut ReadBuffer<S>,
     ) -> Result<Option<Incoming<'b>>, Violation> {
@@ -282,8 +291,12 @@ impl Receiver {
         delivery: Delivery,
     ) -> Result<Option<Incoming<'b>>, Violation> {
         match self.state {
-            State::Failed(violation) => return Err(violation),
-            State::Closed => return Ok(None),
+            State::Failed(violation) => {
+                rx.discard_input();
+                return Err(violation);
+            }
+            // Dropped, so that there is space for whatever comes before the end of the stream.
+            State::Closed | State::Ended { .. } => return Ok(self.end_of_input(rx)),
             _ => {}
         }
         // A message that was begun in chunks goes on in chunks, also if only its header had come.
@@ -308,7 +321,7 @@ impl Receiver {
                 let found = self.next_header(rx.unread_mut())?;
                 let place = rx.take(found.skip, found.len);
                 match found.item {
-                    FrameItem::Incomplete => return Ok(None),
+                    FrameItem::Incomplete => break,
                     FrameItem::Data => self.collected = whole,
                     item => return self.control(item, rx.slice(place)).map(Some),
                 }
@@ -316,7 +329,7 @@ impl Receiver {
             #[cfg(feature = "deflate")]
             if self.inflates() {
                 if !self.feed_inflation(rx) && self.remaining > 0 {
-                    return Ok(None);
+                    break;
                 }
                 continue;
             }
@@ -331,9 +344,24 @@ impl Receiver {
                 return self.chunk(rx.slice(place), 0, self.compressed).map(Some);
             }
             if self.remaining > 0 {
-                return Ok(None);
+                break;
             }
         }
+        if rx.at_end() {
+            return Ok(self.end_of_input(rx));
+        }
+        Ok(None)
+    }
+
+    /// Drops all input, of which nothing is wanted any more. Returns the end of the stream, once.
+    #[cold]
+    fn end_of_input<'b, S: Storage>(&mut self, rx: &mut ReadBuffer<S>) -> Option<Incoming<'b>> {
+        rx.discard_input();
+        if !rx.at_end() || matches!(self.state, State::Ended { .. }) {
+            return None;
+        }
+        self.state = State::Ended { closed: self.state == State::Closed };
+        Some(Incoming::End)
     }
 
     /// Returns a chunk, of whose text the first `validated` bytes are validated. If the others are not
@@ -353,7 +381,7 @@ impl Receiver {
         let mut chunk = Chunk { bytes, text: None, kind, first, last, compressed };
         if kind == MessageKind::Text && !compressed {
             if first && last {
-                if let Ok(text) = Utf8::new().finish(bytes, 0) {
+                if let Ok(text) = Utf8Validator::new().finish(bytes, 0) {
                     chunk.text = text;
                     return Ok(Incoming::Data(chunk));
                 }

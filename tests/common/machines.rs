@@ -11,8 +11,8 @@ use sockless::{
 
 const SIZE: usize = 1 << 16;
 
-type Rx = ReadBuffer<Box<[u8]>>;
-type Tx = WriteBuffer<Box<[u8]>>;
+type Rx = ReadBuffer<[u8; SIZE]>;
+type Tx = WriteBuffer<[u8; SIZE]>;
 
 /// Runs a server that accepts what it is asked for.
 pub fn server(config: Config, input: &[u8], cuts: &[usize]) -> Run {
@@ -76,8 +76,8 @@ fn run<R: Role>(
     ws: &mut WebSocket<R>,
     mut handshake: impl FnMut(&mut Rx, &mut Tx, &mut Vec<String>) -> (bool, bool),
 ) -> Run {
-    let mut rx = ReadBuffer::new(vec![0; SIZE].into_boxed_slice());
-    let mut tx = WriteBuffer::new(vec![0; SIZE].into_boxed_slice());
+    let mut rx = ReadBuffer::new([0; SIZE]);
+    let mut tx = WriteBuffer::new([0; SIZE]);
     let (mut events, mut output) = (Vec::new(), Vec::new());
     let (mut open, mut done) = (false, false);
     let mut at = 0;

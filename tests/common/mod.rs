@@ -6,6 +6,7 @@ pub mod allocator;
 pub mod deflate;
 pub mod http;
 pub mod machines;
+#[cfg(feature = "alloc")]
 pub mod scenario;
 
 use sockless::handshake::Accept;

@@ -240,7 +240,7 @@ pub fn slices_with_rsv1_against_oracle(
         at = at.max(end);
         let mut rest = &mut left[..];
         let failed = loop {
-            match receiver.receive(&mut rest) {
+            match receiver.receive_chunk_in_place(&mut rest) {
                 Ok(Some(Incoming::Data(chunk))) => drop(notes.take(&Event::Chunk(chunk))),
                 Ok(Some(Incoming::Ping(payload))) => drop(notes.take(&Event::Ping(payload))),
                 Ok(Some(Incoming::Pong(payload))) => drop(notes.take(&Event::Pong(payload))),
@@ -252,7 +252,7 @@ pub fn slices_with_rsv1_against_oracle(
         };
         if let Some(violation) = failed {
             notes.take(&Event::Failed(Failure::Protocol(violation)));
-            assert_eq!(receiver.receive(&mut &mut [0x82, 0x80][..]), Err(violation));
+            assert_eq!(receiver.receive_chunk_in_place(&mut &mut [0x82, 0x80][..]), Err(violation));
             break;
         }
         assert!(rest.len() < sockless::READ_BUFFER_MIN || receiver.is_closed());

@@ -1,8 +1,8 @@
 //! What a [`Sender`] is given is what a [`Receiver`] gives, over any cut and with buffers or without.
 
 use sockless::{
-    CloseCode, Config, Entropy, Incoming, MessageKind, ReadBuffer, Receiver, Role, Sender,
-    WriteBuffer,
+    CloseCode, Config, Entropy, FnEntropy, Incoming, MessageKind, ReadBuffer, Receiver, Role,
+    Sender, WriteBuffer,
 };
 
 use super::oracle::Item;
@@ -38,13 +38,13 @@ pub enum Way {
 /// Keys that differ from frame to frame.
 fn keys() -> impl Entropy {
     let mut state = 1u32;
-    move |bytes: &mut [u8]| {
+    FnEntropy::new(move |bytes: &mut [u8]| {
         for byte in bytes {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             *byte = (state >> 24) as u8;
         }
         Ok(())
-    }
+    })
 }
 
 /// Sends all of it, then a Close, and compares what arrives in pieces of these lengths, over and over.
@@ -74,7 +74,9 @@ pub fn round_trip(masks: bool, sends: &[Send], pieces: &[u8], way: Way) {
         if way == Way::Slices {
             left.extend(piece);
             let mut input = &mut left[..];
-            while let Some(item) = receiver.receive(&mut input).expect("our own sender") {
+            while let Some(item) =
+                receiver.receive_chunk_in_place(&mut input).expect("our own sender")
+            {
                 taken.take(item);
             }
             left = input.to_vec();
@@ -82,8 +84,8 @@ pub fn round_trip(masks: bool, sends: &[Send], pieces: &[u8], way: Way) {
             assert_eq!(rx.extend(piece), piece.len());
             loop {
                 let item = match way {
-                    Way::Messages => receiver.receive_from(&mut rx),
-                    _ => receiver.receive_chunks_from(&mut rx),
+                    Way::Messages => receiver.receive(&mut rx),
+                    _ => receiver.receive_chunks(&mut rx),
                 };
                 let Some(item) = item.expect("our own sender") else { break };
                 if let (Way::Messages, Incoming::Data(chunk)) = (way, item) {
@@ -103,7 +105,7 @@ pub fn round_trip(masks: bool, sends: &[Send], pieces: &[u8], way: Way) {
 fn send_all<R: Role>(
     mut sender: Sender<R>,
     sends: &[Send],
-    tx: &mut WriteBuffer<sockless::Growing>,
+    tx: &mut WriteBuffer<sockless::GrowableBuffer>,
 ) -> (Vec<Item>, Vec<u8>) {
     let (mut items, mut wire) = (Vec::new(), Vec::new());
     for send in sends {
@@ -151,7 +153,7 @@ fn send_all<R: Role>(
                 items.push(Item::Pong(bytes.to_vec()));
             }
         }
-        wire.extend(tx.slices(apart).concat());
+        wire.extend(tx.slices(apart).unwrap().concat());
         tx.consume(usize::MAX);
         assert!(tx.is_empty());
     }

@@ -15,7 +15,7 @@ struct Stream {
 }
 
 /// Validates each payload as text, and does nothing else.
-struct Utf8 {
+struct Utf8Validator {
     messages: &'static [Message],
     valid: fn(&[u8]) -> bool,
 }
@@ -36,11 +36,14 @@ pub fn rows(
     if wire.all_text {
         rows.push((
             "UTF-8, core",
-            Box::new(Utf8 { messages, valid: |bytes| std::str::from_utf8(bytes).is_ok() }),
+            Box::new(Utf8Validator { messages, valid: |bytes| std::str::from_utf8(bytes).is_ok() }),
         ));
         rows.push((
             "UTF-8, simdutf8",
-            Box::new(Utf8 { messages, valid: |bytes| simdutf8::basic::from_utf8(bytes).is_ok() }),
+            Box::new(Utf8Validator {
+                messages,
+                valid: |bytes| simdutf8::basic::from_utf8(bytes).is_ok(),
+            }),
         ));
     }
     rows
@@ -71,7 +74,7 @@ impl Receive for Stream {
     }
 }
 
-impl Receive for Utf8 {
+impl Receive for Utf8Validator {
     fn receive(&mut self, _: usize, _: &mut Tally) -> Outcome {
         let valid = self.messages.iter().all(|message| (self.valid)(black_box(&message.payload)));
         if valid { Ok(()) } else { Err("text that is not".into()) }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use sockless::keepalive::{Action, Keepalive, Timeout, Timers};
-use sockless::{CloseCode, Incoming};
+use sockless::{CloseCode, Incoming, Reply};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 
@@ -366,7 +366,8 @@ fn take<'b, L: Link>(
         },
         Ok(Some(Incoming::Ping(payload))) => {
             // Without a key there is no pong. The next frame that is sent reports it.
-            let _ = link.with_writer(|_, write| write.reply_to_ping(payload));
+            let _ =
+                link.with_writer(|_, write| Reply::pong(payload).map(|reply| write.reply(reply)));
             Event::Ping(payload)
         }
         Ok(Some(Incoming::Pong(payload))) => Event::Pong(payload),
@@ -395,7 +396,8 @@ fn take<'b, L: Link>(
 /// the stream is dropped now.
 fn finish<L: Link>(link: &mut L, wakers: &Wakers, code: CloseCode) {
     link.with_writer(|io, write| {
-        write.reply_to_close(code);
+        // It always fits. Without a key there is no Close, and the connection ends without one.
+        let _ = write.reply(Reply::close(code));
         let _ = write.poll_flush(io, &mut Context::from_waker(wakers.waker()));
     });
     wakers.wake(Side::Sending);

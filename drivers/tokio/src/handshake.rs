@@ -8,12 +8,12 @@ use sockless::handshake::{
     ServerEvent, ServerHandshake, Uri,
 };
 use sockless::keepalive::Timeout;
-use sockless::{OsEntropy, ReadBuffer, WriteBuffer};
+use sockless::{ReadBuffer, WriteBuffer};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 
 use crate::error::Refused;
-use crate::pool::Pooled;
+use crate::pool::{Pooled, ThreadEntropy};
 use crate::read::ReadSide;
 use crate::stream::{Agreed, WebSocketStream};
 use crate::{Error, Options, Role};
@@ -297,7 +297,7 @@ where
     let names: Vec<&str> = options.subprotocols.iter().map(String::as_str).collect();
     let headers = borrowed(&options.headers);
     let request = connect_request(&uri, options, &names, &headers);
-    machine.connect(&request, &mut OsEntropy, &mut tx)?;
+    machine.connect(&request, &mut ThreadEntropy, &mut tx)?;
     io.write_all(tx.bytes()).await?;
     io.flush().await?;
     loop {

@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 
-use sockless::Storage;
 use sockless::deflate::Pool;
+use sockless::{Entropy, EntropyError, OsEntropy, Storage};
 
 /// First size of a buffer in bytes.
 const FIRST: usize = 8 << 10;
@@ -19,6 +19,7 @@ const MOST_CODECS: usize = 8;
 
 thread_local! {
     static BUFFERS: RefCell<Buffers> = const { RefCell::new(Buffers { idle: Vec::new(), bytes: 0 }) };
+    static ENTROPY: RefCell<OsEntropy> = const { RefCell::new(OsEntropy::new()) };
     static CODECS: RefCell<Pool> = const { RefCell::new(Pool::new(MOST_CODECS)) };
 }
 
@@ -35,6 +36,22 @@ pub(crate) fn with_codecs(f: impl FnOnce(&mut Pool)) {
             f(&mut pool);
         }
     });
+}
+
+/// The operating system's entropy, in a block that the connections of a thread share.
+#[derive(Debug)]
+pub(crate) struct ThreadEntropy;
+
+impl Entropy for ThreadEntropy {
+    #[inline]
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), EntropyError> {
+        let filled =
+            ENTROPY.try_with(|entropy| entropy.try_borrow_mut().map(|mut e| e.fill(bytes)));
+        match filled {
+            Ok(Ok(filled)) => filled,
+            _ => OsEntropy::<0>::with_block().fill(bytes),
+        }
+    }
 }
 
 /// A buffer's memory. It comes from the thread's pool, and returns to it when it is released or

@@ -60,7 +60,7 @@ impl ReadSide {
         if rest.is_empty() {
             return false;
         }
-        let mut inside = self.receiver.remaining();
+        let mut inside = self.receiver.frame_remaining();
         loop {
             let (fin, len) = if inside > 0 {
                 (self.fin, inside)
@@ -87,13 +87,13 @@ impl ReadSide {
         }
         // No item can come of it. A violation is repeated by `take`: it is final.
         self.borrow_codec();
-        self.receiver.receive_from(&mut self.rx).is_err()
+        self.receiver.receive(&mut self.rx).is_err()
     }
 
     /// Takes the next item; `None` is the end of the stream.
     pub(crate) fn take(&mut self) -> Result<Option<Incoming<'_>>, Violation> {
         self.borrow_codec();
-        self.receiver.receive_from(&mut self.rx)
+        self.receiver.receive(&mut self.rx)
     }
 
     /// Reads once, as much as the buffer has space for.

@@ -6,11 +6,11 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use sockless::deflate::{DeflateConfig, DeflateParams};
-use sockless::{Client, CloseCode, MessageKind, OsEntropy, Sender, Server, WriteBuffer};
+use sockless::{Client, CloseCode, MessageKind, Reply, Sender, Server, WriteBuffer};
 use tokio::io::AsyncWrite;
 
 use crate::message::Message;
-use crate::pool::{Pooled, with_codecs};
+use crate::pool::{Pooled, ThreadEntropy, with_codecs};
 use crate::{Error, Role};
 
 /// From this many bytes on, a server's payload is written from where it lies.
@@ -22,7 +22,7 @@ const WRITE_LIMIT: usize = isize::MAX as usize / 2;
 #[derive(Debug)]
 enum AnySender {
     Server(Sender<Server>),
-    Client(Sender<Client<OsEntropy>>),
+    Client(Sender<Client<ThreadEntropy>>),
 }
 
 /// Calls a method of the sender, whatever its role.
@@ -62,9 +62,9 @@ impl WriteSide {
             (Role::Server, Some((agreement, config))) => {
                 AnySender::Server(Sender::server().with_deflate(agreement, &config))
             }
-            (Role::Client, None) => AnySender::Client(Sender::client(OsEntropy)),
+            (Role::Client, None) => AnySender::Client(Sender::client(ThreadEntropy)),
             (Role::Client, Some((agreement, config))) => {
-                AnySender::Client(Sender::client(OsEntropy).with_deflate(agreement, &config))
+                AnySender::Client(Sender::client(ThreadEntropy).with_deflate(agreement, &config))
             }
         };
         WriteSide {
@@ -140,26 +140,18 @@ impl WriteSide {
         Ok(with_sender!(self, sender => sender.ping(payload, tx))?)
     }
 
-    /// Queues the pong that a received ping obliges us to send, unless our Close was sent.
-    pub(crate) fn reply_to_ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        if self.is_closed() {
+    /// Queues what a received item obliges us to send. After our Close it is nothing.
+    pub(crate) fn reply(&mut self, reply: Reply) -> Result<(), Error> {
+        if self.broken {
             return Ok(());
         }
         let tx = &mut self.tx;
-        Ok(with_sender!(self, sender => sender.answer(payload, tx))?)
+        Ok(with_sender!(self, sender => sender.reply(reply, tx))?)
     }
 
     pub(crate) fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         let tx = &mut self.tx;
         Ok(with_sender!(self, sender => sender.close(code, reason, tx))?)
-    }
-
-    /// Queues our Close, unless it was sent: the reply to the peer's, or what ends a failed connection.
-    pub(crate) fn reply_to_close(&mut self, code: CloseCode) {
-        if !self.is_closed() {
-            // It always fits. Without a key there is no Close, and the connection ends without one.
-            let _ = self.close(code, "");
-        }
     }
 
     /// Forgets what is queued: the transport takes nothing more.
@@ -192,7 +184,7 @@ impl WriteSide {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         while !self.tx.is_empty() {
-            let slices = self.tx.slices(&self.payload);
+            let slices = self.tx.slices(&self.payload).map_err(io::Error::other)?;
             let first = slices.iter().position(|slice| !slice.is_empty()).unwrap_or_default();
             let several = slices.iter().filter(|slice| !slice.is_empty()).count() > 1;
             let io = Pin::new(&mut *io);

@@ -10,11 +10,11 @@ type Rx = ReadBuffer<[u8; 512]>;
 type Tx = WriteBuffer<[u8; 1024]>;
 
 fn server() -> WebSocket<Server> {
-    WebSocket::established(Server, Config::default())
+    WebSocket::from_upgraded(Server, Config::default())
 }
 
 fn client() -> WebSocket<Client<Entropy>> {
-    WebSocket::established(Client::new(|key| Ok(key.fill(7))), Config::default())
+    WebSocket::from_upgraded(Client::new(|key| Ok(key.fill(7))), Config::default())
 }
 
 fn read_buffer() -> Rx {

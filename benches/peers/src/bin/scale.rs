@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use sockless::handshake::Accept;
-use sockless::{Config, Event, Growing, ReadBuffer, Server, WebSocket, WriteBuffer};
+use sockless::{Config, Event, GrowableBuffer, ReadBuffer, Server, WebSocket, WriteBuffer};
 
 const CONNECTIONS: usize = 1_000_000;
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -110,7 +110,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// Feeds a stream in reads of so many bytes and counts the whole messages.
-fn feed(stream: &[u8], read: usize, rx: &mut ReadBuffer<Growing>) -> (Duration, usize) {
+fn feed(stream: &[u8], read: usize, rx: &mut ReadBuffer<GrowableBuffer>) -> (Duration, usize) {
     let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let mut tx = WriteBuffer::new([0; 8192]);
     let mut messages = 0;

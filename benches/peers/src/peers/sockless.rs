@@ -21,7 +21,7 @@ const VECTORED: usize = 1024;
 
 pub struct Fixed;
 
-pub struct Growing;
+pub struct GrowableBuffer;
 
 struct Receiver<R, S> {
     socket: WebSocket<R>,
@@ -130,7 +130,7 @@ impl Candidate for Fixed {
     }
 }
 
-impl Candidate for Growing {
+impl Candidate for GrowableBuffer {
     fn name(&self) -> &'static str {
         OURS_GROWING
     }
@@ -190,7 +190,7 @@ impl<R: RoleOf, S: Storage> Receive for Receiver<R, S> {
 /// Writes what is in the buffer, with the payload that goes out from where it lies.
 #[inline]
 fn write(tx: &mut WriteBuffer<Box<[u8]>>, payload: &[u8], drain: &mut Drain) {
-    let [before, payload, behind] = tx.slices(payload);
+    let [before, payload, behind] = tx.slices(payload).expect("its payload");
     drain.put(before);
     drain.put(payload);
     if !behind.is_empty() {

@@ -1,8 +1,9 @@
 //! The whole life of a client's connection: the request, the check of the answer, masked messages, the end.
 
-use sockless::handshake::{ConnectRequest, Uri};
+use sockless::handshake::{ConnectRequest, HandshakeError, Uri};
 use sockless::{
-    Client, CloseCode, Config, EntropyError, Event, MessageKind, ReadBuffer, WebSocket, WriteBuffer,
+    Client, CloseCode, Config, EntropyError, Event, Failure, FnEntropy, MessageKind, ReadBuffer,
+    WebSocket, WriteBuffer,
 };
 
 use crate::{Link, REFUSED_CALL, code_of};
@@ -18,7 +19,7 @@ const SUBPROTOCOLS: [&str; 1] = ["telemetry"];
 pub fn client(link: &mut impl Link, rx: &mut [u8], tx: &mut [u8], mut seed: u32) -> u32 {
     let Ok(uri) = Uri::parse("ws://gateway.local:8080/devices?id=7") else { return REFUSED_CALL };
     // A xorshift generator: predictable, which a test wants and a device must not be.
-    let entropy = |bytes: &mut [u8]| {
+    let entropy = FnEntropy::new(|bytes: &mut [u8]| {
         for byte in bytes {
             seed ^= seed << 13;
             seed ^= seed >> 17;
@@ -26,7 +27,7 @@ pub fn client(link: &mut impl Link, rx: &mut [u8], tx: &mut [u8], mut seed: u32)
             *byte = seed as u8;
         }
         Ok(())
-    };
+    });
     let mut ws = WebSocket::client(Config::default().with_max_headers(16), entropy);
     let (mut rx, mut tx) = (ReadBuffer::new(rx), WriteBuffer::new(tx));
     let request = ConnectRequest::new(&uri).with_subprotocols(&SUBPROTOCOLS);
@@ -43,8 +44,8 @@ pub fn client(link: &mut impl Link, rx: &mut [u8], tx: &mut [u8], mut seed: u32)
             let sent = match event {
                 Event::UpgradeResponse(response) => match ws.confirm(&response, &SUBPROTOCOLS) {
                     Ok(_) => ws.send_text("ready", &mut tx),
-                    Err(failure) => {
-                        end = code_of(failure);
+                    Err(_) => {
+                        end = code_of(Failure::Handshake(HandshakeError::Subprotocol));
                         Ok(())
                     }
                 },

@@ -12,12 +12,12 @@ pub fn frames(link: &mut impl Link, rx: &mut [u8], tx: &mut [u8]) -> u32 {
     let mut receiver = Receiver::server(Config::default());
     let mut sender = Sender::server();
     let (mut rx, mut tx) = (ReadBuffer::new(rx), WriteBuffer::new(tx));
-    while !rx.at_end() {
+    loop {
         let Ok(count) = link.read(rx.space());
         rx.filled(count);
         loop {
             let mut end = None;
-            let sent = match receiver.receive_chunks_from(&mut rx) {
+            let sent = match receiver.receive_chunks(&mut rx) {
                 Ok(None) => break,
                 Ok(Some(Incoming::Data(chunk))) => {
                     sender.fragment(chunk.kind(), chunk.bytes(), chunk.is_last(), &mut tx)
@@ -27,6 +27,7 @@ pub fn frames(link: &mut impl Link, rx: &mut [u8], tx: &mut [u8]) -> u32 {
                     end = Some(close.code());
                     sender.close(close.code(), "", &mut tx)
                 }
+                Ok(Some(Incoming::End)) => return 1006,
                 Ok(Some(_)) => Ok(()),
                 Err(violation) => {
                     end = Some(violation.close_code());
@@ -43,5 +44,4 @@ pub fn frames(link: &mut impl Link, rx: &mut [u8], tx: &mut [u8]) -> u32 {
             }
         }
     }
-    1006
 }

@@ -1,0 +1,95 @@
+//! What a received item obliges us to send: the link between a receiver and a sender.
+
+use crate::receiver::Incoming;
+use crate::{CloseCode, Violation};
+
+/// The largest payload of a pong in bytes (RFC 6455 section 5.5).
+const MAX_PONG: usize = 125;
+
+/// A reply that the protocol demands: a pong with its payload, or a Close with its status code.
+///
+/// It is a value, so that the task that receives can hand it to the task that sends. It comes from
+/// [`Incoming::reply`] or from a [`Violation`], and goes to [`Sender::reply`](crate::Sender::reply).
+///
+/// ```
+/// use sockless::{Config, ReadBuffer, Receiver, Reply, Sender, WriteBuffer};
+///
+/// let mut receiver = Receiver::client(Config::default());
+/// let mut sender = Sender::server(); // for the example, without a mask
+/// let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
+/// rx.extend(b"\x89\x02hi\x88\x02\x03\xe8");
+/// loop {
+///     let reply = match receiver.receive(&mut rx) {
+///         Ok(None) => break,
+///         Ok(Some(item)) => item.reply(), // and use the item
+///         Err(violation) => Some(Reply::from(violation)),
+///     };
+///     if let Some(reply) = reply {
+///         sender.reply(reply, &mut tx)?; // or send it to the task that has the sender
+///     }
+/// }
+/// assert_eq!(tx.bytes(), b"\x8a\x02hi\x88\x02\x03\xe8");
+/// # Ok::<(), sockless::Error>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Reply(pub(crate) Kind);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Pong { len: u8, payload: [u8; MAX_PONG] },
+    Close(CloseCode),
+}
+
+impl Reply {
+    /// A pong with this payload, or `None` if it has more than 125 bytes.
+    #[must_use]
+    pub fn pong(payload: &[u8]) -> Option<Reply> {
+        let mut copy = [0; MAX_PONG];
+        for (to, from) in copy.get_mut(..payload.len())?.iter_mut().zip(payload) {
+            *to = *from;
+        }
+        Some(Reply(Kind::Pong { len: payload.len() as u8, payload: copy }))
+    }
+
+    /// A Close with this code; with [`CloseCode::NO_STATUS_RECEIVED`] it carries none.
+    #[must_use]
+    pub const fn close(code: CloseCode) -> Reply {
+        Reply(Kind::Close(code))
+    }
+
+    /// Returns `true` for a Close: nothing is sent after it.
+    #[must_use]
+    pub const fn is_close(&self) -> bool {
+        matches!(self.0, Kind::Close(_))
+    }
+}
+
+impl From<Violation> for Reply {
+    /// The Close that fails the connection (RFC 6455 section 7.1.7).
+    fn from(violation: Violation) -> Reply {
+        Reply::close(violation.close_code())
+    }
+}
+
+impl core::fmt::Debug for Reply {
+    /// Shows the length of a payload, not its bytes.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.0 {
+            Kind::Pong { len, .. } => write!(f, "Pong({len} bytes)"),
+            Kind::Close(code) => write!(f, "Close({})", code.get()),
+        }
+    }
+}
+
+impl Incoming<'_> {
+    /// Returns the reply that this item demands: a pong with a ping's payload (RFC 6455 section
+    /// 5.5.2), or a Close with the code of the peer's (section 5.5.1).
+    #[must_use]
+    pub fn reply(&self) -> Option<Reply> {
+        match self {
+            Incoming::Ping(payload) => Reply::pong(payload),
+            Incoming::Close(close) => Some(Reply::close(close.code())),
+            _ => None,
+        }
+    }
+}

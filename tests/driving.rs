@@ -1,0 +1,176 @@
+//! The loops of the documentation, over transports that are as bad as transports get.
+
+mod common;
+use common::*;
+use sockless::handshake::{Accept, ConnectRequest, Uri};
+use sockless::{Client, Config, Event, ReadBuffer, Role, Server, WebSocket, WriteBuffer};
+use std::collections::VecDeque;
+use std::io::{Read, Write};
+
+/// A stream that delivers its input in one read each, and collects what is written.
+struct Script {
+    input: VecDeque<Vec<u8>>,
+    output: Vec<u8>,
+}
+
+impl Read for Script {
+    fn read(&mut self, space: &mut [u8]) -> std::io::Result<usize> {
+        let Some(bytes) = self.input.front_mut() else { return Ok(0) };
+        let n = bytes.len().min(space.len());
+        space[..n].copy_from_slice(&bytes[..n]);
+        bytes.drain(..n);
+        if bytes.is_empty() {
+            self.input.pop_front();
+        }
+        Ok(n)
+    }
+}
+
+impl Write for &mut Script {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.output.extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The README's loop with buffers of this limit, and with compression.
+fn serve(stream: &mut Script, limit: usize) -> Result<(), Box<dyn std::error::Error>> {
+    let mut ws = WebSocket::server(Config::default());
+    let (mut rx, mut tx) = (ReadBuffer::growing(limit), WriteBuffer::growing(2 * limit));
+    while !ws.is_done() {
+        let n = stream.read(rx.space())?;
+        rx.filled(n);
+        while let Some(event) = ws.receive(&mut rx, &mut tx) {
+            match event {
+                Event::UpgradeRequest(request) => {
+                    let accept = Accept::new();
+                    #[cfg(feature = "deflate")]
+                    let accept = accept.with_deflate(sockless::deflate::DeflateConfig::DEFAULT);
+                    ws.accept(&request, accept, &mut tx)?;
+                }
+                Event::Text(text) => ws.send_text(text, &mut tx)?,
+                Event::Binary(bytes) => ws.send_binary(bytes, &mut tx)?,
+                _ => {}
+            }
+            if tx.len() > limit / 16 {
+                (&mut *stream).write_all(tx.bytes())?;
+                tx.clear();
+            }
+        }
+        (&mut *stream).write_all(tx.bytes())?;
+        tx.clear();
+    }
+    Ok(())
+}
+
+/// Row "four messages of 3 900 repeated bytes" of the hostile inputs: compressed into one read, each
+/// comes back, whatever it inflates to.
+#[test]
+#[cfg(feature = "deflate")]
+fn the_plain_loop_echoes_what_inflates() {
+    use sockless::deflate::DeflateConfig;
+    for (size, count) in [(3_900, 4), (3_900, 200), (16_000, 50), (16_384, 3)] {
+        let uri = Uri::parse("ws://a/").unwrap();
+        let mut client = WebSocket::client(Config::default(), sevens as Sevens);
+        let (mut rx, mut tx) = (ReadBuffer::growing(1 << 24), WriteBuffer::growing(1 << 24));
+        let request = ConnectRequest::new(&uri).with_deflate(DeflateConfig::DEFAULT);
+        client.connect(&request, &mut tx).unwrap();
+        let mut stream = Script { input: VecDeque::new(), output: Vec::new() };
+        stream.input.push_back(tx.bytes().to_vec());
+        tx.clear();
+        // The messages, compressed by a connection that has agreed to it.
+        let mut peer = WebSocket::client(Config::default(), sevens as Sevens);
+        peer.connect(&request, &mut tx).unwrap();
+        tx.clear();
+        let answer = "Sec-WebSocket-Extensions: permessage-deflate";
+        rx.extend(&http::response("Sec-WebSocket-Extensions", &[answer]));
+        let event = peer.receive(&mut rx, &mut tx);
+        assert!(matches!(event, Some(Event::UpgradeResponse(_))));
+        assert!(peer.receive(&mut rx, &mut tx).is_none());
+        let message = vec![b'x'; size];
+        for _ in 0..count {
+            peer.send_binary(&message, &mut tx).unwrap();
+        }
+        stream.input.push_back(tx.bytes().to_vec());
+        serve(&mut stream, 16 << 10).unwrap();
+
+        rx.extend(&stream.output);
+        let mut echoed = 0;
+        while let Some(event) = client.receive(&mut rx, &mut WriteBuffer::new([0; 512])) {
+            if let Event::Binary(bytes) = event {
+                assert_eq!(bytes, message);
+                echoed += 1;
+            }
+        }
+        assert_eq!(echoed, count, "{size}");
+    }
+}
+
+const TOTAL: usize = 10 << 20;
+const MESSAGE: usize = 4 << 10;
+/// More than this unsent, and a peer sends no further message of its own.
+const HIGH_WATER: usize = 16 << 10;
+
+struct Peer<R: Role> {
+    ws: WebSocket<R>,
+    rx: ReadBuffer<Vec<u8>>,
+    tx: WriteBuffer<Vec<u8>>,
+    sent: usize,
+    received: usize,
+}
+
+impl<R: Role> Peer<R> {
+    fn new(role: R) -> Peer<R> {
+        Peer {
+            ws: WebSocket::from_upgraded(role, Config::default()),
+            rx: ReadBuffer::new(vec![0; 8 << 10]),
+            tx: WriteBuffer::new(vec![0; 2 * HIGH_WATER]),
+            sent: 0,
+            received: 0,
+        }
+    }
+
+    /// One turn of the loop for duplex use: it writes what the transport takes, reads what has come,
+    /// and holds back its own sends, never its reads, while output waits.
+    fn turn(&mut self, input: &mut VecDeque<u8>, output: &mut VecDeque<u8>, room: usize) {
+        while self.sent < TOTAL && self.tx.len() < HIGH_WATER {
+            self.ws.send_binary(&[7; MESSAGE], &mut self.tx).unwrap();
+            self.sent += MESSAGE;
+        }
+        let n = self.tx.len().min(room - output.len());
+        output.extend(&self.tx.bytes()[..n]);
+        self.tx.consume(n);
+        let space = self.rx.space();
+        let n = space.len().min(input.len());
+        for (to, byte) in space.iter_mut().zip(input.drain(..n)) {
+            *to = byte;
+        }
+        if n > 0 {
+            self.rx.filled(n);
+        }
+        while let Some(event) = self.ws.receive(&mut self.rx, &mut self.tx) {
+            let Event::Binary(bytes) = event else { panic!("{event:?}") };
+            assert_eq!(bytes.len(), MESSAGE);
+            self.received += bytes.len();
+        }
+    }
+}
+
+/// Row "two peers that both send 10 MiB" of the hostile inputs.
+#[test]
+fn two_peers_that_send_in_bulk_both_finish() {
+    let (mut server, mut client) = (Peer::new(Server), Peer::new(Client::new(sevens as Sevens)));
+    let (mut to_server, mut to_client) = (VecDeque::new(), VecDeque::new());
+    let mut turns = 0;
+    while server.received < TOTAL || client.received < TOTAL {
+        server.turn(&mut to_server, &mut to_client, 64);
+        client.turn(&mut to_client, &mut to_server, 64);
+        turns += 1;
+        assert!(turns < TOTAL / 16, "both wait for each other");
+    }
+    assert_eq!((server.received, client.received), (TOTAL, TOTAL));
+}

@@ -1,0 +1,261 @@
+//! What links the halves: replies as values, the end of the stream as an item, errors that say whether to flush, and
+//! headers for payloads that stay with the caller.
+
+mod common;
+
+use common::{frames, masked, plain};
+use sockless::{
+    CloseCode, Config, EncodedHeader, EntropyError, Error, Incoming, MessageKind, Misuse, OpCode,
+    ReadBuffer, Receiver, Reply, Sender, Violation, WriteBuffer, mask,
+};
+
+fn sevens(bytes: &mut [u8]) -> Result<(), EntropyError> {
+    bytes.fill(7);
+    Ok(())
+}
+
+type Sevens = fn(&mut [u8]) -> Result<(), EntropyError>;
+
+/// A reply can be handed to another task.
+#[test]
+fn a_reply_is_a_value_that_can_be_sent_elsewhere() {
+    fn crosses<T: Copy + Send + Sync + 'static>() {}
+    crosses::<Reply>();
+    assert!(size_of::<Reply>() <= 128, "{}", size_of::<Reply>());
+}
+
+/// RFC 6455 sections 5.5.1 and 5.5.2: what is owed to a ping and to a Close, and nothing else.
+#[test]
+fn each_item_says_what_it_demands() {
+    let pings = [&b""[..], b"p", &[0xFF; 125]];
+    for payload in pings {
+        assert_eq!(Incoming::Ping(payload).reply(), Reply::pong(payload));
+        assert!(!Reply::pong(payload).unwrap().is_close());
+    }
+    assert_eq!(Reply::pong(&[0; 126]), None);
+    assert_eq!(Incoming::Pong(b"p").reply(), None);
+    assert_eq!(Incoming::End.reply(), None);
+    let mut receiver = Receiver::client(Config::default());
+    let mut rx = ReadBuffer::new([0; 512]);
+    rx.extend(b"\x82\x01x\x88\x05\x0f\xa0why");
+    let data = receiver.receive(&mut rx).unwrap().unwrap();
+    assert_eq!(data.reply(), None);
+    let close = receiver.receive(&mut rx).unwrap().unwrap();
+    assert_eq!(close.reply(), Some(Reply::close(CloseCode::new(4000))));
+    assert!(close.reply().unwrap().is_close());
+    let failed = Reply::from(Violation::InvalidUtf8);
+    assert_eq!(failed, Reply::close(CloseCode::INVALID_PAYLOAD));
+}
+
+/// As a server and as a client, each reply is the frame that the protocol asks for; behind our own Close it is nothing.
+#[test]
+fn a_sender_sends_replies_until_its_own_close() {
+    let mut tx = WriteBuffer::new([0; 512]);
+    let mut server = Sender::server();
+    server.reply(Reply::pong(b"hi").unwrap(), &mut tx).unwrap();
+    server.reply(Reply::close(CloseCode::NO_STATUS_RECEIVED), &mut tx).unwrap();
+    assert_eq!(tx.bytes(), b"\x8a\x02hi\x88\x00");
+    assert!(server.is_closed());
+
+    let mut client = Sender::client(sevens as Sevens);
+    tx.clear();
+    client.reply(Reply::pong(b"hi").unwrap(), &mut tx).unwrap();
+    client.reply(Violation::Masked.into(), &mut tx).unwrap();
+    let sent: Vec<_> =
+        frames(tx.bytes()).into_iter().map(|(header, payload)| (header.opcode, payload)).collect();
+    let close = b"\x03\xea".to_vec();
+    assert_eq!(sent, [(OpCode::Pong, b"hi".to_vec()), (OpCode::Close, close)]);
+
+    for reply in [Reply::pong(b"late").unwrap(), Reply::close(CloseCode::NORMAL)] {
+        let before = tx.len();
+        assert_eq!(server.reply(reply, &mut tx), Ok(()));
+        assert_eq!(client.reply(reply, &mut tx), Ok(()));
+        assert_eq!(tx.len(), before);
+    }
+}
+
+/// A payload may be another user's text.
+#[test]
+fn a_reply_prints_no_payload() {
+    assert_eq!(format!("{:?}", Reply::pong(b"secret").unwrap()), "Pong(6 bytes)");
+    assert_eq!(format!("{:?}", Reply::close(CloseCode::NORMAL)), "Close(1000)");
+}
+
+/// Contract 3: behind the Close everything is dropped, however much it is and however it is cut, until the end of the
+/// stream, which comes once and last. There always is space for more.
+#[test]
+fn after_a_close_there_is_space_until_the_end() {
+    for chunks in [false, true] {
+        for behind in [&[][..], b"x", &[0x81; 512]] {
+            let mut receiver = Receiver::server(Config::default());
+            let mut rx = ReadBuffer::new([0; 512]);
+            let mut receive = |rx: &mut ReadBuffer<[u8; 512]>| {
+                let item = match chunks {
+                    true => receiver.receive_chunks(rx),
+                    false => receiver.receive(rx),
+                };
+                item.map(|item| item.map(|item| format!("{item:?}")))
+            };
+            rx.extend(&masked(0x88, b"\x03\xe8"));
+            rx.extend(behind);
+            assert!(receive(&mut rx).unwrap().unwrap().starts_with("Close"));
+            for _ in 0..10 {
+                assert_eq!(receive(&mut rx), Ok(None));
+                let len = rx.space().len();
+                assert_eq!(len, 512);
+                rx.filled(len);
+            }
+            rx.filled(0);
+            assert_eq!(receive(&mut rx), Ok(Some("End".to_owned())));
+            assert_eq!(receive(&mut rx), Ok(None));
+            assert!(!rx.space().is_empty());
+            rx.filled(0);
+            assert_eq!(receive(&mut rx), Ok(None));
+        }
+    }
+}
+
+/// A failure drops what follows, too, and is said again.
+#[test]
+fn after_a_failure_there_is_space() {
+    let mut receiver = Receiver::server(Config::default());
+    let mut rx = ReadBuffer::new([0; 512]);
+    rx.space().fill(0xFF);
+    rx.filled(512);
+    for _ in 0..3 {
+        assert!(receiver.receive(&mut rx).is_err());
+        let _ = receiver.receive(&mut rx);
+        assert_eq!(rx.space().len(), 512);
+        rx.filled(512);
+    }
+}
+
+/// The end of the stream comes behind all that arrived before it, in the middle of a message or not.
+#[test]
+fn the_end_comes_last() {
+    for (behind, collected) in [(&b""[..], 0), (b"\x81", 0), (b"\x02\x03ab", 1), (b"\x89\x02x", 0)]
+    {
+        let mut receiver = Receiver::client(Config::default());
+        let mut rx = ReadBuffer::new([0; 512]);
+        rx.extend(b"\x82\x01x");
+        rx.extend(behind);
+        rx.filled(0);
+        assert!(matches!(receiver.receive(&mut rx), Ok(Some(Incoming::Data(_)))));
+        assert_eq!(receiver.receive(&mut rx), Ok(Some(Incoming::End)), "{collected}");
+        assert_eq!(receiver.receive(&mut rx), Ok(None));
+        assert!(!receiver.is_closed());
+    }
+    // RFC 6455 section 7.1.1: the client waits for the server to end the stream.
+    assert!(Receiver::client(Config::default()).awaits_end());
+    assert!(!Receiver::server(Config::default()).awaits_end());
+}
+
+/// "Flush and call again" is another error than "never".
+#[test]
+fn no_room_now_is_told_from_never() {
+    let mut tx = WriteBuffer::new([0; 512]);
+    let mut sender = Sender::server();
+    sender.binary(&[1; 300], &mut tx).unwrap();
+    assert_eq!(sender.binary(&[1; 300], &mut tx), Err(Error::NoRoom));
+    tx.clear();
+    sender.binary(&[1; 300], &mut tx).unwrap();
+    let needed = 400 + 4 + 139;
+    assert_eq!(sender.binary(&[1; 400], &mut tx), Err(Error::NeverFits { needed }));
+    tx.clear();
+    assert_eq!(sender.binary(&[1; 400], &mut tx), Err(Error::NeverFits { needed }));
+}
+
+/// A caller who clears the buffer instead of writing its slices does not lose the payload silently: no more data is
+/// taken until it has left. Replies are.
+#[test]
+fn a_pending_payload_holds_back_data() {
+    let mut tx = WriteBuffer::new([0; 512]);
+    let mut sender = Sender::server();
+    let payload = [7; 300];
+    sender.binary_vectored(&payload, &mut tx).unwrap();
+    let pending = Err(Error::Misuse(Misuse::PayloadPending));
+    for _ in 0..2 {
+        assert_eq!(sender.text("late", &mut tx), pending);
+        assert_eq!(sender.binary_vectored(b"", &mut tx), pending);
+        assert_eq!(sender.fragment(MessageKind::Text, b"late", true, &mut tx), pending);
+        assert_eq!(tx.slices(&payload[1..]), Err(Misuse::WrongPayload));
+        tx.clear();
+        assert_eq!(tx.len(), 300);
+    }
+    sender.ping(b"", &mut tx).unwrap();
+    assert_eq!(tx.slices(&payload), Ok([&b""[..], &payload, b"\x89\x00"]));
+    tx.consume(300);
+    assert_eq!(sender.text("now", &mut tx), Ok(()));
+    assert_eq!(tx.bytes(), b"\x89\x00\x81\x03now");
+}
+
+/// Several payloads of the caller's, each behind its header, are what a receiver takes for messages.
+#[test]
+fn headers_for_payloads_that_stay_with_the_caller() {
+    let large = vec![b'x'; 70_000];
+    let parts: [(&[u8], bool); 3] = [(b"one", false), (&large, false), (b"three", true)];
+
+    let mut server = Sender::server();
+    let mut stream: Vec<u8> = Vec::new();
+    for (payload, fin) in parts {
+        let header = server.header(MessageKind::Text, fin, payload.len() as u64).unwrap();
+        let encoded: EncodedHeader = header.encode();
+        stream.extend(encoded.as_bytes());
+        stream.extend(payload);
+    }
+    let all = [b"one", &large[..], b"three"].concat();
+    let expected = [plain(0x01, b"one"), plain(0x00, &large), plain(0x80, b"three")].concat();
+    assert_eq!(stream, expected);
+
+    let mut client = Sender::client(sevens as Sevens);
+    let mut receiver = Receiver::server(Config::default());
+    let mut rx = ReadBuffer::growing(1 << 20);
+    for (payload, fin) in parts {
+        let header = client.header(MessageKind::Text, fin, payload.len() as u64).unwrap();
+        let mut payload = payload.to_vec();
+        mask(&mut payload, header.mask.unwrap());
+        rx.extend(header.encode().as_bytes());
+        rx.extend(&payload);
+    }
+    let Ok(Some(Incoming::Data(chunk))) = receiver.receive(&mut rx) else { panic!() };
+    assert_eq!((chunk.is_whole(), chunk.bytes()), (true, &all[..]));
+}
+
+/// Headers keep the order of frames: fragments of one kind, nothing after a Close, and no key no frame.
+#[test]
+fn headers_are_checked_for_their_order() {
+    let misuse = |misuse| Err(Error::Misuse(misuse));
+    let mut tx = WriteBuffer::new([0; 512]);
+    let mut sender = Sender::server();
+    sender.header(MessageKind::Text, false, 1).unwrap();
+    assert_eq!(sender.text("between", &mut tx), misuse(Misuse::MessageUnfinished));
+    assert_eq!(sender.header(MessageKind::Binary, true, 1).map(drop), misuse(Misuse::WrongKind));
+    sender.fragment(MessageKind::Text, b"end", true, &mut tx).unwrap();
+    assert_eq!(tx.bytes(), plain(0x80, b"end"));
+    sender.close(CloseCode::NORMAL, "", &mut tx).unwrap();
+    assert!(matches!(
+        sender.header(MessageKind::Text, true, 1),
+        Err(Error::Misuse(Misuse::Closed))
+    ));
+    let failing: Sevens = |_| Err(EntropyError);
+    let mut client = Sender::client(failing);
+    assert!(matches!(client.header(MessageKind::Text, false, 1), Err(Error::Entropy(_))));
+    assert_eq!(client.ping(b"", &mut tx), Err(Error::Entropy(EntropyError)));
+}
+
+/// A frame put into the middle of a compressed message would break it.
+#[test]
+#[cfg(feature = "deflate")]
+fn no_header_inside_a_compressed_message() {
+    use sockless::deflate::{Context, DeflateConfig, DeflateParams};
+
+    let agreement = DeflateParams { send: Context::FULL, receive: Context::FULL };
+    let config = DeflateConfig::DEFAULT.with_threshold(0);
+    let mut sender = Sender::server().with_deflate(agreement, &config);
+    let mut tx = WriteBuffer::new([0; 512]);
+    sender.header(MessageKind::Text, true, 1).unwrap();
+    sender.fragment(MessageKind::Text, b"begun", false, &mut tx).unwrap();
+    let refused = sender.header(MessageKind::Text, true, 1).map(drop);
+    assert_eq!(refused, Err(Error::Misuse(Misuse::MessageCompressed)));
+    sender.fragment(MessageKind::Text, b"ended", true, &mut tx).unwrap();
+}
