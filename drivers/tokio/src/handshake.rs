@@ -1,0 +1,390 @@
+//! The opening handshake over a transport, in both roles.
+
+use std::future::{Future, poll_fn};
+use std::time::Duration;
+
+use sockless::handshake::{
+    Accept, ClientEvent, ClientHandshake, ConnectRequest, HttpResponse, RequestHead, ResponseHead,
+    ServerEvent, ServerHandshake, Uri,
+};
+use sockless::keepalive::Timeout;
+use sockless::{ReadBuffer, WriteBuffer};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::timeout;
+
+use crate::error::Refused;
+use crate::pool::{Pooled, ThreadEntropy};
+use crate::read::ReadSide;
+use crate::stream::{Agreed, WebSocketStream};
+use crate::{Error, Options, Role};
+
+/// Largest HTTP head in bytes that is written.
+const HEAD_LIMIT: usize = 1 << 20;
+
+/// Most bytes of the body of a refusal that are kept.
+const BODY_KEPT: usize = 4 << 10;
+
+/// How long the body of a refusal is waited for.
+const BODY_WITHIN: Duration = Duration::from_secs(1);
+
+/// How a server accepts a request; see [`accept_with`].
+///
+/// ```
+/// use sockless_tokio::Acceptance;
+///
+/// let acceptance = Acceptance::new().subprotocol("chat").header("Set-Cookie", "id=1; HttpOnly");
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Acceptance {
+    subprotocol: Option<String>,
+    headers: Vec<(String, String)>,
+}
+
+impl Acceptance {
+    /// Accepts without a subprotocol and without further headers.
+    #[must_use]
+    pub fn new() -> Acceptance {
+        Acceptance::default()
+    }
+
+    /// Chooses a subprotocol, one of those that the client offers.
+    #[must_use]
+    pub fn subprotocol(mut self, name: impl Into<String>) -> Acceptance {
+        self.subprotocol = Some(name.into());
+        self
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Acceptance {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+}
+
+/// An HTTP response by which a server refuses a request; see [`accept_with`].
+///
+/// ```
+/// let refusal = sockless_tokio::Refusal::new(401).header("WWW-Authenticate", "Basic").body("who?");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Refusal {
+    /// Creates a refusal with this status, 200 to 599.
+    #[must_use]
+    pub const fn new(status: u16) -> Refusal {
+        Refusal { status, headers: Vec::new(), body: Vec::new() }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Refusal {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets the body.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Refusal {
+        self.body = body.into();
+        self
+    }
+}
+
+/// Accepts a client's connection with the default [`Options`]: any path, any origin, no subprotocol.
+///
+/// ```no_run
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), sockless_tokio::Error> {
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:9001").await?;
+/// loop {
+///     let (socket, _) = listener.accept().await?;
+///     tokio::spawn(async move {
+///         let mut ws = sockless_tokio::accept(socket).await?;
+///         while let Some(message) = ws.next().await {
+///             let message = message?;
+///             if message.is_data() {
+///                 ws.send(message).await?;
+///             }
+///         }
+///         Ok::<_, sockless_tokio::Error>(())
+///     });
+/// }
+/// # }
+/// ```
+///
+/// # Cancel safety
+/// If the future is dropped, the connection is dropped.
+///
+/// # Errors
+/// Those of [`accept_with`].
+pub async fn accept<IO>(io: IO) -> Result<WebSocketStream<IO>, Error>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    accept_with(io, &Options::new(), |_| Ok(Acceptance::new())).await
+}
+
+/// Accepts a client's connection as `judge` decides, which sees the request: path, `Origin`,
+/// subprotocols, headers.
+///
+/// ```no_run
+/// # async fn run(socket: tokio::net::TcpStream) -> Result<(), sockless_tokio::Error> {
+/// use sockless_tokio::{Acceptance, Options, Refusal, accept_with};
+///
+/// let ws = accept_with(socket, &Options::new(), |request| {
+///     if request.path() != "/chat" {
+///         return Err(Refusal::new(404));
+///     }
+///     if request.origin().is_some_and(|origin| origin != b"https://example.com") {
+///         return Err(Refusal::new(403));
+///     }
+///     let known = request.subprotocols().find(|name| *name == "chat.v2");
+///     Ok(known.into_iter().fold(Acceptance::new(), |accept, name| accept.subprotocol(name)))
+/// })
+/// .await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Cancel safety
+/// If the future is dropped, the connection is dropped.
+///
+/// # Errors
+/// - [`Error::Declined`] if `judge` refused, or the request was for something else than a WebSocket. The
+///   client has its response.
+/// - [`Error::Handshake`] if the request was not valid. The client has its response.
+/// - [`Error::TimedOut`], [`Error::UnexpectedEnd`], [`Error::Io`].
+/// - [`Error::Misuse`] for a header or subprotocol that cannot be sent.
+pub async fn accept_with<IO, F>(
+    io: IO,
+    options: &Options,
+    judge: F,
+) -> Result<WebSocketStream<IO>, Error>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+    F: FnOnce(&RequestHead<'_>) -> Result<Acceptance, Refusal>,
+{
+    within(options, serve(io, options, judge)).await
+}
+
+/// Opens a connection as a client over a transport that is connected: TCP, TLS or any other.
+///
+/// ```no_run
+/// # async fn run() -> Result<(), sockless_tokio::Error> {
+/// use sockless_tokio::{Options, client};
+///
+/// let socket = tokio::net::UnixStream::connect("/run/chat.sock").await?;
+/// let mut ws = client("ws://localhost/chat", socket, &Options::new()).await?;
+/// ws.send("Hello").await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Cancel safety
+/// If the future is dropped, the connection is dropped.
+///
+/// # Errors
+/// - [`Error::Refused`] with the status, the headers and the first part of the body if the server did
+///   not answer with 101.
+/// - [`Error::Handshake`] if its response was not valid.
+/// - [`Error::Uri`], [`Error::Misuse`] for what cannot be asked for.
+/// - [`Error::TimedOut`], [`Error::UnexpectedEnd`], [`Error::Io`], [`Error::Entropy`].
+pub async fn client<IO>(uri: &str, io: IO, options: &Options) -> Result<WebSocketStream<IO>, Error>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    let uri = Uri::parse(uri)?;
+    within(options, ask(uri, io, options)).await
+}
+
+/// Runs a handshake within the options' time limit.
+pub(crate) async fn within<T>(
+    options: &Options,
+    handshake: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    match options.timers.handshake_within() {
+        Some(limit) => timeout(Duration::from_millis(limit), handshake)
+            .await
+            .unwrap_or(Err(Error::TimedOut(Timeout::Handshake))),
+        None => handshake.await,
+    }
+}
+
+async fn serve<IO, F>(mut io: IO, options: &Options, judge: F) -> Result<WebSocketStream<IO>, Error>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+    F: FnOnce(&RequestHead<'_>) -> Result<Acceptance, Refusal>,
+{
+    let mut machine = ServerHandshake::new(&options.config);
+    let mut rx = ReadBuffer::new(Pooled::new(options.read_limit()));
+    let mut tx = WriteBuffer::new(Pooled::new(HEAD_LIMIT));
+    let mut judge = Some(judge);
+    let error = loop {
+        let error = match machine.receive(&mut rx, &mut tx) {
+            Some(ServerEvent::UpgradeRequest(request)) => {
+                match judge.take().map_or(Err(Refusal::new(400)), |judge| judge(&request)) {
+                    Ok(acceptance) => {
+                        let headers = borrowed(&acceptance.headers);
+                        let mut accept = Accept::new().with_headers(&headers);
+                        let mut known = options.subprotocols.iter();
+                        let chosen = acceptance.subprotocol.as_ref().or_else(|| {
+                            known.find(|name| request.subprotocols().any(|have| have == *name))
+                        });
+                        if let Some(name) = chosen {
+                            accept = accept.with_subprotocol(name);
+                        }
+                        if let Some(config) = options.deflate {
+                            accept = accept.with_deflate(config);
+                        }
+                        let agreed = machine.accept(&request, accept, &mut tx)?;
+                        let agreed = own(&agreed);
+                        io.write_all(tx.bytes()).await?;
+                        io.flush().await?;
+                        return Ok(WebSocketStream::from_handshake(
+                            io,
+                            Role::Server,
+                            agreed,
+                            rx,
+                            options,
+                        ));
+                    }
+                    Err(refusal) => {
+                        let headers = borrowed(&refusal.headers);
+                        let response = HttpResponse::new(refusal.status)
+                            .with_headers(&headers)
+                            .with_body(&refusal.body);
+                        machine.respond(response, &mut tx)?;
+                        Error::Declined(refusal.status)
+                    }
+                }
+            }
+            Some(ServerEvent::OtherRequest(request)) => {
+                let status = if request.method() == "GET" { 426 } else { 405 };
+                // The machine answers a request that is left alone.
+                let _ = machine.receive(&mut rx, &mut tx);
+                Error::Declined(status)
+            }
+            Some(ServerEvent::Failed(failure)) => failure.into(),
+            Some(ServerEvent::EndOfStream) => return Err(Error::UnexpectedEnd),
+            Some(_) => continue,
+            None => {
+                read(&mut io, &mut rx).await?;
+                continue;
+            }
+        };
+        break error;
+    };
+    // A response that is reset before it was read is lost. A client that has gone changes nothing.
+    if io.write_all(tx.bytes()).await.is_ok() && io.shutdown().await.is_ok() {
+        let _ = poll_fn(|cx| ReadSide::poll_drain(&mut io, cx)).await;
+    }
+    Err(error)
+}
+
+async fn ask<IO>(uri: Uri<'_>, mut io: IO, options: &Options) -> Result<WebSocketStream<IO>, Error>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut machine = ClientHandshake::new(&options.config);
+    let mut rx = ReadBuffer::new(Pooled::new(options.read_limit()));
+    let mut tx = WriteBuffer::new(Pooled::new(HEAD_LIMIT));
+    let names: Vec<&str> = options.subprotocols.iter().map(String::as_str).collect();
+    let headers = borrowed(&options.headers);
+    let request = connect_request(&uri, options, &names, &headers);
+    machine.connect(&request, &mut ThreadEntropy, &mut tx)?;
+    io.write_all(tx.bytes()).await?;
+    io.flush().await?;
+    loop {
+        match machine.receive(&mut rx) {
+            Some(ClientEvent::UpgradeResponse(response)) => {
+                let agreed = machine.confirm(&response, &names).map_err(|_| {
+                    Error::Handshake(sockless::handshake::HandshakeError::Subprotocol)
+                })?;
+                let agreed = own(&agreed);
+                return Ok(WebSocketStream::from_handshake(io, Role::Client, agreed, rx, options));
+            }
+            Some(ClientEvent::Rejected(response)) => {
+                let mut refused = refused(&response);
+                let body = read_body(&mut io, &mut machine, &mut rx, &mut refused.body);
+                // A server may be slow to end the body, or the stream that ends it.
+                let _ = timeout(BODY_WITHIN, body).await;
+                return Err(Error::Refused(Box::new(refused)));
+            }
+            Some(ClientEvent::Failed(failure)) => return Err(failure.into()),
+            Some(ClientEvent::EndOfStream) => return Err(Error::UnexpectedEnd),
+            Some(_) => {}
+            None => read(&mut io, &mut rx).await?,
+        }
+    }
+}
+
+/// Reads the body of a refusal, up to what is kept of it.
+async fn read_body<IO: AsyncRead + Unpin>(
+    io: &mut IO,
+    machine: &mut ClientHandshake,
+    rx: &mut ReadBuffer<Pooled>,
+    kept: &mut Vec<u8>,
+) -> Result<(), Error> {
+    while kept.len() < BODY_KEPT && !machine.is_done() {
+        match machine.receive(rx) {
+            Some(ClientEvent::RejectionBody(bytes)) => {
+                kept.extend_from_slice(&bytes[..bytes.len().min(BODY_KEPT - kept.len())]);
+            }
+            Some(_) => break,
+            None if machine.is_done() => break,
+            None => read(io, rx).await?,
+        }
+    }
+    Ok(())
+}
+
+fn refused(response: &ResponseHead<'_>) -> Refused {
+    let headers = response.headers().map(|(name, value)| (name.to_vec(), value.to_vec()));
+    Refused { status: response.status(), headers: headers.collect(), body: Vec::new() }
+}
+
+/// The request that the options describe.
+pub(crate) fn connect_request<'a>(
+    uri: &Uri<'a>,
+    options: &'a Options,
+    names: &'a [&'a str],
+    headers: &'a [(&'a str, &'a str)],
+) -> ConnectRequest<'a> {
+    let mut request = ConnectRequest::new(uri).with_subprotocols(names).with_headers(headers);
+    if let Some(origin) = &options.origin {
+        request = request.with_origin(origin);
+    }
+    if let Some(config) = options.deflate {
+        request = request.with_deflate(config);
+    }
+    request
+}
+
+/// Copies what was agreed out of the head that says so.
+pub(crate) fn own(agreed: &sockless::handshake::Agreed<'_>) -> Agreed {
+    Agreed { subprotocol: agreed.subprotocol().map(Into::into), deflate: agreed.compression() }
+}
+
+pub(crate) fn borrowed(headers: &[(String, String)]) -> Vec<(&str, &str)> {
+    headers.iter().map(|(name, value)| (&name[..], &value[..])).collect()
+}
+
+/// Reads once.
+async fn read<IO: AsyncRead + Unpin>(
+    io: &mut IO,
+    rx: &mut ReadBuffer<Pooled>,
+) -> Result<(), Error> {
+    let n = poll_fn(|cx| {
+        let mut space = ReadBuf::new(rx.space());
+        std::pin::Pin::new(&mut *io).poll_read(cx, &mut space).map_ok(|()| space.filled().len())
+    })
+    .await?;
+    rx.filled(n);
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! The receiving side of a connection, without its transport.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use sockless::deflate::{DeflateConfig, DeflateParams};
+use sockless::{Config, FrameHeader, Incoming, ReadBuffer, Receiver, Violation};
+use tokio::io::{AsyncRead, ReadBuf};
+
+use crate::Role;
+use crate::pool::{Pooled, with_codecs};
+
+/// What was received, and the machine that decodes it.
+#[derive(Debug)]
+pub(crate) struct ReadSide {
+    receiver: Receiver,
+    rx: ReadBuffer<Pooled>,
+    /// Whether the frame that the receiver is inside of ends its message.
+    fin: bool,
+    /// Whether decompressors are shared, so that they return to the pool after each message.
+    shared_codec: bool,
+    /// Whether bytes arrived since [`take_activity`](Self::take_activity).
+    active: bool,
+}
+
+impl ReadSide {
+    pub(crate) fn new(
+        role: Role,
+        config: Config,
+        agreement: Option<(DeflateParams, DeflateConfig)>,
+        rx: ReadBuffer<Pooled>,
+    ) -> ReadSide {
+        let mut receiver = match role {
+            Role::Server => Receiver::server(config),
+            Role::Client => Receiver::client(config),
+        };
+        if let Some((agreement, config)) = agreement {
+            receiver = receiver.with_deflate(agreement, &config);
+        }
+        ReadSide {
+            receiver,
+            rx,
+            fin: false,
+            shared_codec: agreement.is_some_and(|(agreement, _)| !agreement.receive.takeover),
+            active: false,
+        }
+    }
+
+    /// Returns `true` if [`take`](Self::take) has something to return: an item, a violation, or the end
+    /// of the stream. Otherwise what was read is consumed as far as it goes, and more is to be read.
+    ///
+    /// An item borrows the read buffer, so a loop cannot look for one and read on if there is none.
+    /// This looks at the headers of the frames up to the first that ends in an item.
+    pub(crate) fn is_ready(&mut self) -> bool {
+        if self.rx.at_end() {
+            return true;
+        }
+        let mut rest = self.rx.unread();
+        if rest.is_empty() {
+            return false;
+        }
+        let mut inside = self.receiver.frame_remaining();
+        loop {
+            let (fin, len) = if inside > 0 {
+                (self.fin, inside)
+            } else {
+                match FrameHeader::parse(rest) {
+                    Ok(Some((header, len))) => {
+                        (header.fin, header.payload_len.saturating_add(len as u64))
+                    }
+                    Ok(None) => break,
+                    Err(_) => return true,
+                }
+            };
+            inside = 0;
+            let behind = usize::try_from(len).ok().and_then(|len| rest.get(len..));
+            match behind {
+                // A message or control frame is whole.
+                Some(_) if fin => return true,
+                Some(behind) => rest = behind,
+                None => {
+                    self.fin = fin;
+                    break;
+                }
+            }
+        }
+        // No item can come of it. A violation is repeated by `take`: it is final.
+        self.borrow_codec();
+        self.receiver.receive(&mut self.rx).is_err()
+    }
+
+    /// Takes the next item; `None` is the end of the stream.
+    pub(crate) fn take(&mut self) -> Result<Option<Incoming<'_>>, Violation> {
+        self.borrow_codec();
+        self.receiver.receive(&mut self.rx)
+    }
+
+    /// Reads once, as much as the buffer has space for.
+    pub(crate) fn poll_read<R: AsyncRead + Unpin>(
+        &mut self,
+        io: &mut R,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut space = ReadBuf::new(self.rx.space());
+        ready!(Pin::new(io).poll_read(cx, &mut space))?;
+        let n = space.filled().len();
+        self.rx.filled(n);
+        self.active |= n > 0;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads as long as there is something to read, up to the capacity of the buffer. Nothing is
+    /// consumed.
+    pub(crate) fn read_ahead<R: AsyncRead + Unpin>(
+        &mut self,
+        io: &mut R,
+        cx: &mut Context<'_>,
+    ) -> io::Result<()> {
+        while !self.rx.at_end() && !self.rx.space().is_empty() {
+            match self.poll_read(io, cx) {
+                Poll::Ready(done) => done?,
+                Poll::Pending => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads and drops what arrives, until the end of the stream.
+    pub(crate) fn poll_drain<R: AsyncRead + Unpin>(
+        io: &mut R,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut bytes = [0; 4096];
+        // A peer that sends without end gives way to other tasks now and then.
+        for _ in 0..64 {
+            let mut space = ReadBuf::new(&mut bytes);
+            ready!(Pin::new(&mut *io).poll_read(cx, &mut space))?;
+            if space.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Returns buffers and decompressors that are not in use to the thread's pool.
+    pub(crate) fn release(&mut self) {
+        self.rx.release();
+        if self.shared_codec {
+            with_codecs(|pool| self.receiver.return_to(pool));
+        }
+    }
+
+    /// Returns whether bytes have arrived since the last call.
+    pub(crate) fn take_activity(&mut self) -> bool {
+        std::mem::take(&mut self.active)
+    }
+
+    fn borrow_codec(&mut self) {
+        if self.shared_codec {
+            with_codecs(|pool| self.receiver.borrow_from(pool));
+        }
+    }
+}

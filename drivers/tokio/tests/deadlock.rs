@@ -1,0 +1,164 @@
+//! Two peers that send in bulk to each other through a narrow pipe do not wait for each other for ever.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{numbered, pair};
+use futures_util::{SinkExt, StreamExt};
+use sockless_tokio::{Event, Message, Options, Role, WebSocketStream};
+use tokio::io::DuplexStream;
+
+type Stream = WebSocketStream<DuplexStream>;
+
+/// Pipe sizes, and how many bytes each peer sends through them.
+const PIPES: [(usize, usize); 3] = [(1, 20_000), (64, 500_000), (4096, 10 << 20)];
+
+async fn bounded(what: &str, run: impl Future<Output = ()>) {
+    tokio::time::timeout(Duration::from_secs(120), run)
+        .await
+        .unwrap_or_else(|_| panic!("{what}: hangs"));
+}
+
+/// Sends all before it reads anything.
+async fn send_then_receive(mut ws: Stream, count: u64, len: usize) {
+    for number in 0..count {
+        ws.send(numbered(number, len)).await.unwrap();
+    }
+    for number in 0..count {
+        let message = ws.next().await.unwrap().unwrap();
+        assert_eq!(message.payload(), numbered(number, message.payload().len()));
+    }
+    ws.flush().await.unwrap();
+}
+
+#[tokio::test]
+async fn unsplit_peers_that_send_before_they_read() {
+    for (pipe, bytes) in PIPES {
+        for compressed in [false, true] {
+            for len in [100, 5000, bytes] {
+                let (a, b) = pair(pipe, &Options::new(), compressed);
+                let count = (bytes / len) as u64;
+                bounded(&format!("pipe {pipe}, compressed {compressed}, len {len}"), async {
+                    tokio::join!(
+                        send_then_receive(a, count, len),
+                        send_then_receive(b, count, len)
+                    );
+                })
+                .await;
+            }
+        }
+    }
+}
+
+/// One end echoes by `recv_and_queue`, the other sends before it reads.
+#[tokio::test]
+async fn an_echo_of_bulk() {
+    for (pipe, bytes) in PIPES {
+        for compressed in [false, true] {
+            let (mut a, b) = pair(pipe, &Options::new(), compressed);
+            let count = (bytes / 5000) as u64;
+            bounded(&format!("pipe {pipe}, compressed {compressed}"), async {
+                let echo = async {
+                    for _ in 0..count {
+                        match a.recv_and_queue().await.unwrap().unwrap() {
+                            (Event::Binary(bytes), mut queue) => queue.binary(bytes).unwrap(),
+                            (event, _) => panic!("{event:?}"),
+                        }
+                    }
+                    a.flush().await.unwrap();
+                };
+                tokio::join!(echo, send_then_receive(b, count, 5000));
+            })
+            .await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn split_peers_in_four_tasks() {
+    for (pipe, bytes) in PIPES {
+        for compressed in [false, true] {
+            let (a, b) = pair(pipe, &Options::new(), compressed);
+            let count = (bytes / 5000) as u64;
+            bounded(&format!("pipe {pipe}, compressed {compressed}"), async {
+                let mut tasks = tokio::task::JoinSet::new();
+                for ws in [a, b] {
+                    let (mut reader, mut writer) = ws.split();
+                    tasks.spawn(async move {
+                        for number in 0..count {
+                            writer.send(numbered(number, 5000)).await.unwrap();
+                        }
+                        // The writer stays until all was received.
+                        tokio::time::sleep(Duration::from_millis(1)).await;
+                    });
+                    tasks.spawn(async move {
+                        for number in 0..count {
+                            let message = reader.next().await.unwrap().unwrap();
+                            assert_eq!(
+                                message.payload(),
+                                numbered(number, message.payload().len())
+                            );
+                        }
+                    });
+                }
+                while let Some(done) = tasks.join_next().await {
+                    done.unwrap();
+                }
+            })
+            .await;
+        }
+    }
+}
+
+/// The halves of the futures crate share one stream between two tasks.
+#[tokio::test]
+async fn split_by_futures() {
+    for (pipe, bytes) in PIPES {
+        let (a, b) = pair(pipe, &Options::new(), false);
+        let count = (bytes / 5000) as u64;
+        bounded(&format!("pipe {pipe}"), async {
+            let mut tasks = tokio::task::JoinSet::new();
+            for ws in [a, b] {
+                let (mut sink, mut stream) = StreamExt::split(ws);
+                tasks.spawn(async move {
+                    for number in 0..count {
+                        sink.send(Message::binary(numbered(number, 5000))).await.unwrap();
+                    }
+                });
+                tasks.spawn(async move {
+                    for number in 0..count {
+                        let message = stream.next().await.unwrap().unwrap();
+                        assert_eq!(message.payload()[..8], number.to_be_bytes());
+                    }
+                });
+            }
+            while let Some(done) = tasks.join_next().await {
+                done.unwrap();
+            }
+        })
+        .await;
+    }
+}
+
+/// A peer that sends pings and reads nothing costs a bounded amount of memory: one pong waits.
+#[tokio::test]
+async fn pings_of_a_peer_that_does_not_read() {
+    use tokio::io::AsyncWriteExt;
+    let (a, mut raw) = tokio::io::duplex(64);
+    let mut ws = WebSocketStream::from_upgraded(a, Role::Server, None, b"", &Options::new());
+    let sending = tokio::spawn(async move {
+        for _ in 0..20_000 {
+            let mut frame = vec![0x89, 0x80 | 100, 0, 0, 0, 0];
+            frame.extend([b'p'; 100]);
+            raw.write_all(&frame).await.unwrap();
+        }
+        raw
+    });
+    for _ in 0..20_000 {
+        assert!(matches!(ws.next().await, Some(Ok(Message::Ping(_)))));
+    }
+    let raw = sending.await.unwrap();
+    assert!(ws.unsent() < 8 << 10, "{}", ws.unsent());
+    drop(raw);
+}
