@@ -4,6 +4,7 @@
 //! server has to turn on (`enable_connect_protocol` of hyper's HTTP/2 builder).
 
 use std::future::Future;
+use std::pin::Pin;
 
 use hyper::ext::Protocol;
 use hyper::upgrade::Upgraded;
@@ -16,6 +17,10 @@ use crate::{Error, Options, Role};
 
 /// The transport of an upgraded request.
 pub type UpgradedIo = TokioIo<Upgraded>;
+
+/// The stream to come of an accepted request. It does not depend on the type of the request's body.
+pub type Upgrading =
+    Pin<Box<dyn Future<Output = Result<WebSocketStream<UpgradedIo>, Error>> + Send>>;
 
 /// Judges a request to open a WebSocket. Returns the response that accepts it, and a future of the
 /// stream, which is ready once that response was sent. Of the subprotocols that the client offers, the
@@ -44,17 +49,11 @@ pub type UpgradedIo = TokioIo<Upgraded>;
 /// # Errors
 /// Returns the response that refuses the request: 426 if it asks for something else than a WebSocket,
 /// otherwise the status of the rule that it breaks, with the reason as its body.
-#[allow(clippy::result_large_err, clippy::type_complexity)]
+#[allow(clippy::result_large_err)]
 pub fn upgrade<B>(
     request: &mut http::Request<B>,
     options: &Options,
-) -> Result<
-    (
-        http::Response<()>,
-        impl Future<Output = Result<WebSocketStream<UpgradedIo>, Error>> + Send + use<B>,
-    ),
-    http::Response<String>,
-> {
+) -> Result<(http::Response<()>, Upgrading), http::Response<String>> {
     let (response, agreed) = judge(request, options)?;
     let upgraded = hyper::upgrade::on(request);
     let options = options.clone();
@@ -62,7 +61,7 @@ pub fn upgrade<B>(
         let io = upgraded.await.map_err(|error| Error::Io(std::io::Error::other(error)))?;
         Ok(wrap(io, Role::Server, agreed, &options))
     };
-    Ok((response, stream))
+    Ok((response, Box::pin(stream)))
 }
 
 /// Creates the request of a client that opens a WebSocket by extended CONNECT over HTTP/2 (RFC 8441).
