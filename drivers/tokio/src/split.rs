@@ -87,8 +87,8 @@ split_by_lock!([] crate::http::UpgradedIo);
 /// The receiving half of a [`WebSocketStream`], from [`WebSocketStream::split`].
 ///
 /// It answers pings and Closes, sends pings when the peer is silent, and watches the time limits, while
-/// the [`Writer`] sleeps or sends. Messages are received without a lock; a reply takes the lock of the
-/// writing side.
+/// the [`Writer`] sleeps or sends. Messages are parsed without a lock; before each read and for a reply
+/// it takes the lock of the writing side.
 #[derive(Debug)]
 pub struct Reader<IO: SplitTransport> {
     engine: Engine<Linked<IO::Reader, IO::Writer>>,
