@@ -264,8 +264,31 @@ fn values<'a, I: IntoIterator<Item: HeaderField<'a>>>(
 fn elements<'a, I: IntoIterator<Item: HeaderField<'a>>>(
     headers: I,
     field: Field,
-) -> impl Iterator<Item = &'a [u8]> + use<'a, I> {
-    values(headers, field).flat_map(|mut list| core::iter::from_fn(move || next_element(&mut list)))
+) -> Elements<'a, I::IntoIter> {
+    Elements { headers: headers.into_iter(), field, line: &[] }
+}
+
+struct Elements<'a, H> {
+    headers: H,
+    field: Field,
+    /// What is left of the current line.
+    line: &'a [u8],
+}
+
+impl<'a, H: Iterator<Item: HeaderField<'a>>> Iterator for Elements<'a, H> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        loop {
+            if let Some(element) = next_element(&mut self.line) {
+                return Some(element);
+            }
+            let (name, value) = self.headers.next()?.name_and_value();
+            if Field::of(name) == self.field {
+                self.line = value;
+            }
+        }
+    }
 }
 
 /// Subprotocols compared with the rest of the list in one pass over it.
@@ -276,25 +299,28 @@ const BLOCK: usize = 25;
 fn check_offered<'a>(
     headers: impl IntoIterator<Item: HeaderField<'a>> + Clone,
 ) -> Result<(), HandshakeError> {
-    for done in (0..MAX_SUBPROTOCOLS).step_by(BLOCK) {
+    let mut done = 0_usize;
+    loop {
         let mut block = [&[][..]; BLOCK];
-        let mut count = 0;
-        for name in elements(headers.clone(), Field::Protocol).skip(done) {
+        let mut count = 0_usize;
+        for name in elements(headers.clone(), Field::Protocol) {
+            let place = count;
+            count += 1;
+            let Some(at) = place.checked_sub(done) else { continue };
             // RFC 6455 4.1: the elements are tokens "and MUST all be unique strings".
-            let repeated = block.iter().take(count).any(|&earlier| earlier == name);
-            if repeated || !is_token(name) || done + count == MAX_SUBPROTOCOLS {
+            let repeated = block.iter().take(at).any(|&earlier| earlier == name);
+            if repeated || !is_token(name) || place == MAX_SUBPROTOCOLS {
                 return Err(HandshakeError::Subprotocol);
             }
-            if let Some(place) = block.get_mut(count) {
-                *place = name;
+            if let Some(free) = block.get_mut(at) {
+                *free = name;
             }
-            count += 1;
         }
-        if count <= BLOCK {
-            break;
+        done += BLOCK;
+        if count <= done {
+            return Ok(());
         }
     }
-    Ok(())
 }
 
 /// What the header lines of either head say, found in one pass over them.
