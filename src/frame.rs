@@ -119,7 +119,7 @@ impl MessageKind {
 /// assert_eq!(header.encode().as_bytes(), &frame[..6]);
 /// # Ok::<(), sockless::Violation>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FrameHeader {
     /// Whether the frame ends its message. Always set on control frames.
     pub fin: bool,
@@ -131,6 +131,19 @@ pub struct FrameHeader {
     pub mask: Option<[u8; 4]>,
     /// Payload length in bytes; less than 2^63.
     pub payload_len: u64,
+}
+
+impl fmt::Debug for FrameHeader {
+    /// Does not show the masking key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FrameHeader")
+            .field("fin", &self.fin)
+            .field("rsv", &self.rsv)
+            .field("opcode", &self.opcode)
+            .field("masked", &self.mask.is_some())
+            .field("payload_len", &self.payload_len)
+            .finish()
+    }
 }
 
 impl FrameHeader {
@@ -275,10 +288,17 @@ fn put(to: &mut core::slice::IterMut<u8>, byte: u8) {
 }
 
 /// A frame header in wire form, at most [`FrameHeader::MAX_LEN`] bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct EncodedHeader {
     bytes: [u8; FrameHeader::MAX_LEN],
     len: u8,
+}
+
+impl fmt::Debug for EncodedHeader {
+    /// Shows the length: the bytes can end in a masking key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EncodedHeader({} bytes)", self.as_bytes().len())
+    }
 }
 
 impl EncodedHeader {

@@ -46,7 +46,7 @@ impl private::Role for Server {
     type Handshake = core::convert::Infallible;
 
     #[inline]
-    fn key(&mut self) -> Result<Option<[u8; 4]>, EntropyError> {
+    fn key(&mut self, _: private::Token) -> Result<Option<[u8; 4]>, EntropyError> {
         Ok(None)
     }
 }
@@ -59,7 +59,7 @@ impl<E: Entropy> private::Role for Client<E> {
     type Handshake = core::convert::Infallible;
 
     #[inline]
-    fn key(&mut self) -> Result<Option<[u8; 4]>, EntropyError> {
+    fn key(&mut self, _: private::Token) -> Result<Option<[u8; 4]>, EntropyError> {
         // RFC 6455 5.3: "the client MUST pick a fresh masking key" for each frame.
         let mut key = [0; 4];
         self.entropy.fill(&mut key)?;
@@ -70,6 +70,11 @@ impl<E: Entropy> private::Role for Client<E> {
 pub(crate) mod private {
     use crate::error::EntropyError;
     use crate::websocket::opening::Opening;
+
+    /// An argument that cannot be made outside of this crate: generic code over [`Role`](super::Role)
+    /// elsewhere cannot draw keys.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Token;
 
     /// What the halves and the machine need to know of a role. It cannot be named outside, so that
     /// there are no other roles.
@@ -83,6 +88,6 @@ pub(crate) mod private {
         ///
         /// # Errors
         /// Returns [`EntropyError`] if the source fails.
-        fn key(&mut self) -> Result<Option<[u8; 4]>, EntropyError>;
+        fn key(&mut self, token: Token) -> Result<Option<[u8; 4]>, EntropyError>;
     }
 }

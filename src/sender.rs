@@ -9,6 +9,7 @@ use crate::entropy::Entropy;
 use crate::frame::{FrameHeader, MessageKind, OpCode};
 use crate::mask::{mask, mask_into};
 use crate::reply::{Kind, Reply};
+use crate::role::private::Token;
 use crate::role::{Client, Role, Server};
 use crate::utf8::Utf8Validator;
 use crate::{Error, Misuse};
@@ -33,7 +34,6 @@ const MAX_CONTROL: usize = 125;
 /// assert_eq!(tx.bytes(), b"\x01\x03Hel\x89\x00\x80\x02lo");
 /// # Ok::<(), sockless::Error>(())
 /// ```
-#[derive(Debug)]
 pub struct Sender<R> {
     role: R,
     /// The kind of the message that was begun in fragments.
@@ -43,6 +43,13 @@ pub struct Sender<R> {
     /// What compresses messages, if that was agreed or is offered.
     #[cfg(feature = "deflate")]
     pub(crate) deflation: Option<alloc::boxed::Box<Deflation>>,
+}
+
+impl<R> core::fmt::Debug for Sender<R> {
+    /// Does not show the role, which holds the source of keys.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Sender").field("closed", &self.closed).finish_non_exhaustive()
+    }
 }
 
 impl Sender<Server> {
@@ -253,7 +260,7 @@ impl<R: Role> Sender<R> {
         if self.deflation.as_ref().is_some_and(|deflation| deflation.takes(false, &[], fin)) {
             return Err(Misuse::MessageCompressed.into());
         }
-        let mask = self.role.key()?;
+        let mask = self.role.key(Token)?;
         self.utf8 = Utf8Validator::new();
         self.fragmented = if fin { None } else { Some(kind) };
         Ok(FrameHeader { fin, rsv: 0, opcode, mask, payload_len: len })
@@ -568,7 +575,7 @@ impl<R: Role> Sender<R> {
         // A slice is half of the address space at most: nothing overflows.
         let len = header_len + payload_len;
         let out = tx.room_beside(len, keep)?;
-        let key = self.role.key()?;
+        let key = self.role.key(Token)?;
         let header = header(opcode, fin, payload_len, key);
         if SMALL {
             // Byte by byte; a loop has no lengths to compare, and no panic where they differ.

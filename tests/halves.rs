@@ -170,7 +170,7 @@ fn a_receiver_alone_reads_from_a_buffer() {
             });
         }
     }
-    assert_eq!(seen[..2], ["Ping([112])", "ab"]);
+    assert_eq!(seen[..2], ["Ping(1 bytes)", "ab"]);
     assert_eq!(seen.len(), 3);
     assert!(receiver.is_closed() && !rx.at_end());
     rx.end_of_stream();

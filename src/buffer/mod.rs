@@ -51,11 +51,22 @@ impl Storage for alloc::vec::Vec<u8> {}
 /// was, since more is likely to wait: many small reads cost more than memory does. It stays within
 /// twice the bytes that the buffer held at once. [`ReadBuffer::release`] gives all of it back.
 #[cfg(feature = "alloc")]
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct GrowableBuffer {
     bytes: alloc::vec::Vec<u8>,
     limit: usize,
     initial: usize,
+}
+
+#[cfg(feature = "alloc")]
+impl core::fmt::Debug for GrowableBuffer {
+    /// Shows lengths only.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("GrowableBuffer")
+            .field("len", &self.bytes.len())
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
 }
 
 #[cfg(feature = "alloc")]

@@ -1,5 +1,6 @@
 //! Where received bytes are read into.
 
+use core::fmt;
 use core::ops::Range;
 
 #[cfg(feature = "alloc")]
@@ -29,7 +30,7 @@ const READ_SIZE: usize = 64 << 10;
 /// rx.filled(2); // ... and say how much it was
 /// assert_eq!(rx.unread(), [0x89, 0x00]);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ReadBuffer<S> {
     storage: S,
     /// The message that is being put together lies at `start..start + held`, ...
@@ -49,6 +50,16 @@ pub struct ReadBuffer<S> {
     inflated: alloc::vec::Vec<u8>,
     #[cfg(feature = "deflate")]
     inflated_len: usize,
+}
+
+impl<S> fmt::Debug for ReadBuffer<S> {
+    /// Shows lengths only: the bytes are the peer's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadBuffer")
+            .field("unread", &self.end.saturating_sub(self.unread))
+            .field("held", &self.held)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<S: Storage> ReadBuffer<S> {

@@ -1,5 +1,6 @@
 //! Where bytes to be sent are put.
 
+use core::fmt;
 use core::num::NonZeroUsize;
 
 #[cfg(feature = "alloc")]
@@ -38,7 +39,7 @@ const PONG_BACKLOG: usize = 4096;
 /// tx.clear(); // a write took all
 /// # Ok::<(), sockless::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct WriteBuffer<S> {
     storage: S,
     /// What waits to be sent is `start..end`.
@@ -58,6 +59,16 @@ struct Payload {
     /// How much of it waits, and how much there was.
     left: NonZeroUsize,
     len: usize,
+}
+
+impl<S> fmt::Debug for WriteBuffer<S> {
+    /// Shows lengths only: the bytes are the caller's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WriteBuffer")
+            .field("unsent", &self.end.saturating_sub(self.start))
+            .field("has_payload", &self.payload.is_some())
+            .finish_non_exhaustive()
+    }
 }
 
 impl<S: Storage> WriteBuffer<S> {

@@ -6,6 +6,7 @@ use crate::buffer::{Storage, WriteBuffer};
 use crate::frame::{FrameHeader, MessageKind, OpCode};
 use crate::mask::mask;
 use crate::role::Role;
+use crate::role::private::Token;
 
 /// The least room that a frame is begun in when more frames may follow: less for a payload is not worth a header.
 pub(crate) const LEAST_ROOM: usize = FrameHeader::MAX_LEN + 64;
@@ -120,7 +121,7 @@ impl Deflation {
     ) -> Result<bool, Error> {
         let out = tx.room(room)?;
         // Before anything is compressed: what fails here has changed nothing.
-        let key = role.key()?;
+        let key = role.key(Token)?;
         let at = FrameHeader::len_for(room as u64, R::MASKS);
         let body = out.get_mut(at..).unwrap_or_default();
         let progress = self.deflater.deflate(input, body, flush);

@@ -72,13 +72,23 @@ impl fmt::Debug for Accept<'_> {
 }
 
 /// The response that accepts a request; made by [`Upgrade::accept`](super::Upgrade::accept).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Accepted<'a> {
     /// The value that answers the key; an extended CONNECT has none.
     pub(super) accept: Option<[u8; 28]>,
     pub(super) extensions: Option<ExtensionsValue>,
     pub(super) response: Accept<'a>,
     pub(super) agreed: Agreed<'a>,
+}
+
+impl fmt::Debug for Accepted<'_> {
+    /// Shows no header: they can hold credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accepted")
+            .field("status", &self.status())
+            .field("agreed", &self.agreed)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Accepted<'a> {

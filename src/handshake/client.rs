@@ -65,7 +65,7 @@ enum State {
 }
 
 /// What the server did in the opening handshake. It borrows the read buffer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientEvent<'b> {
     /// A 101 that keeps all rules. If subprotocols were offered, call
@@ -81,6 +81,21 @@ pub enum ClientEvent<'b> {
     Failed(Failure),
     /// The stream ended before the response did.
     EndOfStream,
+}
+
+impl fmt::Debug for ClientEvent<'_> {
+    /// Shows the length in the place of a body.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ClientEvent::UpgradeResponse(head) => {
+                f.debug_tuple("UpgradeResponse").field(head).finish()
+            }
+            ClientEvent::Rejected(head) => f.debug_tuple("Rejected").field(head).finish(),
+            ClientEvent::RejectionBody(bytes) => write!(f, "RejectionBody({} bytes)", bytes.len()),
+            ClientEvent::Failed(failure) => f.debug_tuple("Failed").field(failure).finish(),
+            ClientEvent::EndOfStream => f.write_str("EndOfStream"),
+        }
+    }
 }
 
 /// Why a 101 was not confirmed.

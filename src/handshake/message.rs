@@ -10,7 +10,7 @@ use crate::error::{Error, Misuse};
 
 /// The value of a header field that we send. [`Display`](fmt::Display) writes it; it is text
 /// without control characters.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct FieldValue<'a>(pub(super) Inner<'a>);
 
 #[cfg(feature = "deflate")]
@@ -18,7 +18,7 @@ pub(super) type ExtensionsValue = crate::deflate::HeaderValue;
 #[cfg(not(feature = "deflate"))]
 pub(super) type ExtensionsValue = &'static str;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) enum Inner<'a> {
     Text(&'a str),
     /// Elements of a list, to be separated by commas.
@@ -26,6 +26,15 @@ pub(super) enum Inner<'a> {
     Key(Key),
     Accept([u8; 28]),
     Extensions(ExtensionsValue),
+}
+
+impl fmt::Debug for FieldValue<'_> {
+    /// Shows the length in bytes: the value can be a credential.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut len = 0;
+        self.write(|bytes| len += bytes.len());
+        write!(f, "FieldValue({len} bytes)")
+    }
 }
 
 impl FieldValue<'_> {

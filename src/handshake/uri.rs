@@ -30,7 +30,7 @@ use crate::ascii::{Ascii, until};
 /// assert_eq!(uri.resource_name().to_string(), "/");
 /// # Ok::<(), sockless::handshake::UriError>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Uri<'a> {
     secure: bool,
     port: u16,
@@ -143,6 +143,25 @@ impl<'a> Uri<'a> {
     }
 }
 
+impl fmt::Debug for Uri<'_> {
+    /// Shows neither path nor query, which can hold credentials; [`Display`](fmt::Display) does.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Uri")
+            .field("secure", &self.secure)
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("resource", &self.resource_name())
+            .finish()
+    }
+}
+
+impl fmt::Debug for ResourceName<'_> {
+    /// Shows the length in bytes; [`Display`](fmt::Display) shows the text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.parts.iter().map(|part| part.len()).sum::<usize>())
+    }
+}
+
 impl<'a> TryFrom<&'a str> for Uri<'a> {
     type Error = UriError;
 
@@ -181,7 +200,7 @@ impl fmt::Display for HostHeader<'_> {
 }
 
 /// The target of a request line, made by [`Uri::resource_name`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ResourceName<'a> {
     parts: [&'a str; 3],
 }

@@ -1,11 +1,13 @@
 //! What a receiver hands out.
 
+use core::fmt;
+
 use crate::close::Close;
 use crate::config::SMALL;
 use crate::frame::MessageKind;
 
 /// What a [`Receiver`](crate::Receiver) found in its input. Borrows the input, never the receiver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Incoming<'b> {
     /// A part of a message, or all of it.
@@ -24,7 +26,7 @@ pub enum Incoming<'b> {
 }
 
 /// A piece of a message, as large as what had arrived of it, checked as far as it goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Chunk<'b> {
     pub(super) bytes: &'b [u8],
     /// The same bytes, where they are all of a text message; made when asked for where flash counts.
@@ -33,6 +35,32 @@ pub struct Chunk<'b> {
     pub(super) first: bool,
     pub(super) last: bool,
     pub(super) compressed: bool,
+}
+
+impl fmt::Debug for Incoming<'_> {
+    /// Shows lengths in the place of payloads.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Incoming::Data(chunk) => chunk.fmt(f),
+            Incoming::Ping(payload) => write!(f, "Ping({} bytes)", payload.len()),
+            Incoming::Pong(payload) => write!(f, "Pong({} bytes)", payload.len()),
+            Incoming::Close(close) => close.fmt(f),
+            Incoming::End => f.write_str("End"),
+        }
+    }
+}
+
+impl fmt::Debug for Chunk<'_> {
+    /// Shows the length in the place of the bytes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chunk")
+            .field("kind", &self.kind)
+            .field("len", &self.bytes.len())
+            .field("first", &self.first)
+            .field("last", &self.last)
+            .field("compressed", &self.compressed)
+            .finish()
+    }
 }
 
 impl<'b> Chunk<'b> {

@@ -9,7 +9,9 @@ mod inflate;
 mod item;
 mod small;
 
+use core::fmt;
 pub use incoming::{Chunk, Incoming};
+
 use item::FrameItem;
 
 use crate::buffer::{ReadBuffer, Storage};
@@ -43,7 +45,6 @@ use crate::{Config, Violation};
 ///
 /// [`WebSocket`]: crate::WebSocket
 /// [`Sender::reply`]: crate::Sender::reply
-#[derive(Debug)]
 pub struct Receiver {
     /// Payload bytes of the current data frame that have not been consumed.
     remaining: u64,
@@ -103,6 +104,16 @@ pub(crate) enum Delivery {
 
 /// The longest payload that a frame's header can tell of (RFC 6455 section 5.2).
 const MOST: u64 = u64::MAX >> 1;
+
+impl fmt::Debug for Receiver {
+    /// Does not show the masking key of the current frame.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver")
+            .field("state", &self.state)
+            .field("frame_remaining", &self.remaining)
+            .finish_non_exhaustive()
+    }
+}
 
 impl Receiver {
     /// Receives as a server: the peer's frames must be masked.

@@ -1,5 +1,7 @@
 //! What a connection reports.
 
+use core::fmt;
+
 use crate::close::Close;
 use crate::error::Failure;
 #[cfg(feature = "handshake")]
@@ -7,7 +9,7 @@ use crate::handshake::{RequestHead, ResponseHead};
 use crate::receiver::Chunk;
 
 /// What the peer did. It borrows the [`ReadBuffer`](crate::ReadBuffer), never the machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'b> {
     /// As a server: a request to open a WebSocket that keeps all rules. Answer it by
@@ -49,6 +51,31 @@ pub enum Event<'b> {
     Close(Close<'b>),
     /// The connection has failed. The answer that is due is in the output already.
     Failed(Failure),
+}
+
+impl fmt::Debug for Event<'_> {
+    /// Shows lengths in the place of payloads.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            #[cfg(feature = "handshake")]
+            Event::UpgradeRequest(head) => f.debug_tuple("UpgradeRequest").field(head).finish(),
+            #[cfg(feature = "handshake")]
+            Event::OtherRequest(head) => f.debug_tuple("OtherRequest").field(head).finish(),
+            #[cfg(feature = "handshake")]
+            Event::UpgradeResponse(head) => f.debug_tuple("UpgradeResponse").field(head).finish(),
+            #[cfg(feature = "handshake")]
+            Event::Rejected(head) => f.debug_tuple("Rejected").field(head).finish(),
+            #[cfg(feature = "handshake")]
+            Event::RejectionBody(bytes) => write!(f, "RejectionBody({} bytes)", bytes.len()),
+            Event::Text(text) => write!(f, "Text({} bytes)", text.len()),
+            Event::Binary(bytes) => write!(f, "Binary({} bytes)", bytes.len()),
+            Event::Chunk(chunk) => chunk.fmt(f),
+            Event::Ping(payload) => write!(f, "Ping({} bytes)", payload.len()),
+            Event::Pong(payload) => write!(f, "Pong({} bytes)", payload.len()),
+            Event::Close(close) => close.fmt(f),
+            Event::Failed(failure) => f.debug_tuple("Failed").field(failure).finish(),
+        }
+    }
 }
 
 /// An event of an open connection whose messages are taken whole: what a handler of events has to be ready for.
