@@ -31,7 +31,7 @@ fn the_other_parts_take_what_they_took() {
         ("WebSocket<Client>", size_of::<WebSocket<Client<Entropy>>>(), [80, 104, 96, 120]),
         ("Receiver", size_of::<Receiver>(), [56, 56, 64, 64]),
         ("Sender<Server>", size_of::<Sender<Server>>(), [5, 5, 16, 16]),
-        ("Event", size_of::<Event<'_>>(), [40, 72, 40, 72]),
+        ("Event", size_of::<Event<'_>>(), [40, 64, 40, 64]),
         ("Incoming", size_of::<Incoming<'_>>(), [40; 4]),
     ] {
         println!("{name}: {size}");
