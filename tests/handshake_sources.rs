@@ -187,6 +187,7 @@ fn rule_51_a_target_has_a_path_a_query_and_an_authority() {
         ("ws://h:8/a?b", "/a", Some("b"), "h:8"),
         ("http://h", "/", None, "h"),
         ("wss://[::1]?q", "/", Some("q"), "[::1]"),
+        ("a+b-c.1://h/", "/", None, "h"),
     ] {
         let expected = (path.to_string(), query.map(str::to_string), authority.to_string());
         assert_eq!(target(&format!("GET {written} HTTP/1.1")), Some(expected), "{written}");
@@ -195,11 +196,18 @@ fn rule_51_a_target_has_a_path_a_query_and_an_authority() {
     assert_eq!(target("OPTIONS * HTTP/1.1"), expected);
     let expected = Some((String::new(), None, "host:1".to_string()));
     assert_eq!(target("CONNECT h:80 HTTP/1.1"), expected);
-    for bad in ["h:80", "a", "http:/a", "a/b://c", "a?b://c/", "a#://c"] {
+    // RFC 3986 section 3.1: no scheme; RFC 9112 section 3.2.4: "*" is for OPTIONS alone.
+    for bad in [
+        "h:80", "a", "http:/a", "a/b://c", "a?b://c/", "a#://c", "1://h/", "[://h/", "a\"://h/",
+        "*",
+    ] {
         let run = handshake(&head(&format!("GET {bad} HTTP/1.1"), REQUEST_HEADERS));
         assert_eq!(run.events, ["failed Handshake(Malformed)"], "{bad}");
     }
-    for bad in ["ws://h:x/", "ws://u@h/", "ws://[::1/"] {
+    // RFC 9110 section 4.2.1: an empty host is none.
+    for bad in
+        ["ws://h:x/", "ws://u@h/", "ws://[::1/", "ws:///p", "ws://", "http://:80/", "ws://?q"]
+    {
         let run = handshake(&head(&format!("GET {bad} HTTP/1.1"), REQUEST_HEADERS));
         assert_eq!(run.events, ["failed Handshake(Host)"], "{bad}");
     }

@@ -199,7 +199,9 @@ fn stricter(
         Malformed if is_request && byte == b'\n' && before.ends_with(b"\r\n\r") => {
             let mut words = before.strip_prefix(b"\r\n").unwrap_or(before).split(|&b| b == b' ');
             let (method, target) = (words.next()?, words.next()?);
-            let is_known = target.starts_with(b"/") || target == b"*" || method == b"CONNECT";
+            let is_known = target.starts_with(b"/")
+                || target == b"*" && method == b"OPTIONS"
+                || method == b"CONNECT" && target != b"*";
             (!is_known && !has_scheme(target)).then_some(
                 "httparse lets a target be none of the four forms (RFC 9112 section 3.2)",
             )
@@ -211,11 +213,13 @@ fn stricter(
     }
 }
 
-/// Returns `true` if what comes in front of the first `://` can be a scheme, as far as the crate
-/// looks at it.
+/// Returns `true` if what comes in front of the first `://` is a scheme (RFC 3986 section 3.1).
 fn has_scheme(target: &[u8]) -> bool {
     let colon = target.windows(3).position(|part| part == b"://");
-    colon.is_some_and(|colon| !target[..colon].iter().any(|byte| b":/?#".contains(byte)))
+    colon.is_some_and(|colon| {
+        target[0].is_ascii_alphabetic()
+            && target[..colon].iter().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(b))
+    })
 }
 
 /// Returns the number of bytes after which the crate refuses a head that comes byte by byte.

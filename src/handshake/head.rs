@@ -31,11 +31,19 @@ impl<'b> RequestHead<'b> {
         let headers = Headers { lines: head };
         // RFC 9112 3.2: origin-form, absolute-form, "*" for OPTIONS, an authority for CONNECT.
         let authority = match split_target(target) {
+            Some(_) if target == "*" && method != "OPTIONS" => {
+                return Err(HandshakeError::Malformed);
+            }
             Some((authority, _)) => authority,
             None if method == "CONNECT" => None,
             None => return Err(HandshakeError::Malformed),
         };
-        if !authority.is_none_or(|authority| is_host_and_port(authority.as_bytes())) {
+        // RFC 9110 section 4.2.1: a recipient "MUST reject" an address with an empty host.
+        let has_host = |authority: &str| {
+            !matches!(authority.as_bytes(), [] | [b':', ..])
+                && is_host_and_port(authority.as_bytes())
+        };
+        if !authority.is_none_or(has_host) {
             return Err(HandshakeError::Host);
         }
         let upgrade = judge_request(method, authority.is_some(), headers.clone())?;
@@ -166,15 +174,20 @@ impl fmt::Debug for RequestHead<'_> {
 }
 
 /// Splits a target in absolute form or origin form into its authority, if it has one, and the rest.
-/// `None` for an authority alone.
+/// `None` for an authority alone, and for what is no scheme in front of `://`.
 fn split_target(target: &str) -> Option<(Option<&str>, &str)> {
     if target.starts_with('/') || target == "*" {
         return Some((None, target));
     }
     let mut rest = target;
-    // RFC 3986 section 3.1: a scheme has none of these, so that the first one ends it.
-    until_any(&mut rest, b":/?#");
+    // RFC 3986 section 3.1: a scheme has none of these, so that the first one ends it. It is a letter
+    // and then letters, digits, "+", "-" and ".".
+    let scheme = until_any(&mut rest, b":/?#").as_bytes();
     let mut resource = rest.strip_prefix("://")?;
+    let rest_is_good = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
+    if !matches!(scheme, [b'A'..=b'Z' | b'a'..=b'z', rest @ ..] if rest.iter().all(rest_is_good)) {
+        return None;
+    }
     let authority = until_any(&mut resource, b"/?");
     Some((Some(authority), resource))
 }
