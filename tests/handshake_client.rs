@@ -182,6 +182,9 @@ fn rule_15_the_body_of_a_refusal_is_handed_on() {
     let chunks = "2;a=b\r\nhe\r\n0003 ; c\r\nllo\r\n00\r\nTrailer: x\r\n\r\n";
     assert_eq!(body(&chunked[..1], chunks), "body \"hello\"");
     assert_eq!(body(&["Transfer-Encoding: chunked, gzip"], "raw"), "body \"raw\"");
+    // RFC 9110 section 5.6.1: empty elements of a list are skipped.
+    let trailing = ["Transfer-Encoding: gzip, chunked , ,"];
+    assert_eq!(body(&trailing, "5\r\nhello\r\n0\r\n\r\n"), "body \"hello\"");
     // RFC 9110 section 8.6: equal lengths count as one, others are worth nothing.
     for lines in [&["Content-Length: 15", "Content-Length: 15"][..], &["Content-Length: 15, 015"]] {
         assert_eq!(body(lines, &format!("{page}rest")), whole);

@@ -2,7 +2,7 @@
 //! chunked coding (RFC 9112 sections 6.3 and 7.1).
 
 use super::error::HandshakeError;
-use super::fields::{Field, content_length, trim};
+use super::fields::{Field, content_length, next_element};
 use super::head::Headers;
 
 /// A body that is being received. Packed, so that it adds nothing to the size of a connection.
@@ -58,8 +58,9 @@ impl Body {
             // RFC 9112 6.3: a coding overrides a length. Unless chunked is the last coding, the
             // stream's end is the body's.
             (Some(coding), _) => {
-                let last = trim(coding.rsplit(|&byte| byte == b',').next().unwrap_or_default());
-                let chunked = last.eq_ignore_ascii_case(b"chunked");
+                let mut list = coding;
+                let last = core::iter::from_fn(|| next_element(&mut list)).last();
+                let chunked = last.is_some_and(|last| last.eq_ignore_ascii_case(b"chunked"));
                 let state = if chunked { State::Size(false) } else { State::EndOfStream };
                 Body { remaining: 0, state }
             }
