@@ -731,6 +731,9 @@ fn answers_without_a_body_have_none() {
     };
     let empty = answered(Reply::new(204)).unwrap();
     assert_eq!(empty, "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
+    // RFC 9110 section 8.6: the length in a 304 is that of the 200, and not 0.
+    let unchanged = answered(Reply::new(304)).unwrap();
+    assert_eq!(unchanged, "HTTP/1.1 304 \r\nConnection: close\r\n\r\n");
     for status in [204, 304] {
         let refused = answered(Reply::new(status).with_body(b"hey"));
         assert_eq!(refused, Err(Misuse::InvalidStatus.into()));

@@ -94,8 +94,9 @@ impl<'a> HttpResponse<'a> {
             out.bytes(reason(digits));
             out.put("\r\nConnection: close\r\n");
             // RFC 9110 8.6: "A server MUST NOT send a Content-Length header field in any response
-            // with a status code of 1xx (Informational) or 204 (No Content)."
-            if self.status != 204 {
+            // with a status code of 1xx (Informational) or 204 (No Content)." In a 304 it would be the
+            // length of the 200, which nobody knows here.
+            if !matches!(self.status, 204 | 304) {
                 out.put("Content-Length: ");
                 out.bytes(decimal(self.body.len(), &mut [0; 20]));
                 out.put("\r\n");
