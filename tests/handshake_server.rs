@@ -3,7 +3,7 @@
 mod common;
 use common::http::{Answer, REQUEST_HEADERS, head, replace, request};
 use common::*;
-use sockless::handshake::{Accept, HttpResponse as Reply};
+use sockless::handshake::{Accept, HttpResponse as Reply, ServerEvent, ServerHandshake};
 use sockless::{
     Config, Error, Event, Misuse, ReadBuffer, Server, State, Storage, WebSocket, WriteBuffer,
 };
@@ -754,6 +754,28 @@ fn rule_11_bare_line_feeds_end_a_head_that_is_refused() {
                 sockless::Failure::Handshake(sockless::handshake::HandshakeError::Malformed);
             assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Failed(malformed)), "{head:?}");
             assert!(tx.bytes().starts_with(b"HTTP/1.1 400 "));
+        }
+    }
+}
+
+/// Rule 11, RFC 9110 section 5.5: no control character but the tab is in a value, wherever it
+/// stands in the words that are scanned at once, and whatever is beside it.
+#[test]
+fn rule_11_no_control_character_hides_in_a_value() {
+    for len in 1..=20 {
+        for at in 0..len {
+            for (byte, beside) in (0..=255).flat_map(|byte| [(byte, b' '), (byte, 0x80)]) {
+                let mut value = vec![beside; len];
+                value[at] = byte;
+                let input = [b"GET / HTTP/1.1\r\nHost: a\r\nX:a", &value[..], b"\r\n\r\n"].concat();
+                let mut handshake = ServerHandshake::new(&Config::default());
+                let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
+                rx.extend(&input);
+                let event = handshake.receive(&mut rx, &mut tx);
+                let good = byte == b'\t' || (byte >= b' ' && byte != 0x7F);
+                let is_request = matches!(event, Some(ServerEvent::OtherRequest(_)));
+                assert_eq!(is_request, good, "{}", value.escape_ascii());
+            }
         }
     }
 }
