@@ -6,7 +6,7 @@ use crate::EntropyError;
 /// (section 4.1) are drawn from it.
 ///
 /// With the feature `getrandom` there is `OsEntropy`. A closure becomes a source by
-/// [`FnEntropy`]; a function, `&mut E`, and with `alloc` `Box<E>` (of `dyn Entropy`, too) are
+/// [`FnEntropy`]; a function pointer, `&mut E`, and with `alloc` `Box<E>` (of `dyn Entropy`, too) are
 /// sources as they are.
 ///
 /// ```

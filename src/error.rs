@@ -77,7 +77,7 @@ impl fmt::Display for Violation {
 
 impl core::error::Error for Violation {}
 
-/// A call that its caller should not have made. It changed nothing.
+/// An API call that is not valid in the current state, or whose arguments are not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Misuse {
@@ -153,7 +153,8 @@ impl fmt::Display for EntropyError {
 
 impl core::error::Error for EntropyError {}
 
-/// Why a call was not carried out. It changed nothing.
+/// Why a call was not carried out. Nothing was written, except that [`Sender::reply`](crate::Sender::reply)
+/// may have dropped an earlier unsent pong, and that a stream may have written a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -169,7 +170,8 @@ pub enum Error {
     },
     /// The [`ReadBuffer`](crate::ReadBuffer) is below its minimum.
     ReadBufferTooSmall {
-        /// The least capacity in bytes, [`READ_BUFFER_MIN`](crate::READ_BUFFER_MIN).
+        /// A capacity in bytes that is enough: [`READ_BUFFER_MIN`](crate::READ_BUFFER_MIN), or for the
+        /// head of a handshake its configured limit.
         minimum: usize,
     },
     /// The [`WriteBuffer`](crate::WriteBuffer) is below its minimum.
@@ -214,8 +216,8 @@ impl fmt::Display for Error {
 
 impl core::error::Error for Error {}
 
-/// Why a connection failed. The answer that is due, a Close frame or an HTTP refusal, is in the
-/// output already.
+/// Why a connection failed. The Close frame or HTTP refusal that is due is in the output already,
+/// unless the failure is [`Local`](Failure::Local): then it may not have fitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Failure {

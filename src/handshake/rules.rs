@@ -51,8 +51,8 @@ pub struct Upgrade<I> {
 }
 
 impl<'a, I: IntoIterator<Item: HeaderField<'a>> + Clone> Upgrade<I> {
-    /// Judges the headers of a request that was made by `method`, in one pass over them; `Ok(None)`
-    /// is a request for something else. The version of HTTP is the caller's to check.
+    /// Judges the headers of a request that was made by `method`; `Ok(None)` is a request for
+    /// something else. The version of HTTP is the caller's to check.
     ///
     /// # Errors
     /// Returns the [`HandshakeError`] of the first rule that is broken; send its

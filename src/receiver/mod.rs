@@ -242,7 +242,8 @@ impl Receiver {
     /// it: a chunk is the first and the last of its message. `None` asks for more bytes.
     ///
     /// # Errors
-    /// As for [`receive`](Self::receive); [`Violation::MessageTooBig`] also for a message that the buffer cannot
+    /// As for [`receive_chunk_in_place`](Self::receive_chunk_in_place);
+    /// [`Violation::MessageTooBig`] also for a message that the buffer cannot
     /// hold.
     pub fn receive<'b, S: Storage>(
         &mut self,
