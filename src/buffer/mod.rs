@@ -86,17 +86,6 @@ impl GrowableBuffer {
 }
 
 #[cfg(feature = "alloc")]
-impl core::fmt::Debug for GrowableBuffer {
-    /// Shows lengths only: the bytes can hold payload and credentials.
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("GrowableBuffer")
-            .field("len", &self.bytes.len())
-            .field("limit", &self.limit)
-            .finish_non_exhaustive()
-    }
-}
-
-#[cfg(feature = "alloc")]
 impl AsRef<[u8]> for GrowableBuffer {
     #[inline]
     fn as_ref(&self) -> &[u8] {

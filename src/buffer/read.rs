@@ -309,16 +309,6 @@ const fn nothing<'a>() -> &'a [u8] {
     &[]
 }
 
-impl<S> core::fmt::Debug for ReadBuffer<S> {
-    /// Shows lengths only: the bytes can hold payload and credentials.
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("ReadBuffer")
-            .field("held", &self.held)
-            .field("unread", &(self.end - self.unread))
-            .finish_non_exhaustive()
-    }
-}
-
 #[cfg(feature = "deflate")]
 impl<S: Storage> ReadBuffer<S> {
     /// What is held, to be inflated, and where to: behind what was inflated of the message, which is to have `most`

@@ -283,16 +283,6 @@ impl<S: Storage> WriteBuffer<S> {
     }
 }
 
-impl<S> core::fmt::Debug for WriteBuffer<S> {
-    /// Shows lengths only: the bytes can hold payload and credentials.
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("WriteBuffer")
-            .field("unsent", &(self.end - self.start))
-            .field("payload", &self.payload)
-            .finish_non_exhaustive()
-    }
-}
-
 #[cfg(feature = "alloc")]
 impl WriteBuffer<GrowableBuffer> {
     /// A buffer that allocates as bytes are put into it, and never holds more than `limit` bytes.

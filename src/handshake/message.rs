@@ -64,15 +64,6 @@ impl fmt::Display for FieldValue<'_> {
     }
 }
 
-impl fmt::Debug for FieldValue<'_> {
-    /// Shows the length only: a value can hold credentials.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut len = 0;
-        self.write(|bytes| len += bytes.len());
-        write!(f, "FieldValue({len} bytes)")
-    }
-}
-
 pub(super) const EXTENSIONS: &str = "Sec-WebSocket-Extensions";
 pub(super) const UPGRADE: (&str, FieldValue<'_>) = text("Upgrade", "websocket");
 pub(super) const CONNECTION: (&str, FieldValue<'_>) = text("Connection", "Upgrade");

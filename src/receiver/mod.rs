@@ -442,16 +442,6 @@ impl Receiver {
     }
 }
 
-impl core::fmt::Debug for Receiver {
-    /// Shows neither the masking key nor bytes of a message.
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Receiver")
-            .field("state", &self.state)
-            .field("frame_remaining", &self.remaining)
-            .finish_non_exhaustive()
-    }
-}
-
 /// Splits `skip + len` bytes off the front of `input`, and returns the last `len` of them.
 #[inline]
 fn take_front<'b>(input: &mut &'b mut [u8], skip: usize, len: usize) -> &'b [u8] {
