@@ -241,6 +241,7 @@ impl ClientHandshake {
         }
     }
 
+    #[inline(never)]
     fn read_head<'b, S: Storage>(&mut self, rx: &'b mut ReadBuffer<S>) -> Option<ClientEvent<'b>> {
         let State::Head { reader, nonce } = &mut self.state else { return None };
         let nonce = *nonce;

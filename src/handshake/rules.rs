@@ -5,9 +5,7 @@ use core::fmt;
 use super::accept::{Accept, Accepted};
 use super::compression::{Agreed, Offer};
 use super::error::HandshakeError;
-use super::fields::{
-    Field, HeaderField, content_length, has_token, is_token, next_element, token, trim,
-};
+use super::fields::{Field, HeaderField, has_token, is_token, is_zero, next_element, token, trim};
 use super::key::Key;
 
 use super::uri::is_host_and_port;
@@ -172,7 +170,7 @@ pub(super) fn judge_request<'a>(
     if method != "GET" {
         return Err(HandshakeError::Method);
     }
-    if found.body_len != Some(0) {
+    if found.body {
         return Err(HandshakeError::Body);
     }
     if !found.connection {
@@ -333,19 +331,14 @@ struct Found<'a> {
     upgrade: bool,
     /// `Connection` holds the token `Upgrade`.
     connection: bool,
-    /// The announced length of the body in bytes; `None` if it is coded or ambiguous.
-    body_len: Option<u64>,
+    /// A body is announced, or may be.
+    body: bool,
 }
 
 impl<'a> Found<'a> {
     fn in_headers(headers: impl IntoIterator<Item: HeaderField<'a>>) -> Found<'a> {
-        let mut found = Found {
-            fields: 0,
-            once: [None; 5],
-            upgrade: false,
-            connection: false,
-            body_len: Some(0),
-        };
+        let mut found =
+            Found { fields: 0, once: [None; 5], upgrade: false, connection: false, body: false };
         for header in headers {
             let (name, value) = header.name_and_value();
             let field = Field::of(name);
@@ -361,12 +354,8 @@ impl<'a> Found<'a> {
             match field {
                 Field::Upgrade => found.upgrade |= has_token(value, b"websocket"),
                 Field::Connection => found.connection |= has_token(value, b"upgrade"),
-                Field::ContentLength => {
-                    let earlier = found.body_len.filter(|_| repeated);
-                    let known = found.body_len.is_some();
-                    found.body_len = content_length(value, earlier).filter(|_| known);
-                }
-                Field::TransferEncoding => found.body_len = None,
+                Field::ContentLength => found.body |= !is_zero(value),
+                Field::TransferEncoding => found.body = true,
                 _ => {}
             }
         }
