@@ -46,8 +46,7 @@ impl<'b> RequestHead<'b> {
         if !authority.is_none_or(has_host) {
             return Err(HandshakeError::Host);
         }
-        let upgrade = judge_request(method, authority.is_some(), headers.clone())?;
-        let key = upgrade.and_then(|_| headers.clone().first("Sec-WebSocket-Key")?.try_into().ok());
+        let key = judge_request(method, authority.is_some(), headers.clone())?;
         Ok(RequestHead { method, target, headers, key })
     }
 
@@ -143,8 +142,7 @@ impl<'b> RequestHead<'b> {
     /// Returns the request as an upgrade, if it asks for a WebSocket.
     #[must_use]
     pub fn upgrade(&self) -> Option<Upgrade<Headers<'b>>> {
-        let key = Key::parse(self.key?)?;
-        Some(Upgrade::new(key, self.headers()))
+        Some(Upgrade::new(Key::from_checked(self.key?), self.headers()))
     }
 
     pub(super) const fn is_upgrade(&self) -> bool {

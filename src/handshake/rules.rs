@@ -6,7 +6,7 @@ use super::accept::{Accept, Accepted};
 use super::compression::{Agreed, Offer};
 use super::error::HandshakeError;
 use super::fields::{Field, HeaderField, has_token, is_token, is_zero, next_element, token, trim};
-use super::key::Key;
+use super::key::{KEY_LEN, Key};
 
 use super::uri::is_host_and_port;
 use crate::error::Misuse;
@@ -57,7 +57,7 @@ impl<'a, I: IntoIterator<Item: HeaderField<'a>> + Clone> Upgrade<I> {
     /// [`response`](HandshakeError::response).
     pub fn from_request(method: &str, headers: I) -> Result<Option<Upgrade<I>>, HandshakeError> {
         let key = judge_request(method, false, headers.clone())?;
-        Ok(key.map(|key| Upgrade { key: Some(key), headers }))
+        Ok(key.map(|key| Upgrade::new(Key::from_checked(key), headers)))
     }
 
     /// Judges an extended CONNECT of HTTP/2 (RFC 8441) or HTTP/3 (RFC 9220) by its pseudo-header
@@ -156,7 +156,7 @@ pub(super) fn judge_request<'a>(
     method: &str,
     has_authority: bool,
     headers: impl IntoIterator<Item: HeaderField<'a>> + Clone,
-) -> Result<Option<Key>, HandshakeError> {
+) -> Result<Option<&'a [u8; KEY_LEN]>, HandshakeError> {
     let found = Found::in_headers(headers.clone());
     let [host, key, ..] = found.once;
     // RFC 9112 3.2: 400 to a request without a Host, with more than one, or with one that is no host.
@@ -177,7 +177,7 @@ pub(super) fn judge_request<'a>(
         return Err(HandshakeError::Connection);
     }
     found.check_version()?;
-    let key = key.and_then(Key::parse).ok_or(HandshakeError::Key)?;
+    let key = key.and_then(Key::check).ok_or(HandshakeError::Key)?;
     found.check_lists(headers)?;
     Ok(Some(key))
 }
@@ -209,10 +209,10 @@ pub(super) fn check_response<'a>(
     };
     // RFC 6455 4.1: an extension "that was not present in the client's handshake" fails; an empty
     // list names none.
-    let mut extensions = extension_list(headers).peekable();
-    let compression = match extensions.peek() {
-        Some(_) => offer.accept_response(extensions)?,
-        None => Default::default(),
+    let compression = match found.extensions {
+        Extensions::None => Default::default(),
+        Extensions::WellFormed => offer.accept_response(extension_list(headers))?,
+        Extensions::Malformed => return Err(HandshakeError::Extension),
     };
     Ok(Agreed { subprotocol, compression })
 }
@@ -333,12 +333,27 @@ struct Found<'a> {
     connection: bool,
     /// A body is announced, or may be.
     body: bool,
+    extensions: Extensions,
+}
+
+/// What all lines of extensions hold together.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extensions {
+    None,
+    WellFormed,
+    Malformed,
 }
 
 impl<'a> Found<'a> {
     fn in_headers(headers: impl IntoIterator<Item: HeaderField<'a>>) -> Found<'a> {
-        let mut found =
-            Found { fields: 0, once: [None; 5], upgrade: false, connection: false, body: false };
+        let mut found = Found {
+            fields: 0,
+            once: [None; 5],
+            upgrade: false,
+            connection: false,
+            body: false,
+            extensions: Extensions::None,
+        };
         for header in headers {
             let (name, value) = header.name_and_value();
             let field = Field::of(name);
@@ -356,6 +371,14 @@ impl<'a> Found<'a> {
                 Field::Connection => found.connection |= has_token(value, b"upgrade"),
                 Field::ContentLength => found.body |= !is_zero(value),
                 Field::TransferEncoding => found.body = true,
+                // No element goes on in the next line.
+                Field::Extensions if found.extensions != Extensions::Malformed => {
+                    for item in extensions::parse([value]) {
+                        let good = item.is_ok();
+                        found.extensions =
+                            if good { Extensions::WellFormed } else { Extensions::Malformed };
+                    }
+                }
                 _ => {}
             }
         }
@@ -379,11 +402,11 @@ impl<'a> Found<'a> {
         headers: impl IntoIterator<Item: HeaderField<'a>> + Clone,
     ) -> Result<(), HandshakeError> {
         if self.has(Field::Protocol) {
-            check_offered(headers.clone())?;
+            check_offered(headers)?;
         }
         // RFC 6455 9.1: whoever receives a value that does not conform "MUST immediately _Fail the
         // WebSocket Connection_".
-        if self.has(Field::Extensions) && extension_list(headers).any(|item| item.is_err()) {
+        if self.extensions == Extensions::Malformed {
             return Err(HandshakeError::Extension);
         }
         Ok(())
