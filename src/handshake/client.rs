@@ -46,7 +46,7 @@ pub struct ClientHandshake {
     offered: Offered,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum State {
     /// Before the request.
     Idle(HeadReader),
@@ -197,13 +197,13 @@ impl ClientHandshake {
     /// Returns `true` if the handshake has opened the connection: frames follow.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.state == State::Open
+        matches!(self.state, State::Open)
     }
 
     /// Returns `true` if the handshake is over without a connection: close the transport.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.state == State::Done
+        matches!(self.state, State::Done)
     }
 
     /// Returns what was agreed, without the subprotocol, which [`confirm`](Self::confirm) returns.
@@ -241,6 +241,7 @@ impl ClientHandshake {
         }
     }
 
+    #[inline(never)]
     fn read_head<'b, S: Storage>(&mut self, rx: &'b mut ReadBuffer<S>) -> Option<ClientEvent<'b>> {
         let State::Head { reader, nonce } = &mut self.state else { return None };
         let nonce = *nonce;

@@ -111,6 +111,19 @@ pub(super) fn content_length(mut list: &[u8], earlier: Option<u64>) -> Option<u6
     length.filter(|_| !empty)
 }
 
+/// Returns `true` if every `Content-Length` of this list is zero. `00` is valid (RFC 9110
+/// section 8.6).
+pub(super) fn is_zero(mut list: &[u8]) -> bool {
+    let mut zero = false;
+    while let Some(element) = next_element(&mut list) {
+        zero = element.iter().all(|&byte| byte == b'0');
+        if !zero {
+            break;
+        }
+    }
+    zero
+}
+
 /// Strips the optional white space around a value (RFC 9110 section 5.6.3).
 pub(super) fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {

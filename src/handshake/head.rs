@@ -46,8 +46,7 @@ impl<'b> RequestHead<'b> {
         if !authority.is_none_or(has_host) {
             return Err(HandshakeError::Host);
         }
-        let upgrade = judge_request(method, authority.is_some(), headers.clone())?;
-        let key = upgrade.and_then(|_| headers.clone().first("Sec-WebSocket-Key")?.try_into().ok());
+        let key = judge_request(method, authority.is_some(), headers.clone())?;
         Ok(RequestHead { method, target, headers, key })
     }
 
@@ -143,8 +142,7 @@ impl<'b> RequestHead<'b> {
     /// Returns the request as an upgrade, if it asks for a WebSocket.
     #[must_use]
     pub fn upgrade(&self) -> Option<Upgrade<Headers<'b>>> {
-        let key = Key::parse(self.key?)?;
-        Some(Upgrade::new(key, self.headers()))
+        Some(Upgrade::new(Key::from_checked(self.key?), self.headers()))
     }
 
     pub(super) const fn is_upgrade(&self) -> bool {
@@ -286,10 +284,9 @@ impl<'b> Iterator for Headers<'b> {
     type Item = (&'b [u8], &'b [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let end = line_feed(self.lines)?;
-        let (line, rest) = self.lines.split_at_checked(end)?;
-        let colon = line.iter().position(|&byte| byte == b':')?;
-        let (name, value) = (line.get(..colon)?, line.get(colon + 1..)?);
+        let (name, behind) = self.lines.split_at_checked(place_of(b':', self.lines)?)?;
+        let behind = behind.get(1..)?;
+        let (value, rest) = behind.split_at_checked(place_of(b'\n', behind)?)?;
         self.lines = rest.get(1..)?;
         Some((name, trim(value.strip_suffix(b"\r").unwrap_or(value))))
     }
@@ -311,23 +308,25 @@ impl fmt::Debug for DebugName<'_> {
     }
 }
 
-/// Returns the place of the first line feed.
-fn line_feed(bytes: &[u8]) -> Option<usize> {
+/// Returns the place of the first byte that is `wanted`.
+#[inline]
+fn place_of(wanted: u8, bytes: &[u8]) -> Option<usize> {
     const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
     const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
     let mut at = 0;
     if !SMALL {
         for word in bytes.chunks_exact(8) {
             let Ok(&word) = <&[u8; 8]>::try_from(word) else { break };
-            // Where a byte is a line feed the difference is 0, and only below such a byte can a
-            // borrow begin.
-            let difference = u64::from_ne_bytes(word) ^ (ONES * u64::from(b'\n'));
-            if difference.wrapping_sub(ONES) & !difference & TOPS != 0 {
-                break;
+            // Where a byte is the wanted one the difference is 0, and only at such a byte can a
+            // borrow begin, so that the lowest bit is exact.
+            let difference = u64::from_le_bytes(word) ^ (ONES * u64::from(wanted));
+            let found = difference.wrapping_sub(ONES) & !difference & TOPS;
+            if found != 0 {
+                return Some(at + found.trailing_zeros() as usize / 8);
             }
             at += 8;
         }
     }
     let rest = bytes.get(at..)?;
-    rest.iter().position(|&byte| byte == b'\n').map(|place| at + place)
+    rest.iter().position(|&byte| byte == wanted).map(|place| at + place)
 }

@@ -59,9 +59,7 @@ impl Key {
     /// such a sample (erratum 3150).
     #[must_use]
     pub fn parse(value: &[u8]) -> Option<Key> {
-        let key = <&[u8; KEY_LEN]>::try_from(value).ok()?;
-        let letters = key.strip_suffix(b"==")?;
-        BASE64.has_all(letters).then_some(Key(*key))
+        Key::check(value).map(Key::from_checked)
     }
 
     /// Returns the `Sec-WebSocket-Accept` that answers this key: the base64 of the SHA-1 of the key
@@ -76,6 +74,16 @@ impl Key {
             *end = *GUID;
         }
         encode_digest(&digest(&text))
+    }
+
+    pub(super) fn check(value: &[u8]) -> Option<&[u8; KEY_LEN]> {
+        let key = <&[u8; KEY_LEN]>::try_from(value).ok()?;
+        let letters = key.strip_suffix(b"==")?;
+        BASE64.has_all(letters).then_some(key)
+    }
+
+    pub(super) const fn from_checked(value: &[u8; KEY_LEN]) -> Key {
+        Key(*value)
     }
 
     /// Returns the value of the header.

@@ -5,10 +5,8 @@ use core::fmt;
 use super::accept::{Accept, Accepted};
 use super::compression::{Agreed, Offer};
 use super::error::HandshakeError;
-use super::fields::{
-    Field, HeaderField, content_length, has_token, is_token, next_element, token, trim,
-};
-use super::key::Key;
+use super::fields::{Field, HeaderField, has_token, is_token, is_zero, next_element, token, trim};
+use super::key::{KEY_LEN, Key};
 
 use super::uri::is_host_and_port;
 use crate::error::Misuse;
@@ -59,7 +57,7 @@ impl<'a, I: IntoIterator<Item: HeaderField<'a>> + Clone> Upgrade<I> {
     /// [`response`](HandshakeError::response).
     pub fn from_request(method: &str, headers: I) -> Result<Option<Upgrade<I>>, HandshakeError> {
         let key = judge_request(method, false, headers.clone())?;
-        Ok(key.map(|key| Upgrade { key: Some(key), headers }))
+        Ok(key.map(|key| Upgrade::new(Key::from_checked(key), headers)))
     }
 
     /// Judges an extended CONNECT of HTTP/2 (RFC 8441) or HTTP/3 (RFC 9220) by its pseudo-header
@@ -158,7 +156,7 @@ pub(super) fn judge_request<'a>(
     method: &str,
     has_authority: bool,
     headers: impl IntoIterator<Item: HeaderField<'a>> + Clone,
-) -> Result<Option<Key>, HandshakeError> {
+) -> Result<Option<&'a [u8; KEY_LEN]>, HandshakeError> {
     let found = Found::in_headers(headers.clone());
     let [host, key, ..] = found.once;
     // RFC 9112 3.2: 400 to a request without a Host, with more than one, or with one that is no host.
@@ -172,14 +170,14 @@ pub(super) fn judge_request<'a>(
     if method != "GET" {
         return Err(HandshakeError::Method);
     }
-    if found.body_len != Some(0) {
+    if found.body {
         return Err(HandshakeError::Body);
     }
     if !found.connection {
         return Err(HandshakeError::Connection);
     }
     found.check_version()?;
-    let key = key.and_then(Key::parse).ok_or(HandshakeError::Key)?;
+    let key = key.and_then(Key::check).ok_or(HandshakeError::Key)?;
     found.check_lists(headers)?;
     Ok(Some(key))
 }
@@ -211,10 +209,10 @@ pub(super) fn check_response<'a>(
     };
     // RFC 6455 4.1: an extension "that was not present in the client's handshake" fails; an empty
     // list names none.
-    let mut extensions = extension_list(headers).peekable();
-    let compression = match extensions.peek() {
-        Some(_) => offer.accept_response(extensions)?,
-        None => Default::default(),
+    let compression = match found.extensions {
+        Extensions::None => Default::default(),
+        Extensions::WellFormed => offer.accept_response(extension_list(headers))?,
+        Extensions::Malformed => return Err(HandshakeError::Extension),
     };
     Ok(Agreed { subprotocol, compression })
 }
@@ -333,8 +331,17 @@ struct Found<'a> {
     upgrade: bool,
     /// `Connection` holds the token `Upgrade`.
     connection: bool,
-    /// The announced length of the body in bytes; `None` if it is coded or ambiguous.
-    body_len: Option<u64>,
+    /// A body is announced, or may be.
+    body: bool,
+    extensions: Extensions,
+}
+
+/// What all lines of extensions hold together.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extensions {
+    None,
+    WellFormed,
+    Malformed,
 }
 
 impl<'a> Found<'a> {
@@ -344,7 +351,8 @@ impl<'a> Found<'a> {
             once: [None; 5],
             upgrade: false,
             connection: false,
-            body_len: Some(0),
+            body: false,
+            extensions: Extensions::None,
         };
         for header in headers {
             let (name, value) = header.name_and_value();
@@ -361,12 +369,16 @@ impl<'a> Found<'a> {
             match field {
                 Field::Upgrade => found.upgrade |= has_token(value, b"websocket"),
                 Field::Connection => found.connection |= has_token(value, b"upgrade"),
-                Field::ContentLength => {
-                    let earlier = found.body_len.filter(|_| repeated);
-                    let known = found.body_len.is_some();
-                    found.body_len = content_length(value, earlier).filter(|_| known);
+                Field::ContentLength => found.body |= !is_zero(value),
+                Field::TransferEncoding => found.body = true,
+                // No element goes on in the next line.
+                Field::Extensions if found.extensions != Extensions::Malformed => {
+                    for item in extensions::parse([value]) {
+                        let good = item.is_ok();
+                        found.extensions =
+                            if good { Extensions::WellFormed } else { Extensions::Malformed };
+                    }
                 }
-                Field::TransferEncoding => found.body_len = None,
                 _ => {}
             }
         }
@@ -390,11 +402,11 @@ impl<'a> Found<'a> {
         headers: impl IntoIterator<Item: HeaderField<'a>> + Clone,
     ) -> Result<(), HandshakeError> {
         if self.has(Field::Protocol) {
-            check_offered(headers.clone())?;
+            check_offered(headers)?;
         }
         // RFC 6455 9.1: whoever receives a value that does not conform "MUST immediately _Fail the
         // WebSocket Connection_".
-        if self.has(Field::Extensions) && extension_list(headers).any(|item| item.is_err()) {
+        if self.extensions == Extensions::Malformed {
             return Err(HandshakeError::Extension);
         }
         Ok(())

@@ -148,14 +148,14 @@ impl ServerHandshake {
     /// Returns `true` if the handshake has opened the connection: frames follow.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.state == State::Open
+        matches!(self.state, State::Open)
     }
 
     /// Returns `true` if the handshake is over without a connection: write what is in the output,
     /// then close the transport.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.state == State::Done
+        matches!(self.state, State::Done)
     }
 
     /// Answers a request that the caller has left unanswered.

@@ -88,9 +88,26 @@ impl HeadReader {
                 let full = at == self.max_size();
                 return if full { Err(HandshakeError::HeadTooLarge) } else { Ok(None) };
             };
-            // The common case: the bytes up to the next one that ends a name, a value or the like.
+            // The common case: whole lines, or as much of one as there is.
+            if !SMALL && self.state == State::LineStart && self.headers < self.max_headers {
+                let (len, state) = line(rest);
+                if len > 0 {
+                    self.at += len as u32;
+                    self.headers += 1;
+                    self.state = state;
+                    continue;
+                }
+            }
+            if !SMALL && !self.of_response && rest.starts_with(b"HTTP/1.1\r\n") {
+                if let State::Version(0) = self.state {
+                    self.at += 10;
+                    self.state = State::LineStart;
+                    continue;
+                }
+            }
+            // The bytes up to the next one that ends a name, a value or the like.
             let run = match self.state {
-                State::Method | State::Name => length_while(rest, is_token_byte),
+                State::Method | State::Name => token_len(rest),
                 State::Target => length_while(rest, |byte| byte.is_ascii_graphic()),
                 State::Value | State::Reason => text_len(rest),
                 _ => 0,
@@ -171,10 +188,43 @@ impl HeadReader {
     }
 }
 
+/// Reads a header line at its first byte. Returns how many bytes were read, and the state behind
+/// them; 0 if no name begins here.
+#[inline]
+fn line(bytes: &[u8]) -> (usize, State) {
+    let name = token_len(bytes);
+    let Some((b':', value)) = bytes.get(name..).and_then(<[u8]>::split_first) else {
+        return (name, State::Name);
+    };
+    let value_len = if name == 0 { return (0, State::LineStart) } else { text_len(value) };
+    let len = name + 1 + value_len;
+    if value.get(value_len..).is_some_and(|rest| rest.starts_with(b"\r\n")) {
+        (len + 2, State::LineStart)
+    } else {
+        (len, State::Value)
+    }
+}
+
 /// The count of bytes in front of the first that is not `good`.
 #[inline]
 fn length_while(bytes: &[u8], good: impl Fn(u8) -> bool) -> usize {
     bytes.iter().position(|&byte| !good(byte)).unwrap_or(bytes.len())
+}
+
+/// The count of bytes that a token can hold (RFC 9110 section 5.6.2), in front of the first that it
+/// cannot.
+fn token_len(bytes: &[u8]) -> usize {
+    let mut len = 0;
+    if !SMALL {
+        for four in bytes.chunks_exact(4) {
+            let Ok(four) = <&[u8; 4]>::try_from(four) else { break };
+            if !four.iter().fold(true, |all, &byte| all & is_token_byte(byte)) {
+                break;
+            }
+            len += 4;
+        }
+    }
+    len + length_while(bytes.get(len..).unwrap_or_default(), is_token_byte)
 }
 
 /// The count of bytes that a field value or a reason phrase can hold (RFC 9110 section 5.5), in
@@ -186,12 +236,14 @@ fn text_len(bytes: &[u8]) -> usize {
     if !SMALL {
         for word in bytes.chunks_exact(8) {
             let Ok(&word) = <&[u8; 8]>::try_from(word) else { break };
-            let word = u64::from_ne_bytes(word);
+            let word = u64::from_le_bytes(word);
             // A top bit is set where a byte is less than a space or equal to DEL. A borrow can set
-            // further ones, but only above such a byte.
+            // further ones, but only above such a byte, so that the lowest is exact.
             let controls = word.wrapping_sub(ONES * 0x20) & !word;
             let del = word ^ (ONES * 0x7F);
-            if (controls | (del.wrapping_sub(ONES) & !del)) & TOPS != 0 {
+            let found = (controls | (del.wrapping_sub(ONES) & !del)) & TOPS;
+            if found != 0 {
+                len += found.trailing_zeros() as usize / 8;
                 break;
             }
             len += 8;
