@@ -67,7 +67,7 @@ fn stream(random: &mut Random, masked: bool, sizes: &[usize]) -> Vec<u8> {
             let last = i + 1 == frames;
             let len = if last { rest.len() } else { random.below(rest.len() + 1) };
             let first = if i == 0 { kind } else { 0 } | if last { 0x80 } else { 0 };
-            let mut key = || masked.then(|| (random.below(1 << 32) as u32).to_le_bytes());
+            let mut key = || masked.then(|| (random.below(usize::MAX) as u32).to_le_bytes());
             stream.extend(frame(first, &rest[..len], key()));
             if !last && len % 3 == 0 {
                 stream.extend(frame(0x89, b"?", key()));

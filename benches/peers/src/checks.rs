@@ -22,7 +22,7 @@ pub fn receive(candidate: &dyn Candidate, role: Role, wire: &'static Wire) -> Ou
     };
     for _ in 0..3 {
         let mut tally = Tally::checking();
-        guarded(|| receiver.receive_chunk_in_place(wire.messages, &mut tally))?;
+        guarded(|| receiver.receive(wire.messages, &mut tally))?;
         if tally.messages != wire.messages {
             return Err(format!("{} messages instead of {}", tally.messages, wire.messages));
         }
@@ -237,7 +237,7 @@ fn judge(candidate: &dyn Candidate, role: Role, wire: &'static Wire, after: &[u8
     };
     let mut tally = Tally::checking();
     for _ in 0..wire.messages {
-        match guarded(|| receiver.receive_chunk_in_place(1, &mut tally)) {
+        match guarded(|| receiver.receive(1, &mut tally)) {
             Ok(()) if tally.last() == after => return Verdict::LetPass,
             Ok(()) => {}
             Err(error) if error == "panicked" => return Verdict::Panicked,

@@ -19,7 +19,7 @@ use crate::candidate::Candidate;
 pub fn all() -> Vec<Box<dyn Candidate>> {
     vec![
         Box::new(sockless::Fixed),
-        Box::new(sockless::Growing),
+        Box::new(sockless::Grown),
         Box::new(sockudo::Peer),
         Box::new(tokio_websockets::Peer),
         Box::new(tungstenite::Peer),

@@ -21,9 +21,9 @@ const VECTORED: usize = 1024;
 
 pub struct Fixed;
 
-pub struct GrowableBuffer;
+pub struct Grown;
 
-struct Receiver<R, S> {
+struct Receiver<R: RoleOf, S> {
     socket: WebSocket<R>,
     source: Source,
     drain: Drain,
@@ -34,7 +34,7 @@ struct Receiver<R, S> {
     tx: WriteBuffer<[u8; 1024]>,
 }
 
-struct Sender<R> {
+struct Sender<R: RoleOf> {
     socket: WebSocket<R>,
     drain: Drain,
     tx: WriteBuffer<Box<[u8]>>,
@@ -61,8 +61,7 @@ fn room(size: usize) -> Box<[u8]> {
 }
 
 fn client() -> impl RoleOf {
-    #[allow(clippy::default_constructed_unit_structs)]
-    Client::new(OsEntropy::default())
+    Client::new(OsEntropy::new())
 }
 
 fn receiver<R: RoleOf + 'static, S: Storage + 'static>(
@@ -130,7 +129,7 @@ impl Candidate for Fixed {
     }
 }
 
-impl Candidate for GrowableBuffer {
+impl Candidate for Grown {
     fn name(&self) -> &'static str {
         OURS_GROWING
     }
@@ -158,7 +157,7 @@ impl<R: RoleOf, S: Storage> Receive for Receiver<R, S> {
         let goal = tally.messages + messages;
         while tally.messages < goal {
             // Inside a large frame no more than belongs to it, so that the next begins at the front of the buffer.
-            let wanted = match (self.most, self.socket.remaining()) {
+            let wanted = match (self.most, self.socket.frame_remaining()) {
                 (None, _) => usize::MAX,
                 (Some(most), 0) => most,
                 (Some(most), rest) => most.min(rest as usize),

@@ -81,7 +81,7 @@ impl Receive for Receiver {
         run(async {
             while tally.messages < goal {
                 self.message.clear();
-                match self.receiver.receive_chunk_in_place(&mut self.message).await.map_err(text)? {
+                match self.receiver.receive(&mut self.message).await.map_err(text)? {
                     Incoming::Data(Data::Text(_)) => tally.message(Kind::Text, &self.message),
                     Incoming::Data(Data::Binary(_)) => tally.binary(&self.message),
                     Incoming::Closed(_) => return Err(CLOSED.into()),
