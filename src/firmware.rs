@@ -61,7 +61,7 @@
 //!
 //! None is needed where something else does the upgrade, or where both ends are yours and agree to skip it:
 //! `default-features = false` leaves the frames, the halves and [`WebSocket::from_upgraded`]. `handshake`, the default,
-//! adds both opening handshakes, with `httparse`, `sha1_smol` and `base64`. `alloc`, `std`, `deflate`,
+//! adds both opening handshakes, with `sha1_smol` and `base64`. `alloc`, `std`, `deflate`,
 //! `simd` and `getrandom` are for larger machines.
 //!
 //! For flash, build with `opt-level = "s"` or `"z"`, `lto = "fat"`, `codegen-units = 1` and `panic = "abort"`. On a target
@@ -84,7 +84,7 @@
 //! # Panics
 //!
 //! No input and no order of calls makes the crate panic. Without features it links against a panic handler that does not
-//! exist. With `handshake` the three dependencies keep checks of their own that the compiler cannot see to be always
+//! exist. With `handshake` the two dependencies keep checks of their own that the compiler cannot see to be always
 //! true; `tests/firmware/README.md` names them.
 //!
 //! [`ReadBuffer`]: crate::ReadBuffer
