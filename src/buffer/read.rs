@@ -16,6 +16,10 @@ pub const READ_BUFFER_MIN: usize = 139;
 /// A growable buffer grows up to this size once a read has filled its space.
 const READ_SIZE: usize = 64 << 10;
 
+/// Input up to this length moves to the front of the buffer while the buffer has space left: the
+/// move costs less than the cache lines that a walk through the buffer would bring in.
+const SHORT_MOVE: usize = 4 << 10;
+
 /// Where received bytes are read into, and where messages are handed out from.
 ///
 /// Between two events it holds what of the input is incomplete, and nothing of the connection but
@@ -112,9 +116,12 @@ impl<S: Storage> ReadBuffer<S> {
 
     fn make_space(&mut self) {
         let len = self.storage.as_ref().len();
-        // What is kept is moved to the front where that frees as much as it moves, so that the work stays linear in
-        // the bytes received, or where there is no other space.
-        if self.start > 0 && (self.end - self.start <= self.start || self.end == len) {
+        let (kept, free) = (self.end - self.start, len - self.end);
+        // Unconsumed input moves to the front if that frees at least as much as it moves, so that the
+        // total work stays linear in the bytes received. A long piece of input moves only once half
+        // of the buffer is used up, and any length if there is no other way to get space.
+        let pays = kept <= self.start && (kept <= SHORT_MOVE || free < len / 2);
+        if self.start > 0 && (pays || free == 0 && len >= self.storage.limit()) {
             self.pull(self.start, 0);
             self.start = 0;
         }
