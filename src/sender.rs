@@ -620,7 +620,7 @@ fn header(opcode: OpCode, fin: bool, len: usize, mask: Option<[u8; 4]>) -> Frame
 }
 
 /// Puts a header where it is sent from, which is as long as the header.
-#[inline]
+#[inline(always)]
 fn put_header(header: &FrameHeader, to: &mut [u8]) {
     let (bits, masked) = header.bits();
     let key = match to {

@@ -10,7 +10,8 @@ use crate::utf8::Utf8Validator;
 impl Receiver {
     /// Consumes the next frame header, and the payload too if the frame is a control frame. Call it
     /// only between two frames.
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn next_header(&mut self, input: &mut [u8]) -> Result<Located, Violation> {
         let found = self.parse_header(input);
         if let Err(violation) = found {

@@ -379,7 +379,7 @@ impl Receiver {
     /// Returns a chunk, of whose text the first `validated` bytes are validated. If the others are not
     /// all valid, the good ones are handed out before the failure: a smaller cut of the input would
     /// have handed them out.
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline)]
     fn chunk<'b>(
         &mut self,
         bytes: &'b [u8],
@@ -392,7 +392,7 @@ impl Receiver {
         let kind = self.kind;
         let mut chunk = Chunk { bytes, text: None, kind, first, last, compressed };
         if kind == MessageKind::Text && !compressed {
-            if first && last {
+            if !SMALL && first && last {
                 if let Ok(text) = Utf8Validator::new().finish(bytes, 0) {
                     chunk.text = text;
                     return Ok(Incoming::Data(chunk));
