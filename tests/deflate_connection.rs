@@ -360,10 +360,10 @@ fn halves() {
         assert_eq!((chunk.text(), chunk.is_whole()), (Some("Hello"), true));
         assert_eq!(receiver.receive(&mut rx), Ok(None));
     }
-    assert_eq!(sender.deflate(), Some(FULL));
-    let wire = receiver.inflated().wire;
-    assert_eq!(receiver.inflated(), CompressionStats { messages: 15, wire });
-    assert_eq!(sender.deflated(), receiver.inflated());
+    assert_eq!(sender.deflate_params(), Some(FULL));
+    let wire = receiver.inflate_stats().wire;
+    assert_eq!(receiver.inflate_stats(), CompressionStats { messages: 15, wire });
+    assert_eq!(sender.deflate_stats(), receiver.inflate_stats());
     assert!((15..=17).contains(&wire), "{wire}");
     // A connection that is taken apart keeps its compression.
     let (client, server) = pair(FULL, EAGER);
@@ -401,13 +401,13 @@ fn rule_50_a_pool_serves_many_connections() {
     for turn in 0..3 {
         for (client, server) in &mut pairs {
             let text = format!("turn {turn}");
-            client.borrow_from(&mut pool);
+            client.borrow_codec_from(&mut pool);
             client.send_text(&text, &mut tx).unwrap();
-            client.return_to(&mut pool);
+            client.return_codec_to(&mut pool);
             transfer(&mut tx, &mut rx);
-            server.borrow_from(&mut pool);
+            server.borrow_codec_from(&mut pool);
             assert_eq!(server.receive(&mut rx, &mut tx), Some(Event::Text(&text)));
-            server.return_to(&mut pool);
+            server.return_codec_to(&mut pool);
             assert_eq!(pool.len(), 2);
         }
     }

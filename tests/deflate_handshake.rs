@@ -115,8 +115,8 @@ fn answer(config: Option<DeflateConfig>, line: &str) -> (Vec<String>, Option<Def
             config.map(|config| format!("Sec-WebSocket-Extensions: {}\r\n", config.offer()));
         assert_eq!(head.contains("Extensions"), config.is_some());
         assert!(head.contains(&offer.unwrap_or_default()));
-        assert_eq!(ws.deflate(), None, "an offer is no agreement");
-        run_ws(ws, input, cuts, 1024, Take::Messages, true, |ws, _, _| agreement.set(ws.deflate()))
+        assert_eq!(ws.deflate_params(), None, "an offer is no agreement");
+        run_ws(ws, input, cuts, 1024, Take::Messages, true, |ws, _, _| agreement.set(ws.deflate_params()))
     });
     (run.events, agreement.get())
 }
@@ -191,7 +191,7 @@ fn over_headers_from_elsewhere() {
     let agreed = offering.check_response(Some(&key), 101, &headers[..3]).unwrap();
     assert_eq!(agreed.compression(), None);
     let elsewhere = WebSocket::from_upgraded(Client::new(sevens as Sevens), Config::default());
-    assert_eq!(elsewhere.with_deflate(agreement, &CONFIG).deflate(), Some(agreement));
+    assert_eq!(elsewhere.with_deflate(agreement, &CONFIG).deflate_params(), Some(agreement));
 }
 
 /// Every pair of the usual configurations, from the first byte to a message in each direction.
@@ -219,7 +219,7 @@ fn our_client_and_our_server() {
             let event = client.receive(&mut rx, &mut tx);
             let Some(Event::UpgradeResponse(response)) = event else { panic!("{event:?}") };
             client.confirm(&response, &[]).unwrap();
-            let (at_client, at_server) = (client.deflate().unwrap(), server.deflate().unwrap());
+            let (at_client, at_server) = (client.deflate_params().unwrap(), server.deflate_params().unwrap());
             assert_eq!(at_client.send, at_server.receive);
             assert_eq!(at_client.receive, at_server.send);
             for _ in 0..3 {

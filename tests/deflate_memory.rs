@@ -162,12 +162,12 @@ fn rule_50_idle_connections_hold_no_window() {
         for _ in 0..CONNECTIONS {
             let ws = WebSocket::from_upgraded(Server, Config::default());
             let mut ws = ws.with_deflate(PER_MESSAGE, &CONFIG);
-            ws.borrow_from(&mut pool);
+            ws.borrow_codec_from(&mut pool);
             feed(&mut rx, &masked(b"\xf2\x48\xcd\xc9\xc9\x07\x00"));
             assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Binary(b"Hello")));
             ws.send_text("Hello", &mut tx).unwrap();
             tx.clear();
-            ws.return_to(&mut pool);
+            ws.return_codec_to(&mut pool);
             connections.push(ws);
         }
         (pool, connections)

@@ -183,7 +183,7 @@ impl Connection<'_> {
                             self.keepalive.opened(millis(self.start));
                             self.output.opened(subprotocol)?;
                             if self.options.compress {
-                                self.output.compression(self.ws.deflate().is_some())?;
+                                self.output.compression(self.ws.deflate_params().is_some())?;
                             }
                         }
                         Err(_) => {

@@ -48,9 +48,9 @@ impl CompressionStats {
             wire: echoed.saturating_sub(compressed.messages) + compressed.wire,
         };
         CompressionStats {
-            compression: ws.deflate().is_some(),
-            received: direction(ws.inflated()),
-            sent: direction(ws.deflated()),
+            compression: ws.deflate_params().is_some(),
+            received: direction(ws.inflate_stats()),
+            sent: direction(ws.deflate_stats()),
         }
     }
 }

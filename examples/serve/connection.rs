@@ -91,9 +91,9 @@ impl Connection {
             return self.linger();
         }
         let (mut rx, mut tx) = (shared.pool.rx(&mut self.rx), shared.pool.tx(&mut self.tx));
-        self.ws.borrow_from(&mut shared.pool.deflate);
+        self.ws.borrow_codec_from(&mut shared.pool.deflate);
         let next = self.exchange(&mut rx, &mut tx, shared);
-        self.ws.return_to(&mut shared.pool.deflate);
+        self.ws.return_codec_to(&mut shared.pool.deflate);
         if let Purpose::Echo(echo) = &self.purpose {
             shared.traffic.update(self.id, || CompressionStats::of(&self.ws, echo.bytes()));
         }
@@ -304,9 +304,9 @@ impl Connection {
         act: impl FnOnce(&mut Self, &mut Tx, &mut Shared),
     ) -> Next {
         let mut tx = shared.pool.tx(&mut self.tx);
-        self.ws.borrow_from(&mut shared.pool.deflate);
+        self.ws.borrow_codec_from(&mut shared.pool.deflate);
         act(self, &mut tx, shared);
-        self.ws.return_to(&mut shared.pool.deflate);
+        self.ws.return_codec_to(&mut shared.pool.deflate);
         let written = self.flush(&mut tx, shared.now);
         shared.pool.put_tx(tx, &mut self.tx);
         // A write that fails leaves its reason to the read that follows.

@@ -65,7 +65,7 @@ impl Echo {
             self.pending = Vec::new(); // between messages a connection owns nothing
         }
         self.begun = false;
-        self.before = ws.inflated();
+        self.before = ws.inflate_stats();
         Ok(())
     }
 
@@ -73,7 +73,7 @@ impl Echo {
     /// all the rest. What came uncompressed may still be worth it.
     fn begin(&mut self, ws: &mut WebSocket<Server>) {
         if !self.begun {
-            let now = ws.inflated();
+            let now = ws.inflate_stats();
             let message = now.messages - self.before.messages;
             let wire = now.wire - self.before.wire;
             ws.set_compress(message == 0 || wire < message / 10 * 9);

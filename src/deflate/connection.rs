@@ -28,19 +28,19 @@ impl Receiver {
 
     /// How much was received as compressed messages.
     #[must_use]
-    pub fn inflated(&self) -> CompressionStats {
+    pub fn inflate_stats(&self) -> CompressionStats {
         self.inflation.as_ref().map_or(CompressionStats::default(), |inflation| inflation.totals)
     }
 
     /// Takes a decompressor from the pool, if one can be of use.
-    pub fn borrow_from(&mut self, pool: &mut Pool) {
+    pub fn borrow_codec_from(&mut self, pool: &mut Pool) {
         if let Some(inflation) = &mut self.inflation {
             inflation.inflater.borrow_from(pool);
         }
     }
 
     /// Gives the decompressor to the pool, if no context is kept and no message is on its way.
-    pub fn return_to(&mut self, pool: &mut Pool) {
+    pub fn return_codec_to(&mut self, pool: &mut Pool) {
         if let Some(inflation) = &mut self.inflation {
             inflation.inflater.return_to(pool);
         }
@@ -57,7 +57,7 @@ impl<R: Role> Sender<R> {
 
     /// What was agreed on compression, if anything was.
     #[must_use]
-    pub fn deflate(&self) -> Option<DeflateParams> {
+    pub fn deflate_params(&self) -> Option<DeflateParams> {
         self.deflation.as_ref().map(|deflation| deflation.agreement)
     }
 
@@ -71,19 +71,19 @@ impl<R: Role> Sender<R> {
 
     /// How much was sent as compressed messages.
     #[must_use]
-    pub fn deflated(&self) -> CompressionStats {
+    pub fn deflate_stats(&self) -> CompressionStats {
         self.deflation.as_ref().map_or(CompressionStats::default(), |deflation| deflation.totals)
     }
 
     /// Takes a compressor from the pool, if one can be of use.
-    pub fn borrow_from(&mut self, pool: &mut Pool) {
+    pub fn borrow_codec_from(&mut self, pool: &mut Pool) {
         if let Some(deflation) = &mut self.deflation {
             deflation.deflater.borrow_from(pool);
         }
     }
 
     /// Gives the compressor to the pool, if no context is kept and no message is on its way.
-    pub fn return_to(&mut self, pool: &mut Pool) {
+    pub fn return_codec_to(&mut self, pool: &mut Pool) {
         if let Some(deflation) = &mut self.deflation {
             deflation.deflater.return_to(pool);
         }
@@ -105,7 +105,7 @@ impl<R: Role> WebSocket<R> {
     ///     assert_eq!(answer.header.as_str(), "permessage-deflate"); // to be sent with the answer
     ///     ws = ws.with_deflate(answer.agreement, &config);
     /// }
-    /// assert!(ws.deflate().is_some());
+    /// assert!(ws.deflate_params().is_some());
     /// # Ok::<(), extensions::ExtensionSyntaxError>(())
     /// ```
     #[must_use]
@@ -125,8 +125,8 @@ impl<R: Role> WebSocket<R> {
 
     /// What was agreed on compression, if anything was.
     #[must_use]
-    pub fn deflate(&self) -> Option<DeflateParams> {
-        self.sender.deflate()
+    pub fn deflate_params(&self) -> Option<DeflateParams> {
+        self.sender.deflate_params()
     }
 
     /// Whether messages that begin from now on are compressed; see [`Sender::set_compress`].
@@ -151,27 +151,27 @@ impl<R: Role> WebSocket<R> {
 
     /// How much was received as compressed messages.
     #[must_use]
-    pub fn inflated(&self) -> CompressionStats {
-        self.receiver.inflated()
+    pub fn inflate_stats(&self) -> CompressionStats {
+        self.receiver.inflate_stats()
     }
 
     /// How much was sent as compressed messages.
     #[must_use]
-    pub fn deflated(&self) -> CompressionStats {
-        self.sender.deflated()
+    pub fn deflate_stats(&self) -> CompressionStats {
+        self.sender.deflate_stats()
     }
 
     /// Takes memory for compression from the pool, so far as it can be of use: before the connection has something to
     /// do.
-    pub fn borrow_from(&mut self, pool: &mut Pool) {
-        self.receiver.borrow_from(pool);
-        self.sender.borrow_from(pool);
+    pub fn borrow_codec_from(&mut self, pool: &mut Pool) {
+        self.receiver.borrow_codec_from(pool);
+        self.sender.borrow_codec_from(pool);
     }
 
     /// Gives memory for compression to the pool, so far as no context is kept and no message is on its way: when the
     /// connection has nothing more to do for now.
-    pub fn return_to(&mut self, pool: &mut Pool) {
-        self.receiver.return_to(pool);
-        self.sender.return_to(pool);
+    pub fn return_codec_to(&mut self, pool: &mut Pool) {
+        self.receiver.return_codec_to(pool);
+        self.sender.return_codec_to(pool);
     }
 }

@@ -148,7 +148,7 @@ impl ReadSide {
     pub(crate) fn release(&mut self) {
         self.rx.release();
         if self.shared_codec {
-            with_codecs(|pool| self.receiver.return_to(pool));
+            with_codecs(|pool| self.receiver.return_codec_to(pool));
         }
     }
 
@@ -159,7 +159,7 @@ impl ReadSide {
 
     fn borrow_codec(&mut self) {
         if self.shared_codec {
-            with_codecs(|pool| self.receiver.borrow_from(pool));
+            with_codecs(|pool| self.receiver.borrow_codec_from(pool));
         }
     }
 }

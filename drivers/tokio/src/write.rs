@@ -233,20 +233,20 @@ impl WriteSide {
 
     fn is_vectored(&self, len: usize) -> bool {
         match &self.sender {
-            AnySender::Server(sender) => len >= VECTORED && sender.deflate().is_none(),
+            AnySender::Server(sender) => len >= VECTORED && sender.deflate_params().is_none(),
             AnySender::Client(_) => false,
         }
     }
 
     fn borrow_codec(&mut self) {
         if self.shared_codec {
-            with_codecs(|pool| with_sender!(self, sender => sender.borrow_from(pool)));
+            with_codecs(|pool| with_sender!(self, sender => sender.borrow_codec_from(pool)));
         }
     }
 
     fn return_codec(&mut self) {
         if self.shared_codec {
-            with_codecs(|pool| with_sender!(self, sender => sender.return_to(pool)));
+            with_codecs(|pool| with_sender!(self, sender => sender.return_codec_to(pool)));
         }
     }
 }
