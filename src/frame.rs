@@ -5,6 +5,7 @@
 
 use core::fmt;
 
+use crate::config::SMALL;
 use crate::error::Violation;
 
 /// What a frame carries (RFC 6455 section 5.2). Reserved opcodes have no value here: they fail in
@@ -40,6 +41,12 @@ impl OpCode {
             0xA => OpCode::Pong,
             _ => return None,
         })
+    }
+
+    /// Returns the first byte of a frame with this opcode and no reserved bit.
+    #[inline]
+    pub(crate) const fn first_byte(self, fin: bool) -> u8 {
+        (fin as u8) << 7 | self as u8
     }
 
     /// Whether this is a control frame (RFC 6455 section 5.5).
@@ -234,37 +241,10 @@ impl FrameHeader {
     #[must_use]
     pub fn encode(&self) -> EncodedHeader {
         let mut bytes = [0; Self::MAX_LEN];
-        self.put(&mut bytes.iter_mut());
+        let first = self.opcode.first_byte(self.fin) | (self.rsv & 0x7) << 4;
+        write_header(first, self.payload_len, self.mask, &mut bytes);
         let len = Self::len_for(self.payload_len, self.mask.is_some()) as u8;
         EncodedHeader { bytes, len }
-    }
-
-    /// Puts the header where `to` is and moves that on, a byte at a time.
-    #[inline]
-    pub(crate) fn put(&self, to: &mut core::slice::IterMut<u8>) {
-        let (first, masked) = self.bits();
-        let (short, more) = match self.payload_len {
-            len @ 0..=125 => (len as u8, 0),
-            126..=0xFFFF => (126, 16),
-            _ => (127, 64),
-        };
-        put(to, first);
-        put(to, masked | short);
-        let mut shift = more;
-        while shift > 0 {
-            shift -= 8;
-            put(to, (self.payload_len >> shift) as u8);
-        }
-        for byte in self.mask.iter().flatten() {
-            put(to, *byte);
-        }
-    }
-
-    /// The first byte, and the mask bit of the second.
-    #[inline]
-    pub(crate) fn bits(&self) -> (u8, u8) {
-        let first = u8::from(self.fin) << 7 | (self.rsv & 0x7) << 4 | self.opcode as u8;
-        (first, u8::from(self.mask.is_some()) << 7)
     }
 
     /// Length in bytes of the header of a frame with such a payload.
@@ -280,10 +260,51 @@ impl FrameHeader {
     }
 }
 
-#[inline]
-fn put(to: &mut core::slice::IterMut<u8>, byte: u8) {
-    if let Some(to) = to.next() {
-        *to = byte;
+/// Writes a header to the front of `to`. `first` is its first byte, and `to` is at least as long as
+/// the header.
+#[inline(always)]
+pub(crate) fn write_header(first: u8, payload_len: u64, mask: Option<[u8; 4]>, to: &mut [u8]) {
+    let masked = u8::from(mask.is_some()) << 7;
+    let key = match to {
+        // Most frames are short. Without a loop, little is left of this in the caller.
+        [bits, short, key @ ..] if !SMALL && payload_len <= 125 => {
+            (*bits, *short) = (first, masked | payload_len as u8);
+            key
+        }
+        [bits, short, high, low, key @ ..] if !SMALL && payload_len <= 0xFFFF => {
+            (*bits, *short) = (first, masked | 126);
+            [*high, *low] = (payload_len as u16).to_be_bytes();
+            key
+        }
+        to => return write_bytes(first, payload_len, mask, to),
+    };
+    if let (Some(mask), Some(key)) = (mask, key.first_chunk_mut::<4>()) {
+        *key = mask;
+    }
+}
+
+/// Writes a header of any length, one byte at a time.
+#[cfg_attr(not(target_os = "none"), inline)]
+fn write_bytes(first: u8, payload_len: u64, mask: Option<[u8; 4]>, to: &mut [u8]) {
+    let (short, mut shift) = match payload_len {
+        len @ 0..=125 => (len as u8, 0),
+        126..=0xFFFF => (126, 16),
+        _ => (127, 64),
+    };
+    let mut to = to.iter_mut();
+    let mut put = |byte| {
+        if let Some(to) = to.next() {
+            *to = byte;
+        }
+    };
+    put(first);
+    put(u8::from(mask.is_some()) << 7 | short);
+    while shift > 0 {
+        shift -= 8;
+        put((payload_len >> shift) as u8);
+    }
+    for byte in mask.iter().flatten() {
+        put(*byte);
     }
 }
 

@@ -117,6 +117,7 @@ struct Readme;
 
 mod ascii;
 mod buffer;
+mod bytes;
 mod close;
 mod config;
 #[cfg(feature = "deflate")]

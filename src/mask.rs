@@ -1,5 +1,6 @@
 //! Masking (RFC 6455 section 5.3): an XOR with four key bytes, over and over.
 
+use crate::bytes::copy;
 use crate::config::SMALL;
 
 /// From so many bytes on it is worth to ask for the widest instructions that this processor has.
@@ -72,6 +73,12 @@ fn few(payload: &mut [u8], key: [u8; 4], next: [u8; 4]) {
 /// Masks `from` into `to`, of the same length, in one pass over both.
 #[inline]
 pub(crate) fn mask_into(from: &[u8], to: &mut [u8], key: [u8; 4]) {
+    // Small processors read the payload twice, which saves the code of a second loop.
+    if SMALL || cfg!(target_pointer_width = "32") {
+        copy(from, to);
+        mask(to, key);
+        return;
+    }
     let next = next_key(key, from.len());
     #[cfg(feature = "simd")]
     if from.len() >= LONG {

@@ -4,10 +4,6 @@
 mod read;
 mod write;
 
-use core::ops::Range;
-
-use crate::config::SMALL;
-
 pub use read::{READ_BUFFER_MIN, ReadBuffer};
 pub(crate) use write::REPLY_ROOM;
 pub use write::{WRITE_BUFFER_MIN, WriteBuffer};
@@ -127,24 +123,5 @@ fn grow(bytes: &mut alloc::vec::Vec<u8>, size: usize, limit: usize) {
         let size = size.max(bytes.len().saturating_mul(2)).min(limit);
         bytes.reserve_exact(size - bytes.len());
         bytes.resize(size, 0);
-    }
-}
-
-/// Moves `from` down to where `to` is, in the same bytes.
-#[inline]
-fn move_down(bytes: &mut [u8], from: Range<usize>, to: usize) {
-    if SMALL {
-        // Byte by byte, in cells because the places overlap; `memmove` takes 700 bytes of flash.
-        let cells = core::cell::Cell::from_mut(bytes).as_slice_of_cells();
-        if let (Some(to), Some(from)) = (cells.get(to..), cells.get(from)) {
-            for (to, from) in to.iter().zip(from) {
-                to.set(from.get());
-            }
-        }
-        return;
-    }
-    // The condition always holds; saying so leaves no panic behind.
-    if to < from.start && from.start <= from.end && from.end <= bytes.len() {
-        bytes.copy_within(from, to);
     }
 }

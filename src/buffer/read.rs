@@ -5,9 +5,10 @@ use core::ops::Range;
 
 #[cfg(feature = "alloc")]
 use super::GrowableBuffer;
+use super::Storage;
 #[cfg(feature = "deflate")]
 use super::grow;
-use super::{Storage, move_down};
+use crate::bytes::move_down;
 
 /// The least capacity of a [`ReadBuffer`] in bytes: the largest frame header (14) with the largest
 /// control frame payload (125). It is enough for any message taken in chunks.

@@ -5,7 +5,8 @@ use core::num::NonZeroUsize;
 
 #[cfg(feature = "alloc")]
 use super::GrowableBuffer;
-use super::{Storage, move_down};
+use super::Storage;
+use crate::bytes::move_down;
 use crate::config::SMALL;
 use crate::{Error, Misuse};
 

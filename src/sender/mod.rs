@@ -1,12 +1,13 @@
 //! Bytes out: headers, masking, and the order in which frames may follow each other.
 
 use crate::buffer::{REPLY_ROOM, Storage, WriteBuffer};
+use crate::bytes::copy;
 use crate::close::{CloseCode, truncate_reason};
 use crate::config::SMALL;
 #[cfg(feature = "deflate")]
 use crate::deflate::Deflation;
 use crate::entropy::Entropy;
-use crate::frame::{FrameHeader, MessageKind, OpCode};
+use crate::frame::{FrameHeader, MessageKind, OpCode, write_header};
 use crate::mask::{mask, mask_into};
 use crate::reply::{Kind, Reply};
 use crate::role::private::Token;
@@ -133,7 +134,7 @@ impl<R: Role> Sender<R> {
                 return deflation.put(kind, payload, true, &mut self.role, tx);
             }
         }
-        self.frame(kind.opcode(), true, payload, tx)
+        self.frame(kind.opcode().first_byte(true), payload, tx)
     }
 
     /// Puts the header of a text message in one frame, whose payload stays where it is: write
@@ -188,11 +189,11 @@ impl<R: Role> Sender<R> {
     ) -> Result<(), Error> {
         self.may_begin(tx)?;
         if R::MASKS {
-            return self.frame(opcode, true, payload, tx);
+            return self.frame(opcode.first_byte(true), payload, tx);
         }
-        let header = header(opcode, true, payload.len(), None);
-        let len = FrameHeader::len_for(header.payload_len, false);
-        put_header(&header, tx.room(len)?);
+        let payload_len = payload.len() as u64;
+        let len = FrameHeader::len_for(payload_len, false);
+        write_header(opcode.first_byte(true), payload_len, None, tx.room(len)?);
         tx.commit(len);
         tx.commit_payload(payload.len());
         Ok(())
@@ -224,7 +225,7 @@ impl<R: Role> Sender<R> {
         };
         #[cfg(not(feature = "deflate"))]
         let compressed = false;
-        let put = if compressed { Ok(()) } else { self.frame(opcode, fin, bytes, tx) };
+        let put = if compressed { Ok(()) } else { self.frame(opcode.first_byte(fin), bytes, tx) };
         if put.is_ok() {
             self.utf8 = utf8;
             self.fragmented = if fin { None } else { Some(kind) };
@@ -427,7 +428,8 @@ impl<R: Role> Sender<R> {
             return Err(Misuse::InvalidCloseCode.into());
         }
         let keep = if reason.is_empty() { 0 } else { REPLY_ROOM };
-        let put = self.fill(OpCode::Close, true, number, reason.as_bytes(), tx, keep);
+        let put =
+            self.long_frame(OpCode::Close.first_byte(true), [number, reason.as_bytes()], tx, keep);
         self.closed = put.is_ok();
         put
     }
@@ -478,7 +480,7 @@ impl<R: Role> Sender<R> {
         }
         let keep =
             tx.make_way(FrameHeader::len_for(payload.len() as u64, R::MASKS) + payload.len());
-        self.fill(OpCode::Pong, true, &[], payload, tx, keep)
+        self.long_frame(OpCode::Pong.first_byte(true), [&[], payload], tx, keep)
     }
 
     #[inline]
@@ -520,53 +522,46 @@ impl<R: Role> Sender<R> {
         if payload.len() > MAX_CONTROL {
             return Err(Misuse::ControlTooLong.into());
         }
-        self.frame(opcode, true, payload, tx)
+        self.frame(opcode.first_byte(true), payload, tx)
     }
 
+    /// Writes one frame that starts with the byte `first`.
     #[inline]
     fn frame<S: Storage>(
         &mut self,
-        opcode: OpCode,
-        fin: bool,
+        first: u8,
         payload: &[u8],
         tx: &mut WriteBuffer<S>,
     ) -> Result<(), Error> {
-        // Most frames are short. Where that is known, little is left of what follows.
+        // Most frames are short. Where the length of the header is known, little of the rest is left.
         if !SMALL && payload.len() <= MAX_CONTROL {
-            return self.fill_behind(
-                FrameHeader::len_for(0, R::MASKS),
-                opcode,
-                fin,
-                [&[], payload],
-                tx,
-                REPLY_ROOM,
-            );
+            let header_len = FrameHeader::len_for(0, R::MASKS);
+            return self.write_frame(header_len, first, [&[], payload], tx, REPLY_ROOM);
         }
-        self.fill(opcode, fin, &[], payload, tx, REPLY_ROOM)
+        self.long_frame(first, [&[], payload], tx, REPLY_ROOM)
     }
 
+    /// Writes one frame of any length. Its payload is in two parts.
     #[inline(never)]
-    fn fill<S: Storage>(
+    fn long_frame<S: Storage>(
         &mut self,
-        opcode: OpCode,
-        fin: bool,
-        begin: &[u8],
-        rest: &[u8],
+        first: u8,
+        payload: [&[u8]; 2],
         tx: &mut WriteBuffer<S>,
         keep: usize,
     ) -> Result<(), Error> {
-        let header_len = FrameHeader::len_for((begin.len() + rest.len()) as u64, R::MASKS);
-        self.fill_behind(header_len, opcode, fin, [begin, rest], tx, keep)
+        let payload_len = (payload[0].len() + payload[1].len()) as u64;
+        let header_len = FrameHeader::len_for(payload_len, R::MASKS);
+        self.write_frame(header_len, first, payload, tx, keep)
     }
 
-    /// Puts one frame, whose header takes `header_len` bytes. The room is asked for first, so that no key is drawn for
-    /// a frame that does not fit.
+    /// Writes one frame with a header of `header_len` bytes. Space is reserved first, so that no key
+    /// is drawn for a frame that does not fit.
     #[inline(always)]
-    fn fill_behind<S: Storage>(
+    fn write_frame<S: Storage>(
         &mut self,
         header_len: usize,
-        opcode: OpCode,
-        fin: bool,
+        first: u8,
         [begin, rest]: [&[u8]; 2],
         tx: &mut WriteBuffer<S>,
         keep: usize,
@@ -576,33 +571,13 @@ impl<R: Role> Sender<R> {
         let len = header_len + payload_len;
         let out = tx.room_beside(len, keep)?;
         let key = self.role.key(Token)?;
-        let header = header(opcode, fin, payload_len, key);
-        if SMALL {
-            // Byte by byte; a loop has no lengths to compare, and no panic where they differ.
-            let mut to = out.iter_mut();
-            header.put(&mut to);
-            let body = to.into_slice();
-            let mut to = body.iter_mut();
-            for part in [begin, rest] {
-                for (from, to) in part.iter().zip(&mut to) {
-                    *to = *from;
-                }
-            }
-            if let Some(key) = key {
-                mask(body, key);
-            }
-        } else if let Some((head, body)) = out.split_at_mut_checked(header_len) {
-            put_header(&header, head);
+        if let Some((head, body)) = out.split_at_mut_checked(header_len) {
+            write_header(first, payload_len as u64, key, head);
             match key {
-                // Small processors go over it twice, and save the code.
-                Some(key) if begin.is_empty() && cfg!(not(target_pointer_width = "32")) => {
-                    mask_into(rest, body, key);
-                }
+                Some(key) if begin.is_empty() => mask_into(rest, body, key),
                 _ => {
-                    if !begin.is_empty() {
-                        put(begin, body);
-                    }
-                    put(rest, body.get_mut(begin.len()..).unwrap_or_default());
+                    copy(begin, body);
+                    copy(rest, body.get_mut(begin.len()..).unwrap_or_default());
                     if let Some(key) = key {
                         mask(body, key);
                     }
@@ -611,42 +586,5 @@ impl<R: Role> Sender<R> {
         }
         tx.commit(len);
         Ok(())
-    }
-}
-
-#[inline]
-fn header(opcode: OpCode, fin: bool, len: usize, mask: Option<[u8; 4]>) -> FrameHeader {
-    FrameHeader { fin, rsv: 0, opcode, mask, payload_len: len as u64 }
-}
-
-/// Puts a header where it is sent from, which is as long as the header.
-#[inline(always)]
-fn put_header(header: &FrameHeader, to: &mut [u8]) {
-    let (bits, masked) = header.bits();
-    let key = match to {
-        // Most frames are short, and their headers not worth the call of a general copy.
-        [first, second, key @ ..] if !SMALL && header.payload_len <= 125 => {
-            (*first, *second) = (bits, masked | header.payload_len as u8);
-            key
-        }
-        [first, second, high, low, key @ ..] if !SMALL && header.payload_len <= 0xFFFF => {
-            (*first, *second) = (bits, masked | 126);
-            [*high, *low] = (header.payload_len as u16).to_be_bytes();
-            key
-        }
-        to => return header.put(&mut to.iter_mut()),
-    };
-    if let (Some(mask), Some(key)) = (header.mask, key.first_chunk_mut::<4>()) {
-        *key = mask;
-    }
-}
-
-/// Copies as much as there is of both. The lengths are equal, or the source is the shorter one; unlike
-/// `copy_from_slice` this needs no panic to say so.
-#[inline]
-fn put(from: &[u8], to: &mut [u8]) {
-    let len = from.len().min(to.len());
-    if let (Some(from), Some(to)) = (from.get(..len), to.get_mut(..len)) {
-        to.copy_from_slice(from);
     }
 }
