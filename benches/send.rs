@@ -2,7 +2,10 @@
 
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
-use sockless::{Client, Config, Entropy, FnEntropy, Role, Server, WebSocket, WriteBuffer};
+use sockless::deflate::{Context, DeflateConfig, DeflateParams, Pool, WindowBits};
+use sockless::{
+    Broadcast, Client, Config, Entropy, FnEntropy, Role, Sender, Server, WebSocket, WriteBuffer,
+};
 
 fn main() {
     divan::main();
@@ -56,4 +59,55 @@ fn server_vectored(bencher: Bencher, size: usize) {
             .sum();
         tx.consume(written);
     });
+}
+
+/// The receivers of one message.
+const RECEIVERS: usize = 10_000;
+
+/// What one step in the time of a broadcast is: each connection has a sender and a small output.
+fn broadcast(bencher: Bencher, params: Option<DeflateParams>, shared: bool) {
+    let config = DeflateConfig::DEFAULT;
+    let text = "{\"symbol\":\"EURUSD\",\"bid\":1.0841,\"ask\":1.0843},".repeat(20);
+    let mut pool = Pool::new(1);
+    let mut connections: Vec<_> = std::iter::repeat_with(|| {
+        let sender = Sender::server();
+        let sender = match params {
+            Some(params) => sender.with_deflate(params, &config),
+            None => sender,
+        };
+        (sender, WriteBuffer::new([0; 2048]))
+    })
+    .take(RECEIVERS)
+    .collect();
+    bencher.counter(divan::counter::ItemsCount::new(RECEIVERS)).bench_local(|| {
+        let mut message = Broadcast::text(black_box(&text));
+        if shared {
+            message = message.compressed(&config, WindowBits::MAX, &mut pool);
+        }
+        for (sender, tx) in &mut connections {
+            sender.borrow_codec_from(&mut pool);
+            sender.broadcast(&message, tx).expect("it fits");
+            sender.return_codec_to(&mut pool);
+            black_box(tx.bytes());
+            tx.clear();
+        }
+    });
+}
+
+#[divan::bench(sample_count = 10, sample_size = 1)]
+fn broadcast_plain(bencher: Bencher) {
+    broadcast(bencher, None, false);
+}
+
+const PER_MESSAGE: DeflateParams =
+    DeflateParams { send: Context::PER_MESSAGE, receive: Context::PER_MESSAGE };
+
+#[divan::bench(sample_count = 10, sample_size = 1)]
+fn broadcast_compressed_once(bencher: Bencher) {
+    broadcast(bencher, Some(PER_MESSAGE), true);
+}
+
+#[divan::bench(sample_count = 10, sample_size = 1)]
+fn broadcast_compressed_by_each(bencher: Bencher) {
+    broadcast(bencher, Some(PER_MESSAGE), false);
 }

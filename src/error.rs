@@ -94,6 +94,8 @@ pub enum Misuse {
     InvalidText,
     /// A ping or pong payload over 125 bytes (RFC 6455 section 5.5).
     ControlTooLong,
+    /// A header for a payload of 2^63 bytes or more (RFC 6455 section 5.2).
+    PayloadTooLong,
     /// A close code that may not be sent (RFC 6455 section 7.4).
     InvalidCloseCode,
     /// The payload of an earlier vectored send has not left yet.
@@ -125,6 +127,7 @@ impl fmt::Display for Misuse {
             Misuse::WrongKind => "the fragment is not of the message's kind",
             Misuse::InvalidText => "text that is not UTF-8",
             Misuse::ControlTooLong => "control frame payload too long",
+            Misuse::PayloadTooLong => "payload of 2^63 bytes or more",
             Misuse::InvalidCloseCode => "close code that may not be sent",
             Misuse::PayloadPending => "the payload of an earlier vectored send is still pending",
             Misuse::WrongPayload => "the payload is not the one of the vectored send",

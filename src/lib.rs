@@ -154,6 +154,9 @@ pub use receiver::{Chunk, Incoming, Receiver};
 pub use reply::Reply;
 pub use role::{Client, Role, Server};
 pub use sender::Sender;
+pub use sender::broadcast::Broadcast;
+#[cfg(feature = "deflate")]
+pub use sender::stream::Streamed;
 pub use utf8::Utf8Validator;
 pub use websocket::event::Event;
 pub use websocket::{State, WebSocket};

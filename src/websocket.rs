@@ -16,6 +16,7 @@ use crate::frame::MessageKind;
 use crate::receiver::{Delivery, Incoming, Receiver};
 use crate::role::Role;
 use crate::sender::Sender;
+use crate::sender::broadcast::Broadcast;
 use crate::utf8::from_utf8;
 use event::Event;
 use opening::{Opening as _, Outcome};
@@ -438,6 +439,19 @@ impl<R: Role> WebSocket<R> {
         tx: &mut WriteBuffer<T>,
     ) -> Result<(), Error> {
         self.sending()?.binary_vectored(bytes, tx)
+    }
+
+    /// Writes a message that goes to many connections; see [`Sender::broadcast`].
+    ///
+    /// # Errors
+    /// Returns [`Misuse::NotOpen`] before the handshake is finished; otherwise as for
+    /// [`Sender::broadcast`].
+    pub fn send_broadcast<T: Storage>(
+        &mut self,
+        message: &Broadcast<'_>,
+        tx: &mut WriteBuffer<T>,
+    ) -> Result<(), Error> {
+        self.sending()?.broadcast(message, tx)
     }
 
     /// Puts the next fragment of a message, and with `fin` its end; see [`Sender::fragment`].

@@ -3,8 +3,8 @@
 mod common;
 use common::{frames, masked, plain};
 use sockless::{
-    Config, Error, Event, Failure, GrowableBuffer, OpCode, ReadBuffer, Reply, Sender, Server,
-    Storage, Violation, WebSocket, WriteBuffer,
+    Config, Error, Event, Failure, GrowableBuffer, OpCode, ReadBuffer, Receiver, Reply, Sender,
+    Server, Storage, Violation, WebSocket, WriteBuffer,
 };
 use std::cell::Cell;
 use std::rc::Rc;
@@ -47,11 +47,12 @@ impl Storage for Exact {
         self.limit
     }
 
-    fn grow(&mut self, size: usize) {
+    fn grow(&mut self, size: usize) -> bool {
         if size > self.bytes.len() && size <= self.limit {
             self.bytes.resize(size, 0);
             self.size.set(size);
         }
+        size <= self.bytes.len()
     }
 }
 
@@ -60,16 +61,16 @@ impl Storage for Exact {
 fn growing_memory_grows_only_when_it_has_to() {
     let mut memory = GrowableBuffer::new(5000);
     assert_eq!((memory.as_ref().len(), memory.limit()), (0, 5000));
-    memory.grow(5001);
+    assert!(!memory.grow(5001));
     assert_eq!(memory.as_ref().len(), 0);
-    memory.grow(1500);
+    assert!(memory.grow(1500));
     let size = memory.as_ref().len();
     assert!((1500..=3000).contains(&size));
     for enough in [0, 1, size - 1, size, 5001] {
-        memory.grow(enough);
+        assert_eq!(memory.grow(enough), enough <= size);
         assert_eq!(memory.as_ref().len(), size);
     }
-    memory.grow(5000);
+    assert!(memory.grow(5000));
     assert_eq!(memory.as_ref().len(), 5000);
     memory.release();
     assert_eq!(memory.as_ref().len(), 0);
@@ -79,14 +80,13 @@ fn growing_memory_grows_only_when_it_has_to() {
 #[test]
 fn memory_of_one_length_keeps_it() {
     fn try_it(mut memory: impl Storage, len: usize) {
-        memory.grow(len + 1);
+        assert!(memory.grow(len) && !memory.grow(len + 1));
         memory.release();
         assert_eq!((memory.limit(), memory.as_ref().len()), (len, len));
     }
     try_it([0; 300], 300);
     try_it(&mut [0; 300], 300);
     try_it(&mut [0; 300][..], 300);
-    try_it(vec![0; 300], 300);
     try_it(vec![0; 300].into_boxed_slice(), 300);
 }
 
@@ -389,13 +389,78 @@ impl Storage for Counted {
         self.growing.limit()
     }
 
-    fn grow(&mut self, size: usize) {
-        self.growing.grow(size);
+    fn grow(&mut self, size: usize) -> bool {
+        let grown = self.growing.grow(size);
         self.memory.size.set(self.growing.as_ref().len());
+        grown
     }
 
     fn release(&mut self) {
         self.growing.release();
         self.memory.size.set(self.growing.as_ref().len());
     }
+}
+
+/// The owner of a buffer gets its memory back, and sees it before.
+#[test]
+fn a_buffer_returns_its_memory() {
+    let mut tx = WriteBuffer::new([0; 300]);
+    Sender::server().text("Hello", &mut tx).unwrap();
+    assert_eq!(tx.storage()[..7], *b"\x81\x05Hello");
+    assert_eq!(tx.into_inner()[..7], *b"\x81\x05Hello");
+    let mut rx = ReadBuffer::new([0; 300]);
+    assert_eq!(rx.extend(b"Hello"), 5);
+    assert_eq!(rx.storage()[..5], *b"Hello");
+    assert_eq!(rx.into_inner()[..5], *b"Hello");
+}
+
+/// Memory that cannot grow, as the allocator has none left, although its limit is far.
+struct Starved([u8; 512]);
+
+impl AsRef<[u8]> for Starved {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl AsMut<[u8]> for Starved {
+    fn as_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+}
+
+impl Storage for Starved {
+    fn limit(&self) -> usize {
+        1 << 20
+    }
+
+    fn grow(&mut self, _: usize) -> bool {
+        false
+    }
+}
+
+/// Without memory a send fails: for now if a flush makes space, else for good. What is in the buffer stays.
+#[test]
+fn a_lack_of_memory_is_an_error() {
+    let mut tx = WriteBuffer::new(Starved([0; 512]));
+    let mut sender = Sender::server();
+    let never = sender.binary(&[0; 1000], &mut tx);
+    assert!(matches!(never, Err(Error::NeverFits { .. })), "{never:?}");
+    sender.binary(&[0; 200], &mut tx).unwrap();
+    assert_eq!(sender.binary(&[0; 300], &mut tx), Err(Error::NoRoom));
+    assert_eq!(tx.len(), 204);
+    tx.clear();
+    sender.binary(&[0; 300], &mut tx).unwrap();
+    // Input is moved to the front where there is no other space.
+    let mut rx = ReadBuffer::new(Starved([0; 512]));
+    let mut receiver = Receiver::client(Config::default());
+    let (mut messages, mut wire) = (0, vec![0x82, 126, 0, 200]);
+    wire.resize(204, 7);
+    for piece in wire.repeat(10).chunks(300) {
+        assert_eq!(rx.extend(piece), piece.len());
+        while receiver.receive(&mut rx).unwrap().is_some() {
+            messages += 1;
+        }
+    }
+    assert_eq!(messages, 10);
 }

@@ -71,6 +71,7 @@ fn an_open_connection_shows_no_payload() {
     hides(&sender);
     hides(&tx);
     hides(&Reply::pong(SECRET.as_bytes()));
+    hides(&sockless::Broadcast::text(SECRET));
     hides(&Close::new(CloseCode::NORMAL, SECRET));
     hides(&Utf8Validator::new());
     let header =

@@ -116,7 +116,9 @@ fn answer(config: Option<DeflateConfig>, line: &str) -> (Vec<String>, Option<Def
         assert_eq!(head.contains("Extensions"), config.is_some());
         assert!(head.contains(&offer.unwrap_or_default()));
         assert_eq!(ws.deflate_params(), None, "an offer is no agreement");
-        run_ws(ws, input, cuts, 1024, Take::Messages, true, |ws, _, _| agreement.set(ws.deflate_params()))
+        run_ws(ws, input, cuts, 1024, Take::Messages, true, |ws, _, _| {
+            agreement.set(ws.deflate_params())
+        })
     });
     (run.events, agreement.get())
 }
@@ -219,7 +221,8 @@ fn our_client_and_our_server() {
             let event = client.receive(&mut rx, &mut tx);
             let Some(Event::UpgradeResponse(response)) = event else { panic!("{event:?}") };
             client.confirm(&response, &[]).unwrap();
-            let (at_client, at_server) = (client.deflate_params().unwrap(), server.deflate_params().unwrap());
+            let (at_client, at_server) =
+                (client.deflate_params().unwrap(), server.deflate_params().unwrap());
             assert_eq!(at_client.send, at_server.receive);
             assert_eq!(at_client.receive, at_server.send);
             for _ in 0..3 {

@@ -8,7 +8,8 @@ use common::deflate::{pair, transfer};
 use common::{frames, words};
 use sockless::deflate::{Context, DeflateConfig, DeflateParams, WindowBits};
 use sockless::{
-    Error, Event, MessageKind, Misuse, OpCode, ReadBuffer, Sender, Server, WebSocket, WriteBuffer,
+    Error, Event, MessageKind, Misuse, OpCode, ReadBuffer, Sender, Server, Streamed, WebSocket,
+    WriteBuffer,
 };
 
 const FULL: DeflateParams = DeflateParams { send: Context::FULL, receive: Context::FULL };
@@ -142,7 +143,8 @@ fn streaming_through_a_small_buffer() {
                     loop {
                         let done = client
                             .send_stream(MessageKind::Text, &mut rest, index == last, &mut tx)
-                            .unwrap();
+                            .unwrap()
+                            .is_done();
                         if !done {
                             assert_eq!(
                                 client.send_text("between", &mut tx),
@@ -291,7 +293,10 @@ fn any_stream_through_small_buffers() {
                         loop {
                             let before = rest.len();
                             let room = capacity - tx.len() - 139;
-                            let done = client.send_stream(*kind, &mut rest, last, &mut tx).unwrap();
+                            let done = client
+                                .send_stream(*kind, &mut rest, last, &mut tx)
+                                .unwrap()
+                                .is_done();
                             assert!(!done || rest.is_empty());
                             // No call ends for want of room where there is some.
                             assert!(done || rest.len() < before || room < 100 || compress);
@@ -330,11 +335,13 @@ fn a_plain_stream_fills_its_frames() {
     client.set_compress(false);
     let mut tx = WriteBuffer::new([0; 1139]);
     let mut rest = &[7; 100_000][..];
-    assert!(!client.send_stream(MessageKind::Binary, &mut rest, true, &mut tx).unwrap());
+    let streamed = client.send_stream(MessageKind::Binary, &mut rest, true, &mut tx);
+    assert_eq!(streamed, Ok(Streamed::NeedsFlush));
     assert_eq!(rest.len(), 100_000 - (1000 - 14));
     // With the room that is left behind what waits.
     tx.consume(900);
-    assert!(!client.send_stream(MessageKind::Binary, &mut rest, true, &mut tx).unwrap());
+    let streamed = client.send_stream(MessageKind::Binary, &mut rest, true, &mut tx);
+    assert_eq!(streamed, Ok(Streamed::NeedsFlush));
     assert!(tx.len() > 950, "{}", tx.len());
 }
 
@@ -349,7 +356,7 @@ fn a_stream_of_text_is_text() {
             let mut tx = WriteBuffer::new([0; 1024]);
             for (index, part) in parts.iter().enumerate() {
                 let mut rest = *part;
-                client.send_stream(kind, &mut rest, index + 1 == parts.len(), &mut tx)?;
+                let _ = client.send_stream(kind, &mut rest, index + 1 == parts.len(), &mut tx)?;
             }
             Ok(())
         };
@@ -371,7 +378,7 @@ fn a_stream_of_text_is_text() {
         let (mut client, _) = pair(FULL, EAGER);
         client.set_compress(compress);
         let mut tx = WriteBuffer::new([0; 1024]);
-        client.send_stream(MessageKind::Text, &mut &b"one"[..], false, &mut tx).unwrap();
+        let _ = client.send_stream(MessageKind::Text, &mut &b"one"[..], false, &mut tx).unwrap();
         let other = client.send_stream(MessageKind::Binary, &mut &b"two"[..], true, &mut tx);
         assert_eq!(other, Err(Misuse::WrongKind.into()));
     }
@@ -384,11 +391,14 @@ fn a_short_part_of_a_stream_waits_in_the_compressor() {
     let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 1024]));
     for part in [&b"one "[..], b"", b"two "] {
         let mut rest = part;
-        assert_eq!(client.send_stream(MessageKind::Text, &mut rest, false, &mut tx), Ok(true));
+        assert_eq!(
+            client.send_stream(MessageKind::Text, &mut rest, false, &mut tx),
+            Ok(Streamed::Done)
+        );
         assert!(tx.is_empty());
     }
     let mut rest = &b"three"[..];
-    assert_eq!(client.send_stream(MessageKind::Text, &mut rest, true, &mut tx), Ok(true));
+    assert_eq!(client.send_stream(MessageKind::Text, &mut rest, true, &mut tx), Ok(Streamed::Done));
     let sent = frames(&transfer(&mut tx, &mut rx));
     assert_eq!((sent.len(), sent[0].0.fin, sent[0].0.rsv), (1, true, 4));
     assert_eq!(server.receive(&mut rx, &mut tx), Some(Event::Text("one two three")));
@@ -406,7 +416,11 @@ fn a_stream_whose_buffer_is_never_empty_is_whole() {
             let (mut rx, mut tx) = (ReadBuffer::growing(1 << 16), WriteBuffer::new([0; 1000]));
             let mut rest = &message[..];
             let mut step = 0;
-            while !server.send_stream(MessageKind::Binary, &mut rest, true, &mut tx).unwrap() {
+            while !server
+                .send_stream(MessageKind::Binary, &mut rest, true, &mut tx)
+                .unwrap()
+                .is_done()
+            {
                 step += 1;
                 // All, and then a part.
                 let taken = if step % 2 == 1 { tx.len() } else { tx.len() * share / 120 };
@@ -429,13 +443,13 @@ fn a_stream_through_a_buffer_that_is_too_small() {
         for capacity in 0..300 {
             let mut sender = Sender::server().with_deflate(FULL, &EAGER);
             sender.set_compress(compress);
-            let mut tx = WriteBuffer::new(vec![0; capacity]);
+            let mut tx = WriteBuffer::new(vec![0; capacity].into_boxed_slice());
             let message = noise(1000);
             let mut rest = &message[..];
             let needed = loop {
                 match sender.stream(MessageKind::Binary, &mut rest, true, &mut tx) {
-                    Ok(true) => break 0,
-                    Ok(false) => tx.clear(),
+                    Ok(Streamed::Done) => break 0,
+                    Ok(Streamed::NeedsFlush) => tx.clear(),
                     Err(Error::NeverFits { needed }) => break needed,
                     Err(other) => panic!("{other}"),
                 }

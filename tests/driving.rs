@@ -117,8 +117,8 @@ const HIGH_WATER: usize = 16 << 10;
 
 struct Peer<R: Role> {
     ws: WebSocket<R>,
-    rx: ReadBuffer<Vec<u8>>,
-    tx: WriteBuffer<Vec<u8>>,
+    rx: ReadBuffer<Box<[u8]>>,
+    tx: WriteBuffer<Box<[u8]>>,
     sent: usize,
     received: usize,
 }
@@ -127,8 +127,8 @@ impl<R: Role> Peer<R> {
     fn new(role: R) -> Peer<R> {
         Peer {
             ws: WebSocket::from_upgraded(role, Config::default()),
-            rx: ReadBuffer::new(vec![0; 8 << 10]),
-            tx: WriteBuffer::new(vec![0; 2 * HIGH_WATER]),
+            rx: ReadBuffer::new(vec![0; 8 << 10].into()),
+            tx: WriteBuffer::new(vec![0; 2 * HIGH_WATER].into()),
             sent: 0,
             received: 0,
         }

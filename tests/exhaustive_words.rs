@@ -27,13 +27,14 @@ const VIOLATIONS: [Violation; 18] = [
     Violation::CompressionRatio,
 ];
 
-const MISUSES: [Misuse; 16] = [
+const MISUSES: [Misuse; 17] = [
     Misuse::NotOpen,
     Misuse::Closed,
     Misuse::MessageUnfinished,
     Misuse::WrongKind,
     Misuse::InvalidText,
     Misuse::ControlTooLong,
+    Misuse::PayloadTooLong,
     Misuse::InvalidCloseCode,
     Misuse::PayloadPending,
     Misuse::WrongPayload,

@@ -230,6 +230,10 @@ fn headers_are_checked_for_their_order() {
     sender.header(MessageKind::Text, false, 1).unwrap();
     assert_eq!(sender.text("between", &mut tx), misuse(Misuse::MessageUnfinished));
     assert_eq!(sender.header(MessageKind::Binary, true, 1).map(drop), misuse(Misuse::WrongKind));
+    // RFC 6455 section 5.2: the most significant bit of a length is 0.
+    let too_long = sender.header(MessageKind::Text, true, 1 << 63).map(drop);
+    assert_eq!(too_long, misuse(Misuse::PayloadTooLong));
+    assert!(sender.header(MessageKind::Text, false, (1 << 63) - 1).is_ok());
     sender.fragment(MessageKind::Text, b"end", true, &mut tx).unwrap();
     assert_eq!(tx.bytes(), plain(0x80, b"end"));
     sender.close(CloseCode::NORMAL, "", &mut tx).unwrap();

@@ -72,7 +72,7 @@ impl Storage for Memory {
         MOST
     }
 
-    fn grow(&mut self, size: usize) {
+    fn grow(&mut self, size: usize) -> bool {
         let len = self.bytes.len();
         if len < size && size <= MOST {
             // By half at least, so that the work of growing is linear in the bytes stored.
@@ -81,6 +81,7 @@ impl Storage for Memory {
             self.bytes.resize(size, 0);
             self.held_by_all.set(self.held_by_all.get() + size - len);
         }
+        size <= self.bytes.len()
     }
 
     fn release(&mut self) {

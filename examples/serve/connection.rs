@@ -7,7 +7,7 @@ use std::net::Shutdown;
 use mio::net::TcpStream;
 use sockless::handshake::RequestHead;
 use sockless::keepalive::{Action, Keepalive, Timeout, Timers};
-use sockless::{CloseCode, Config, Error, Event, Failure, Server, State, WebSocket};
+use sockless::{Broadcast, CloseCode, Config, Error, Event, Failure, Server, State, WebSocket};
 
 use crate::Shared;
 use crate::buffers::{HIGH_MARK, NEWS_MARK, Pool, Rx, Tx};
@@ -255,11 +255,11 @@ impl Connection {
     }
 
     /// Sends a message that another connection caused.
-    pub fn send(&mut self, text: &str, shared: &mut Shared) -> Next {
+    pub fn send(&mut self, message: &Broadcast<'_>, shared: &mut Shared) -> Next {
         self.output(shared, |this, tx, shared| {
             if tx.len() > NEWS_MARK
                 || matches!(
-                    this.ws.send_text(text, tx),
+                    this.ws.send_broadcast(message, tx),
                     Err(Error::NoRoom | Error::NeverFits { .. })
                 )
             {

@@ -8,11 +8,15 @@ pub use read::{READ_BUFFER_MIN, ReadBuffer};
 pub(crate) use write::REPLY_ROOM;
 pub use write::{WRITE_BUFFER_MIN, WriteBuffer};
 
-/// Memory for a buffer: an array, a slice, or what the feature `alloc` adds, `GrowableBuffer`, and boxed slices and vectors,
-/// which keep the length that they have.
+/// Memory for a buffer: an array, a slice, and with the feature `alloc` a boxed slice or a
+/// `GrowableBuffer`.
 ///
-/// An implementation of your own has to keep its length, but for [`grow`](Self::grow) and [`release`](Self::release), and
-/// never to be longer than its [`limit`](Self::limit). Where it does not, bytes are lost; nothing panics.
+/// A vector is no storage: its capacity is no length, so an empty one could never hold a byte. Use
+/// `into_boxed_slice`, or a `GrowableBuffer`.
+///
+/// An implementation of your own keeps its length, except in [`grow`](Self::grow) and
+/// [`release`](Self::release), and is never longer than its [`limit`](Self::limit). If it breaks these
+/// rules, bytes are lost; nothing panics.
 pub trait Storage: AsRef<[u8]> + AsMut<[u8]> {
     /// The size in bytes that the storage can have at most.
     #[inline]
@@ -20,14 +24,14 @@ pub trait Storage: AsRef<[u8]> + AsMut<[u8]> {
         self.as_ref().len()
     }
 
-    /// Makes the storage at least `size` bytes long, where that is within its limit. The bytes that it
-    /// holds stay.
+    /// Grows to at least `size` bytes and keeps the stored bytes. Returns `false` if it cannot: `size`
+    /// is above the limit, or there is no memory. Storage of a fixed length never grows.
     #[inline]
-    fn grow(&mut self, size: usize) {
-        let _ = size;
+    fn grow(&mut self, size: usize) -> bool {
+        size <= self.as_ref().len()
     }
 
-    /// Gives back what memory it can. The bytes that it holds may go.
+    /// Returns memory to the allocator. The stored bytes may be lost.
     #[inline]
     fn release(&mut self) {}
 }
@@ -37,8 +41,6 @@ impl<const N: usize> Storage for &mut [u8; N] {}
 impl Storage for &mut [u8] {}
 #[cfg(feature = "alloc")]
 impl Storage for alloc::boxed::Box<[u8]> {}
-#[cfg(feature = "alloc")]
-impl Storage for alloc::vec::Vec<u8> {}
 
 /// Memory that starts empty, and grows to a limit as bytes need it: first to 1 KiB, then to twice its
 /// size or more.
@@ -105,9 +107,9 @@ impl Storage for GrowableBuffer {
     }
 
     #[inline]
-    fn grow(&mut self, size: usize) {
+    fn grow(&mut self, size: usize) -> bool {
         let size = size.max(if self.bytes.is_empty() { self.initial.min(self.limit) } else { 0 });
-        grow(&mut self.bytes, size, self.limit);
+        grow(&mut self.bytes, size, self.limit)
     }
 
     fn release(&mut self) {
@@ -115,13 +117,16 @@ impl Storage for GrowableBuffer {
     }
 }
 
-/// Makes `bytes` at least `size` bytes long, where that is within `limit`.
+/// Grows `bytes` to at least `size` bytes. Returns `false` if that is above `limit`, or if there is no
+/// memory.
 #[cfg(feature = "alloc")]
-fn grow(bytes: &mut alloc::vec::Vec<u8>, size: usize, limit: usize) {
+fn grow(bytes: &mut alloc::vec::Vec<u8>, size: usize, limit: usize) -> bool {
     if size > bytes.len() && size <= limit {
         // At least doubled, so that the total work of growing is linear in the bytes stored.
         let size = size.max(bytes.len().saturating_mul(2)).min(limit);
-        bytes.reserve_exact(size - bytes.len());
-        bytes.resize(size, 0);
+        if bytes.try_reserve_exact(size - bytes.len()).is_ok() {
+            bytes.resize(size, 0);
+        }
     }
+    size <= bytes.len()
 }

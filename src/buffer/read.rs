@@ -97,8 +97,9 @@ impl<S: Storage> ReadBuffer<S> {
         self.storage.limit()
     }
 
-    /// Where to read the next bytes to. Never empty when the machine has taken what it can, as it has
-    /// after [`WebSocket::receive`](crate::WebSocket::receive) said `None`.
+    /// Returns the space for the next read. It is never empty after
+    /// [`WebSocket::receive`](crate::WebSocket::receive) has returned `None`, unless the allocator has
+    /// no memory for storage that grows.
     #[inline]
     pub fn space(&mut self) -> &mut [u8] {
         if self.held == 0 {
@@ -121,16 +122,15 @@ impl<S: Storage> ReadBuffer<S> {
         // Unconsumed input moves to the front if that frees at least as much as it moves, so that the
         // total work stays linear in the bytes received. A long piece of input moves only once half
         // of the buffer is used up, and any length if there is no other way to get space.
-        let pays = kept <= self.start && (kept <= SHORT_MOVE || free < len / 2);
-        if self.start > 0 && (pays || free == 0 && len >= self.storage.limit()) {
-            self.pull(self.start, 0);
-            self.start = 0;
-        }
+        let pays = self.start > 0 && kept <= self.start && (kept <= SHORT_MOVE || free < len / 2);
         // Many small reads cost more than memory does: a buffer that a read has filled grows before a
         // message asks for it. The memory stays within twice what was in the buffer at once.
-        if self.end == len || self.full && len < READ_SIZE {
-            self.full = false;
-            self.storage.grow(len.saturating_add(1));
+        let wants_more = free == 0 && !pays || self.full && len < READ_SIZE;
+        self.full &= !wants_more;
+        let grown = wants_more && self.storage.grow(len.saturating_add(1));
+        if pays || self.start > 0 && free == 0 && !grown {
+            self.pull(self.start, 0);
+            self.start = 0;
         }
     }
 
@@ -206,6 +206,20 @@ impl<S: Storage> ReadBuffer<S> {
             self.storage.release();
             (self.start, self.unread, self.end, self.full) = (0, 0, 0, false);
         }
+    }
+
+    /// Returns the storage. Its bytes in front of and after the unread ones are unspecified.
+    #[inline]
+    #[must_use]
+    pub const fn storage(&self) -> &S {
+        &self.storage
+    }
+
+    /// Returns the storage, for use in another buffer. Unconsumed input is lost.
+    #[inline]
+    #[must_use]
+    pub fn into_inner(self) -> S {
+        self.storage
     }
 
     #[inline]

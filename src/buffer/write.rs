@@ -192,6 +192,20 @@ impl<S: Storage> WriteBuffer<S> {
         }
     }
 
+    /// Returns the storage. Its bytes in front of and after the unsent ones are unspecified.
+    #[inline]
+    #[must_use]
+    pub const fn storage(&self) -> &S {
+        &self.storage
+    }
+
+    /// Returns the storage, for use in another buffer. Unsent bytes are lost.
+    #[inline]
+    #[must_use]
+    pub fn into_inner(self) -> S {
+        self.storage
+    }
+
     /// Room for `n` more bytes of the caller's. They count once [`commit`](Self::commit) is called.
     #[inline]
     pub(crate) fn room(&mut self, n: usize) -> Result<&mut [u8], Error> {
@@ -230,10 +244,12 @@ impl<S: Storage> WriteBuffer<S> {
         }
     }
 
-    /// Whether there is no room now, or never.
+    /// Tells a lack of space that a flush ends from one that it does not end: the buffer is too small,
+    /// or the allocator has no memory.
     #[cold]
     fn no_room(&self, needed: usize) -> Error {
-        if needed > self.capacity() { Error::NeverFits { needed } } else { Error::NoRoom }
+        let never = needed > self.capacity() || self.is_empty();
+        if never { Error::NeverFits { needed } } else { Error::NoRoom }
     }
 
     /// Sees to it that `n` bytes fit behind what is there, with `keep` more behind them, if they can.
@@ -257,8 +273,7 @@ impl<S: Storage> WriteBuffer<S> {
         if size > self.storage.limit() {
             return false;
         }
-        self.storage.grow(size);
-        true
+        self.storage.grow(size)
     }
 
     /// Makes the first `n` bytes of the room just given part of what is to be sent.

@@ -10,7 +10,7 @@ use super::totals::CompressionStats;
 use crate::buffer::{Storage, WriteBuffer};
 use crate::frame::MessageKind;
 use crate::role::Role;
-use crate::{Error, Receiver, Sender, WebSocket};
+use crate::{Error, Receiver, Sender, Streamed, WebSocket};
 
 impl Receiver {
     /// Inflates compressed messages, as they were agreed. Only [`receive`](Self::receive) and
@@ -145,7 +145,7 @@ impl<R: Role> WebSocket<R> {
         input: &mut &[u8],
         fin: bool,
         tx: &mut WriteBuffer<T>,
-    ) -> Result<bool, Error> {
+    ) -> Result<Streamed, Error> {
         self.sending()?.stream(kind, input, fin, tx)
     }
 

@@ -1,6 +1,6 @@
 //! The sending half's deflater, in front of a [`WriteBuffer`](crate::WriteBuffer).
 
-use super::{CompressionStats, DeflateConfig, DeflateParams, Deflater, Flush, Step};
+use super::{CompressionStats, DeflateConfig, DeflateParams, Deflater, Flush, Step, WindowBits};
 use crate::Error;
 use crate::buffer::{Storage, WriteBuffer};
 use crate::frame::{FrameHeader, MessageKind, OpCode};
@@ -50,6 +50,17 @@ impl Deflation {
     #[inline]
     pub(crate) const fn compresses(&self, len: usize) -> bool {
         self.on && len >= self.config.threshold
+    }
+
+    /// Returns `true` if the connection can send what was compressed for many, with this window: it
+    /// keeps no context, and the peer's window is at least as large (RFC 7692 section 7.1).
+    pub(crate) fn shares(&self, window: WindowBits) -> bool {
+        self.on && !self.agreement.send.takeover && window <= self.agreement.send.window_bits
+    }
+
+    /// Counts a message that was compressed elsewhere.
+    pub(crate) fn count(&mut self, message: usize, wire: usize) {
+        self.totals.add(message, wire);
     }
 
     /// Whether a part of a message is compressed: what its first part was decides, and of a message that this is not

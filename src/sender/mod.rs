@@ -1,5 +1,9 @@
 //! Bytes out: headers, masking, and the order in which frames may follow each other.
 
+pub(crate) mod broadcast;
+#[cfg(feature = "deflate")]
+pub(crate) mod stream;
+
 use crate::buffer::{REPLY_ROOM, Storage, WriteBuffer};
 use crate::bytes::copy;
 use crate::close::{CloseCode, truncate_reason};
@@ -243,8 +247,8 @@ impl<R: Role> Sender<R> {
     ///
     /// # Errors
     /// Returns [`Misuse::Closed`] after a Close, [`Misuse::WrongKind`] inside a message of the other
-    /// kind, [`Misuse::MessageCompressed`] inside a compressed message, and [`Error::Entropy`] if a
-    /// client has no key.
+    /// kind, [`Misuse::MessageCompressed`] inside a compressed message, [`Misuse::PayloadTooLong`] if
+    /// `len` is 2^63 or more, and [`Error::Entropy`] if a client has no key.
     ///
     /// ```
     /// use sockless::{MessageKind, Sender};
@@ -260,6 +264,10 @@ impl<R: Role> Sender<R> {
         #[cfg(feature = "deflate")]
         if self.deflation.as_ref().is_some_and(|deflation| deflation.takes(false, &[], fin)) {
             return Err(Misuse::MessageCompressed.into());
+        }
+        // RFC 6455 section 5.2: of the 64-bit length "the most significant bit MUST be 0".
+        if len >> 63 != 0 {
+            return Err(Misuse::PayloadTooLong.into());
         }
         let mask = self.role.key(Token)?;
         self.utf8 = Utf8Validator::new();
@@ -281,98 +289,6 @@ impl<R: Role> Sender<R> {
             return Err(Misuse::InvalidText);
         }
         Ok(utf8)
-    }
-
-    /// Puts as much of the next part of a message as there is room for, and moves `input` on past it. `Ok(true)` says
-    /// that all of the part was taken, and with `fin` that the message has ended; `Ok(false)` that there is no more
-    /// room: send what is in the buffer, and call again with what is left, even if nothing is.
-    ///
-    /// So a message of any size goes compressed through a small buffer, in as many frames as that takes. Where
-    /// compression was not agreed, or is [off](Self::set_compress), the frames are plain ones. A part may be cut
-    /// anywhere, also inside a character; what it compresses to may leave with a later one.
-    ///
-    /// # Errors
-    /// As for [`fragment`](Self::fragment), but room is awaited: [`Error::NeverFits`] is for a buffer that has too
-    /// little of it when empty. Text in front of what is not UTF-8 may have been put.
-    ///
-    /// ```
-    /// use sockless::deflate::{DeflateParams, Context, DeflateConfig};
-    /// use sockless::{MessageKind, Sender, WriteBuffer};
-    ///
-    /// let agreement = DeflateParams { send: Context::FULL, receive: Context::FULL };
-    /// let mut sender = Sender::server().with_deflate(agreement, &DeflateConfig::DEFAULT);
-    /// let mut tx = WriteBuffer::new([0; 512]);
-    /// let message = vec![b'x'; 1 << 20];
-    /// let (mut rest, mut sent) = (&message[..], 0);
-    /// while !sender.stream(MessageKind::Text, &mut rest, true, &mut tx)? {
-    ///     sent += tx.len(); // write tx.bytes()
-    ///     tx.clear();
-    /// }
-    /// sent += tx.len();
-    /// assert!(sent < 1500);
-    /// # Ok::<(), sockless::Error>(())
-    /// ```
-    #[cfg(feature = "deflate")]
-    pub fn stream<S: Storage>(
-        &mut self,
-        kind: MessageKind,
-        input: &mut &[u8],
-        fin: bool,
-        tx: &mut WriteBuffer<S>,
-    ) -> Result<bool, Error> {
-        self.may_send_data(tx)?;
-        self.next_opcode(kind)?;
-        loop {
-            let room = tx.available();
-            if room < crate::deflate::LEAST_ROOM {
-                if tx.is_empty() {
-                    // There never is more.
-                    let needed = crate::deflate::LEAST_ROOM + REPLY_ROOM;
-                    return Err(Error::NeverFits { needed });
-                }
-                return Ok(false);
-            }
-            let begins = self.fragmented.is_none();
-            let compressed = self.deflation.as_ref().is_some_and(|it| it.takes(begins, input, fin));
-            // What was looked at and not taken is looked at again: not much more than can be taken.
-            let room =
-                if compressed { room.saturating_mul(16) } else { room - FrameHeader::MAX_LEN };
-            let (part, behind) = input.split_at_checked(room).unwrap_or((input, &[]));
-            let last = fin && behind.is_empty();
-            let mut rest = part;
-            let done = match &mut self.deflation {
-                Some(deflation) if compressed => {
-                    let mut utf8 = if begins { Utf8Validator::new() } else { self.utf8 };
-                    let mut ahead = utf8;
-                    if kind == MessageKind::Text
-                        && (ahead.check(part).is_err() || last && !ahead.is_complete())
-                    {
-                        return Err(Misuse::InvalidText.into());
-                    }
-                    let done = deflation.put_some(kind, &mut rest, last, &mut self.role, tx)?;
-                    if kind == MessageKind::Text {
-                        let taken = part.len() - rest.len();
-                        // It was found good just now.
-                        let _ = utf8.check(part.get(..taken).unwrap_or_default());
-                    }
-                    self.utf8 = utf8;
-                    self.fragmented = if done && last { None } else { Some(kind) };
-                    done
-                }
-                _ => {
-                    self.fragment(kind, part, last, tx)?;
-                    rest = &[];
-                    true
-                }
-            };
-            *input = input.get(part.len() - rest.len()..).unwrap_or_default();
-            if !done {
-                return Ok(false);
-            }
-            if behind.is_empty() {
-                return Ok(true);
-            }
-        }
     }
 
     /// Puts a ping with a payload of at most 125 bytes.

@@ -46,8 +46,8 @@ pub enum Event<'b> {
     Ping(&'b [u8]),
     /// A pong.
     Pong(&'b [u8]),
-    /// The peer's Close, answered already; with 1005 if it carried no code. Or, with 1006, the end
-    /// of the stream before any Close.
+    /// The peer's Close, answered already; with 1005 if it carried no code. Or the end of the stream
+    /// before any Close, with 1006: [`Close::is_clean`] tells them apart.
     Close(Close<'b>),
     /// The connection has failed. The answer that is due is in the output already.
     Failed(Failure),

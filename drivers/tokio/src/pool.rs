@@ -90,9 +90,9 @@ impl Storage for Pooled {
     }
 
     #[inline]
-    fn grow(&mut self, size: usize) {
+    fn grow(&mut self, size: usize) -> bool {
         if size <= self.bytes.len() || size > self.limit {
-            return;
+            return size <= self.bytes.len();
         }
         if self.bytes.is_empty() {
             self.bytes = take(self.limit);
@@ -100,9 +100,11 @@ impl Storage for Pooled {
         if size > self.bytes.len() {
             // Doubled, so that the total work of growing is linear in the bytes stored.
             let wanted = size.max(self.bytes.len().saturating_mul(2)).max(FIRST).min(self.limit);
-            self.bytes.reserve_exact(wanted - self.bytes.len());
-            self.bytes.resize(wanted, 0);
+            if self.bytes.try_reserve_exact(wanted - self.bytes.len()).is_ok() {
+                self.bytes.resize(wanted, 0);
+            }
         }
+        size <= self.bytes.len()
     }
 
     #[inline]

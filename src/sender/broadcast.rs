@@ -1,0 +1,156 @@
+//! One message for many connections.
+
+use core::fmt;
+
+use super::Sender;
+use crate::Error;
+use crate::buffer::{Storage, WriteBuffer};
+#[cfg(feature = "deflate")]
+use crate::deflate::{Context, DeflateConfig, Deflater, Flush, Pool, WindowBits};
+#[cfg(feature = "deflate")]
+use crate::frame::FrameHeader;
+use crate::frame::MessageKind;
+use crate::role::Role;
+
+/// A message for any number of connections: validated once, and compressed once.
+///
+/// [`Sender::broadcast`] writes it as a single frame. With the feature `deflate`, `compressed` makes a
+/// compressed form of it, for the connections that keep no context between messages.
+///
+/// ```
+/// use sockless::{Broadcast, Sender, WriteBuffer};
+///
+/// let news = Broadcast::text("Hello");
+/// let mut connections = [const { (Sender::server(), WriteBuffer::new([0; 512])) }; 3];
+/// for (sender, tx) in &mut connections {
+///     sender.broadcast(&news, tx)?;
+///     assert_eq!(tx.bytes(), b"\x81\x05Hello");
+/// }
+/// # Ok::<(), sockless::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Broadcast<'a> {
+    kind: MessageKind,
+    payload: &'a [u8],
+    /// The compressed payload, and the window that inflates it. `None` if it would not be shorter.
+    #[cfg(feature = "deflate")]
+    compressed: Option<(alloc::vec::Vec<u8>, WindowBits)>,
+}
+
+impl fmt::Debug for Broadcast<'_> {
+    /// Shows the length of the payload, not its bytes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Broadcast({}, {} bytes)", self.kind, self.payload.len())
+    }
+}
+
+impl<'a> Broadcast<'a> {
+    /// Makes a text message.
+    #[must_use]
+    pub const fn text(text: &'a str) -> Broadcast<'a> {
+        Broadcast::new(MessageKind::Text, text.as_bytes())
+    }
+
+    /// Makes a binary message.
+    #[must_use]
+    pub const fn binary(bytes: &'a [u8]) -> Broadcast<'a> {
+        Broadcast::new(MessageKind::Binary, bytes)
+    }
+
+    const fn new(kind: MessageKind, payload: &'a [u8]) -> Broadcast<'a> {
+        Broadcast {
+            kind,
+            payload,
+            #[cfg(feature = "deflate")]
+            compressed: None,
+        }
+    }
+
+    /// Compresses the message, with the level, memory level and threshold of `config` and a window of
+    /// `window`. The memory of the compressor comes from `pool` and returns to it.
+    ///
+    /// A connection gets the compressed form if compression was negotiated for what it sends, without
+    /// context takeover and with a window at least as large (RFC 7692 section 7.1). With context
+    /// takeover its own compressor is used. A message below the threshold, or one that does not get
+    /// shorter, stays as it is.
+    ///
+    /// ```
+    /// use sockless::deflate::{Context, DeflateConfig, DeflateParams, Pool, WindowBits};
+    /// use sockless::{Broadcast, Sender, WriteBuffer};
+    ///
+    /// let (config, mut pool) = (DeflateConfig::DEFAULT, Pool::new(1));
+    /// let quotes = "EURUSD 1.0841 ".repeat(100);
+    /// let quotes = Broadcast::text(&quotes).compressed(&config, WindowBits::MAX, &mut pool);
+    ///
+    /// let params = DeflateParams { send: Context::PER_MESSAGE, receive: Context::FULL };
+    /// let mut sender = Sender::server().with_deflate(params, &config);
+    /// let mut tx = WriteBuffer::new([0; 512]);
+    /// sender.broadcast(&quotes, &mut tx)?;
+    /// assert!(tx.len() < 50);
+    /// # Ok::<(), sockless::Error>(())
+    /// ```
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn compressed(
+        mut self,
+        config: &DeflateConfig,
+        window: WindowBits,
+        pool: &mut Pool,
+    ) -> Broadcast<'a> {
+        self.compressed = None;
+        if self.payload.len() < config.threshold() {
+            return self;
+        }
+        let context = Context { window_bits: window, takeover: false };
+        let mut deflater = Deflater::new(context, config);
+        deflater.borrow_from(pool);
+        let mut bytes = alloc::vec![0; deflater.bound(self.payload.len())];
+        let progress = deflater.deflate(self.payload, &mut bytes, Flush::End);
+        deflater.return_to(pool);
+        if progress.step == crate::deflate::Step::End && progress.produced < self.payload.len() {
+            bytes.truncate(progress.produced);
+            bytes.shrink_to_fit();
+            self.compressed = Some((bytes, window));
+        }
+        self
+    }
+
+    /// Returns the kind of the message.
+    #[must_use]
+    pub const fn kind(&self) -> MessageKind {
+        self.kind
+    }
+
+    /// Returns the payload, uncompressed.
+    #[must_use]
+    pub const fn payload(&self) -> &'a [u8] {
+        self.payload
+    }
+}
+
+impl<R: Role> Sender<R> {
+    /// Writes a message that goes to many connections, as a single frame.
+    ///
+    /// # Errors
+    /// As for [`text`](Self::text).
+    pub fn broadcast<S: Storage>(
+        &mut self,
+        message: &Broadcast<'_>,
+        tx: &mut WriteBuffer<S>,
+    ) -> Result<(), Error> {
+        #[cfg(feature = "deflate")]
+        if let (Some((bytes, window)), Some(deflation)) = (&message.compressed, &mut self.deflation)
+        {
+            if deflation.shares(*window) {
+                self.may_begin(tx)?;
+                let first = message.kind.opcode().first_byte(true) | FrameHeader::RSV1 << 4;
+                self.frame(first, bytes, tx)?;
+                if let Some(deflation) = &mut self.deflation {
+                    deflation.count(message.payload.len(), bytes.len());
+                }
+                return Ok(());
+            }
+        }
+        self.message(message.kind, message.payload, tx)
+    }
+}
