@@ -1,15 +1,15 @@
 //! Sets of ASCII characters, and lists with a separator.
 
-use crate::config::SMALL;
+use crate::config::OPTIMIZE_FOR_SIZE;
 
 /// Letters, digits and some others, so that a member is found by one look: at a byte for each or, where flash is short, at
 /// a bit.
-pub(crate) struct Ascii([u8; if SMALL { 16 } else { 256 }]);
+pub(crate) struct Ascii([u8; if OPTIMIZE_FOR_SIZE { 16 } else { 256 }]);
 
 impl Ascii {
     /// All letters, all digits, and `others`.
     pub(crate) const fn alphanumeric_and(others: &[u8]) -> Ascii {
-        let mut set = Ascii([0; if SMALL { 16 } else { 256 }]);
+        let mut set = Ascii([0; if OPTIMIZE_FOR_SIZE { 16 } else { 256 }]);
         let mut byte = 0;
         while byte < 128_u8 {
             let mut member = byte.is_ascii_alphanumeric();
@@ -28,7 +28,7 @@ impl Ascii {
     }
 
     const fn place(byte: u8) -> (usize, u8) {
-        if SMALL { ((byte >> 3) as usize, 1 << (byte & 7)) } else { (byte as usize, 1) }
+        if OPTIMIZE_FOR_SIZE { ((byte >> 3) as usize, 1 << (byte & 7)) } else { (byte as usize, 1) }
     }
 
     #[inline]
@@ -38,7 +38,7 @@ impl Ascii {
     }
 
     #[cfg(feature = "handshake")]
-    #[cfg_attr(target_os = "none", inline(never))]
+    #[inline(never)]
     pub(crate) fn has_all(&self, bytes: &[u8]) -> bool {
         bytes.iter().fold(true, |all, &byte| all & self.has(byte))
     }
@@ -46,7 +46,7 @@ impl Ascii {
 
 /// Takes off what stands before the next `separator`, or everything. The separator stays.
 #[cfg(feature = "handshake")]
-#[cfg_attr(target_os = "none", inline(never))]
+#[inline(never)]
 pub(crate) fn until<'a>(text: &mut &'a [u8], separator: u8) -> &'a [u8] {
     let at = text.iter().position(|&byte| byte == separator).unwrap_or(text.len());
     let (before, rest) = text.split_at_checked(at).unwrap_or_default();

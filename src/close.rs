@@ -92,7 +92,7 @@ impl CloseCode {
     /// assert!(CloseCode::new(4999).is_sendable());
     /// assert!(!CloseCode::ABNORMAL.is_sendable());
     /// ```
-    #[cfg_attr(target_os = "none", inline(never))]
+    #[inline(never)]
     #[must_use]
     pub const fn is_sendable(self) -> bool {
         matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
@@ -113,7 +113,7 @@ impl From<CloseCode> for u16 {
 
 impl Violation {
     /// The code of the Close frame that answers this (RFC 6455 section 7.4.1).
-    #[cfg_attr(target_os = "none", inline(never))]
+    #[inline(never)]
     #[must_use]
     pub const fn close_code(self) -> CloseCode {
         match self {

@@ -1,9 +1,13 @@
 //! The limits of a connection, each with its reason.
 
-/// Whether flash counts for more than time: where there is no operating system. What is there only to be faster is left
-/// out then, and functions that would be copied into their callers are called. `--cfg sockless_small` asks for the same
-/// elsewhere: the tests run both ways.
-pub(crate) const SMALL: bool = cfg!(any(target_os = "none", sockless_small));
+/// Optimizes for code size instead of speed. Behaviour is identical, and the tests run both ways.
+///
+/// The default is size on targets without an operating system, and speed elsewhere. Two `cfg` flags
+/// choose on any target: `sockless_optimize_for_size` and `sockless_optimize_for_speed`.
+pub(crate) const OPTIMIZE_FOR_SIZE: bool = cfg!(any(
+    sockless_optimize_for_size,
+    all(target_os = "none", not(sockless_optimize_for_speed))
+));
 
 /// The limits of a connection. Every limit is exact: a size or count equal to it passes.
 ///

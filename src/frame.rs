@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use crate::config::SMALL;
+use crate::config::OPTIMIZE_FOR_SIZE;
 use crate::error::Violation;
 
 /// What a frame carries (RFC 6455 section 5.2). Reserved opcodes have no value here: they fail in
@@ -236,8 +236,7 @@ impl FrameHeader {
     /// The header as it goes on the wire, its length in the shortest form.
     ///
     /// Encodes what it is told: of `rsv` the low three bits, of `payload_len` all, rule or no rule.
-    #[cfg_attr(not(target_os = "none"), inline)]
-    #[cfg_attr(target_os = "none", inline(never))]
+    #[inline(never)]
     #[must_use]
     pub fn encode(&self) -> EncodedHeader {
         let mut bytes = [0; Self::MAX_LEN];
@@ -267,11 +266,11 @@ pub(crate) fn write_header(first: u8, payload_len: u64, mask: Option<[u8; 4]>, t
     let masked = u8::from(mask.is_some()) << 7;
     let key = match to {
         // Most frames are short. Without a loop, little is left of this in the caller.
-        [bits, short, key @ ..] if !SMALL && payload_len <= 125 => {
+        [bits, short, key @ ..] if !OPTIMIZE_FOR_SIZE && payload_len <= 125 => {
             (*bits, *short) = (first, masked | payload_len as u8);
             key
         }
-        [bits, short, high, low, key @ ..] if !SMALL && payload_len <= 0xFFFF => {
+        [bits, short, high, low, key @ ..] if !OPTIMIZE_FOR_SIZE && payload_len <= 0xFFFF => {
             (*bits, *short) = (first, masked | 126);
             [*high, *low] = (payload_len as u16).to_be_bytes();
             key
@@ -284,7 +283,6 @@ pub(crate) fn write_header(first: u8, payload_len: u64, mask: Option<[u8; 4]>, t
 }
 
 /// Writes a header of any length, one byte at a time.
-#[cfg_attr(not(target_os = "none"), inline)]
 fn write_bytes(first: u8, payload_len: u64, mask: Option<[u8; 4]>, to: &mut [u8]) {
     let (short, mut shift) = match payload_len {
         len @ 0..=125 => (len as u8, 0),

@@ -1,7 +1,7 @@
 //! Masking (RFC 6455 section 5.3): an XOR with four key bytes, over and over.
 
 use crate::bytes::copy;
-use crate::config::SMALL;
+use crate::config::OPTIMIZE_FOR_SIZE;
 
 /// From so many bytes on it is worth to ask for the widest instructions that this processor has.
 #[cfg(feature = "simd")]
@@ -23,7 +23,7 @@ const LONG: usize = 256;
 #[cfg_attr(not(target_os = "none"), inline(always))]
 pub fn mask(payload: &mut [u8], key: [u8; 4]) -> [u8; 4] {
     let next = next_key(key, payload.len());
-    if SMALL {
+    if OPTIMIZE_FOR_SIZE {
         let mut key = u32::from_le_bytes(key);
         for byte in payload {
             *byte ^= key as u8;
@@ -74,7 +74,7 @@ fn few(payload: &mut [u8], key: [u8; 4], next: [u8; 4]) {
 #[inline]
 pub(crate) fn mask_into(from: &[u8], to: &mut [u8], key: [u8; 4]) {
     // Small processors read the payload twice, which saves the code of a second loop.
-    if SMALL || cfg!(target_pointer_width = "32") {
+    if OPTIMIZE_FOR_SIZE || cfg!(target_pointer_width = "32") {
         copy(from, to);
         mask(to, key);
         return;

@@ -1,6 +1,6 @@
 //! UTF-8 validation of text that arrives in pieces (RFC 6455 section 8.1, RFC 3629).
 
-use crate::config::SMALL;
+use crate::config::OPTIMIZE_FOR_SIZE;
 
 /// Validates UTF-8 piece by piece and finds the first byte that cannot belong to any valid text, as
 /// soon as it is there: surrogates, overlong forms and code points above U+10FFFF are found at the
@@ -44,7 +44,7 @@ impl Utf8Validator {
     /// # Errors
     /// The index in `bytes` of the first bad byte. The state is of no use then.
     pub fn check(&mut self, bytes: &[u8]) -> Result<(), usize> {
-        if SMALL {
+        if OPTIMIZE_FOR_SIZE {
             // What goes eight bytes at a time is in `core`, and as large as all that is here.
             for (i, &byte) in bytes.iter().enumerate() {
                 self.step(byte).map_err(|()| i)?;
@@ -85,7 +85,7 @@ impl Utf8Validator {
         bytes: &'b [u8],
         checked: usize,
     ) -> Result<Option<&'b str>, ()> {
-        if SMALL {
+        if OPTIMIZE_FOR_SIZE {
             self.check(bytes.get(checked..).unwrap_or_default()).map_err(drop)?;
             return if self.is_complete() { Ok(None) } else { Err(()) };
         }

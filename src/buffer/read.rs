@@ -122,23 +122,24 @@ impl<S: Storage> ReadBuffer<S> {
         // Unconsumed input moves to the front if that frees at least as much as it moves, so that the
         // total work stays linear in the bytes received. A long piece of input moves only once half
         // of the buffer is used up, and any length if there is no other way to get space.
-        let pays = self.start > 0 && kept <= self.start && (kept <= SHORT_MOVE || free < len / 2);
+        if self.start > 0 && kept <= self.start && (kept <= SHORT_MOVE || free < len / 2) {
+            self.pull(self.start, 0);
+        }
         // Many small reads cost more than memory does: a buffer that a read has filled grows before a
         // message asks for it. The memory stays within twice what was in the buffer at once.
-        let wants_more = free == 0 && !pays || self.full && len < READ_SIZE;
-        self.full &= !wants_more;
-        let grown = wants_more && self.storage.grow(len.saturating_add(1));
-        if pays || self.start > 0 && free == 0 && !grown {
-            self.pull(self.start, 0);
-            self.start = 0;
+        if self.end == len || self.full && len < READ_SIZE {
+            self.full = false;
+            if !self.storage.grow(len.saturating_add(1)) && self.start > 0 {
+                self.pull(self.start, 0);
+            }
         }
     }
 
     /// Moves all from `from` on down to `to`, and what is unread with it.
-    #[cfg_attr(not(target_os = "none"), inline)]
-    #[cfg_attr(target_os = "none", inline(never))]
+    #[inline(never)]
     fn pull(&mut self, from: usize, to: usize) {
         move_down(self.storage.as_mut(), from..self.end, to);
+        self.start = self.start.min(to);
         self.unread -= from - to;
         self.end -= from - to;
     }
@@ -317,8 +318,6 @@ impl<S: Storage> ReadBuffer<S> {
         self.start..self.start + core::mem::take(&mut self.held)
     }
 
-    #[cfg_attr(not(target_os = "none"), inline)]
-    #[cfg_attr(all(target_os = "none", feature = "handshake"), inline(never))]
     pub(crate) fn slice(&self, place: Range<usize>) -> &[u8] {
         let before = self.storage.as_ref().get(..place.end).unwrap_or_else(nothing);
         before.get(place.start..).unwrap_or_else(nothing)

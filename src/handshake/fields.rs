@@ -1,7 +1,7 @@
 //! Header fields of any source, and the lists in their values (RFC 9110 section 5).
 
 use crate::ascii::until;
-use crate::config::SMALL;
+use crate::config::OPTIMIZE_FOR_SIZE;
 use crate::extensions::TOKEN;
 
 /// A header field of any source: a name in any case and a value with or without white space
@@ -65,7 +65,7 @@ impl Field {
             _ => return Field::Other,
         };
         // Most peers write the name in this case.
-        let same = !SMALL && name == known || name.eq_ignore_ascii_case(known);
+        let same = !OPTIMIZE_FOR_SIZE && name == known || name.eq_ignore_ascii_case(known);
         if same { field } else { Field::Other }
     }
 }

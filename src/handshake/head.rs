@@ -8,7 +8,7 @@ use super::key::{KEY_LEN, Key};
 use super::rules::{Upgrade, extension_list, judge_request, subprotocols};
 use super::uri::is_host_and_port;
 use crate::ascii::until;
-use crate::config::SMALL;
+use crate::config::OPTIMIZE_FOR_SIZE;
 use crate::extensions::Extensions;
 
 /// A request that was received. It borrows the read buffer.
@@ -314,7 +314,7 @@ fn place_of(wanted: u8, bytes: &[u8]) -> Option<usize> {
     const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
     const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
     let mut at = 0;
-    if !SMALL {
+    if !OPTIMIZE_FOR_SIZE {
         for word in bytes.chunks_exact(8) {
             let Ok(&word) = <&[u8; 8]>::try_from(word) else { break };
             // Where a byte is the wanted one the difference is 0, and only at such a byte can a

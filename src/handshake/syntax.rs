@@ -2,7 +2,7 @@
 
 use super::error::HandshakeError;
 use super::fields::is_token_byte;
-use crate::config::{Config, SMALL};
+use crate::config::{Config, OPTIMIZE_FOR_SIZE};
 
 /// Reads one head, byte after byte, and remembers how far it came. No byte is read twice, however
 /// the input is cut, and the first byte that cannot belong to a head is an error.
@@ -89,7 +89,10 @@ impl HeadReader {
                 return if full { Err(HandshakeError::HeadTooLarge) } else { Ok(None) };
             };
             // The common case: whole lines, or as much of one as there is.
-            if !SMALL && self.state == State::LineStart && self.headers < self.max_headers {
+            if !OPTIMIZE_FOR_SIZE
+                && self.state == State::LineStart
+                && self.headers < self.max_headers
+            {
                 let (len, state) = line(rest);
                 if len > 0 {
                     self.at += len as u32;
@@ -98,7 +101,7 @@ impl HeadReader {
                     continue;
                 }
             }
-            if !SMALL && !self.of_response && rest.starts_with(b"HTTP/1.1\r\n") {
+            if !OPTIMIZE_FOR_SIZE && !self.of_response && rest.starts_with(b"HTTP/1.1\r\n") {
                 if let State::Version(0) = self.state {
                     self.at += 10;
                     self.state = State::LineStart;
@@ -117,7 +120,7 @@ impl HeadReader {
                 continue;
             }
             // Most values begin with one space.
-            let space_follows = !SMALL && behind.first() == Some(&b' ');
+            let space_follows = !OPTIMIZE_FOR_SIZE && behind.first() == Some(&b' ');
             self.state = match (self.state, byte) {
                 // RFC 9112 2.2: a server "SHOULD ignore at least one empty line (CRLF) received
                 // prior to the request-line"; one it is.
@@ -215,7 +218,7 @@ fn length_while(bytes: &[u8], good: impl Fn(u8) -> bool) -> usize {
 /// cannot.
 fn token_len(bytes: &[u8]) -> usize {
     let mut len = 0;
-    if !SMALL {
+    if !OPTIMIZE_FOR_SIZE {
         for four in bytes.chunks_exact(4) {
             let Ok(four) = <&[u8; 4]>::try_from(four) else { break };
             if !four.iter().fold(true, |all, &byte| all & is_token_byte(byte)) {
@@ -233,7 +236,7 @@ fn text_len(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
     const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
     let mut len = 0;
-    if !SMALL {
+    if !OPTIMIZE_FOR_SIZE {
         for word in bytes.chunks_exact(8) {
             let Ok(&word) = <&[u8; 8]>::try_from(word) else { break };
             let word = u64::from_le_bytes(word);

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::close::Close;
-use crate::config::SMALL;
+use crate::config::OPTIMIZE_FOR_SIZE;
 use crate::frame::MessageKind;
 
 /// What a [`Receiver`](crate::Receiver) found in its input. Borrows the input, never the receiver.
@@ -80,7 +80,11 @@ impl<'b> Chunk<'b> {
     /// The text, where this chunk [is all](Self::is_whole) of a text message.
     #[must_use]
     pub const fn text(&self) -> Option<&'b str> {
-        if SMALL && self.is_whole() && matches!(self.kind, MessageKind::Text) && !self.compressed {
+        if OPTIMIZE_FOR_SIZE
+            && self.is_whole()
+            && matches!(self.kind, MessageKind::Text)
+            && !self.compressed
+        {
             return match core::str::from_utf8(self.bytes) {
                 Ok(text) => Some(text),
                 Err(_) => None,

@@ -16,7 +16,7 @@ use item::FrameItem;
 
 use crate::buffer::{ReadBuffer, Storage};
 use crate::close::Close;
-use crate::config::SMALL;
+use crate::config::OPTIMIZE_FOR_SIZE;
 #[cfg(feature = "deflate")]
 use crate::deflate::Inflation;
 use crate::frame::MessageKind;
@@ -272,14 +272,12 @@ impl Receiver {
     }
 
     /// The next item, if there is anything to look at. Most calls that find nothing find an empty buffer.
-    #[cfg_attr(not(target_os = "none"), inline)]
-    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn read<'b, S: Storage>(
         &mut self,
         rx: &'b mut ReadBuffer<S>,
         delivery: Delivery,
     ) -> Result<Option<Incoming<'b>>, Violation> {
-        if !SMALL && rx.is_empty() && self.is_waiting() {
+        if !OPTIMIZE_FOR_SIZE && rx.is_empty() && self.is_waiting() {
             return Ok(None);
         }
         self.read_any(rx, delivery)
@@ -296,7 +294,7 @@ impl Receiver {
     }
 
     /// Places are found first, and the buffer is borrowed for the item once, at the end.
-    #[cfg_attr(not(target_os = "none"), inline(never))]
+    #[inline(never)]
     fn read_any<'b, S: Storage>(
         &mut self,
         rx: &'b mut ReadBuffer<S>,
@@ -379,7 +377,6 @@ impl Receiver {
     /// Returns a chunk, of whose text the first `validated` bytes are validated. If the others are not
     /// all valid, the good ones are handed out before the failure: a smaller cut of the input would
     /// have handed them out.
-    #[cfg_attr(not(target_os = "none"), inline)]
     fn chunk<'b>(
         &mut self,
         bytes: &'b [u8],
@@ -392,7 +389,7 @@ impl Receiver {
         let kind = self.kind;
         let mut chunk = Chunk { bytes, text: None, kind, first, last, compressed };
         if kind == MessageKind::Text && !compressed {
-            if !SMALL && first && last {
+            if !OPTIMIZE_FOR_SIZE && first && last {
                 if let Ok(text) = Utf8Validator::new().finish(bytes, 0) {
                     chunk.text = text;
                     return Ok(Incoming::Data(chunk));

@@ -5,19 +5,19 @@ use core::ops::Range;
 
 use super::{Receiver, State};
 use crate::buffer::{ReadBuffer, Storage};
-use crate::config::SMALL;
+use crate::config::OPTIMIZE_FOR_SIZE;
 use crate::frame::MessageKind;
 use crate::mask::mask;
 
 impl Receiver {
     /// Takes a whole small message from the front of `rx`: its place and kind. Text is not validated.
-    #[cfg_attr(not(target_os = "none"), inline(always))]
+    #[inline(always)]
     pub(crate) fn take_small_message<S: Storage>(
         &self,
         rx: &mut ReadBuffer<S>,
     ) -> Option<(Range<usize>, MessageKind)> {
         // The state is tested first, because the pieces of large messages come here, too.
-        if SMALL || self.state != State::Idle {
+        if OPTIMIZE_FOR_SIZE || self.state != State::Idle {
             return None;
         }
         let (skip, len, kind) = self.small_message(rx.input()?)?;
@@ -26,9 +26,9 @@ impl Receiver {
 
     /// Unmasks a whole small message at the front of `input`. Returns the length of its header, the
     /// length of its payload, and its kind. Text is not validated.
-    #[cfg_attr(not(target_os = "none"), inline(always))]
+    #[inline(always)]
     pub(super) fn small_message(&self, input: &mut [u8]) -> Option<(usize, usize, MessageKind)> {
-        if SMALL || self.state != State::Idle {
+        if OPTIMIZE_FOR_SIZE || self.state != State::Idle {
             return None;
         }
         let [first, second, rest @ ..] = input else { return None };

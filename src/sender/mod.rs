@@ -7,7 +7,7 @@ pub(crate) mod stream;
 use crate::buffer::{REPLY_ROOM, Storage, WriteBuffer};
 use crate::bytes::copy;
 use crate::close::{CloseCode, truncate_reason};
-use crate::config::SMALL;
+use crate::config::OPTIMIZE_FOR_SIZE;
 #[cfg(feature = "deflate")]
 use crate::deflate::Deflation;
 use crate::entropy::Entropy;
@@ -276,7 +276,7 @@ impl<R: Role> Sender<R> {
     }
 
     /// The state of the text behind the next fragment.
-    #[cfg_attr(target_os = "none", inline(never))]
+    #[inline(never)]
     fn utf8_behind(
         &self,
         kind: MessageKind,
@@ -450,7 +450,7 @@ impl<R: Role> Sender<R> {
         tx: &mut WriteBuffer<S>,
     ) -> Result<(), Error> {
         // Most frames are short. Where the length of the header is known, little of the rest is left.
-        if !SMALL && payload.len() <= MAX_CONTROL {
+        if !OPTIMIZE_FOR_SIZE && payload.len() <= MAX_CONTROL {
             let header_len = FrameHeader::len_for(0, R::MASKS);
             return self.write_frame(header_len, first, [&[], payload], tx, REPLY_ROOM);
         }
