@@ -263,14 +263,17 @@ impl FrameHeader {
 /// the header.
 #[inline(always)]
 pub(crate) fn write_header(first: u8, payload_len: u64, mask: Option<[u8; 4]>, to: &mut [u8]) {
+    if OPTIMIZE_FOR_SIZE {
+        return write_bytes(first, payload_len, mask, to);
+    }
     let masked = u8::from(mask.is_some()) << 7;
     let key = match to {
         // Most frames are short. Without a loop, little is left of this in the caller.
-        [bits, short, key @ ..] if !OPTIMIZE_FOR_SIZE && payload_len <= 125 => {
+        [bits, short, key @ ..] if payload_len <= 125 => {
             (*bits, *short) = (first, masked | payload_len as u8);
             key
         }
-        [bits, short, high, low, key @ ..] if !OPTIMIZE_FOR_SIZE && payload_len <= 0xFFFF => {
+        [bits, short, high, low, key @ ..] if payload_len <= 0xFFFF => {
             (*bits, *short) = (first, masked | 126);
             [*high, *low] = (payload_len as u16).to_be_bytes();
             key

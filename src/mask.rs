@@ -74,7 +74,7 @@ fn few(payload: &mut [u8], key: [u8; 4], next: [u8; 4]) {
 #[inline]
 pub(crate) fn mask_into(from: &[u8], to: &mut [u8], key: [u8; 4]) {
     // Small processors read the payload twice, which saves the code of a second loop.
-    if OPTIMIZE_FOR_SIZE || cfg!(target_pointer_width = "32") {
+    if cfg!(target_pointer_width = "32") {
         copy(from, to);
         mask(to, key);
         return;

@@ -85,12 +85,15 @@ impl Utf8Validator {
         bytes: &'b [u8],
         checked: usize,
     ) -> Result<Option<&'b str>, ()> {
-        if OPTIMIZE_FOR_SIZE {
-            self.check(bytes.get(checked..).unwrap_or_default()).map_err(drop)?;
-            return if self.is_complete() { Ok(None) } else { Err(()) };
-        }
         // Safe code validates all of a text to make a `&str`.
-        from_utf8(bytes).map(Some).ok_or(())
+        let text = early_text(bytes);
+        if text.is_none() {
+            self.check(bytes.get(checked..).unwrap_or_default()).map_err(drop)?;
+            if !self.is_complete() {
+                return Err(());
+            }
+        }
+        Ok(text)
     }
 
     /// Table 3-7 of the Unicode standard, a byte at a time.
@@ -130,6 +133,25 @@ pub(crate) fn from_utf8(bytes: &[u8]) -> Option<&str> {
     return simdutf8::basic::from_utf8(bytes).ok();
     #[cfg(not(feature = "std"))]
     return core::str::from_utf8(bytes).ok();
+}
+
+/// Returns `bytes` as text if all of them are UTF-8, or `None` where code size counts and the text is
+/// made on demand.
+#[inline]
+pub(crate) fn early_text(bytes: &[u8]) -> Option<&str> {
+    if OPTIMIZE_FOR_SIZE { None } else { from_utf8(bytes) }
+}
+
+/// Returns the text of validated `bytes`: what [`early_text`] has made of them, or now.
+#[inline]
+pub(crate) const fn late_text<'b>(early: Option<&'b str>, bytes: &'b [u8]) -> Option<&'b str> {
+    if OPTIMIZE_FOR_SIZE {
+        return match core::str::from_utf8(bytes) {
+            Ok(text) => Some(text),
+            Err(_) => None,
+        };
+    }
+    early
 }
 
 /// Whether all of `bytes` is UTF-8, where no text is to be made of it.

@@ -7,7 +7,6 @@ use core::num::NonZeroUsize;
 use super::GrowableBuffer;
 use super::Storage;
 use crate::bytes::move_down;
-use crate::config::OPTIMIZE_FOR_SIZE;
 use crate::{Error, Misuse};
 
 /// The least capacity of a [`WriteBuffer`] in bytes: a pong that is just leaving (131 with a masked
@@ -256,8 +255,7 @@ impl<S: Storage> WriteBuffer<S> {
     #[inline]
     fn reserve(&mut self, n: usize, keep: usize) -> bool {
         let wanted = n.saturating_add(keep);
-        (!OPTIMIZE_FOR_SIZE && wanted <= self.storage.as_ref().len().saturating_sub(self.end))
-            || self.make_room(wanted)
+        wanted <= self.storage.as_ref().len().saturating_sub(self.end) || self.make_room(wanted)
     }
 
     #[inline(never)]

@@ -5,7 +5,7 @@ use core::fmt;
 use super::fields::{Field, is_field_value, is_token};
 use super::key::Key;
 use crate::buffer::{Storage, WriteBuffer};
-use crate::config::OPTIMIZE_FOR_SIZE;
+use crate::bytes::copy;
 use crate::error::{Error, Misuse};
 
 /// The value of a header field that we send. [`Display`](fmt::Display) writes it; it is text
@@ -109,12 +109,7 @@ impl Out<'_> {
         self.len = self.len.saturating_add(bytes.len());
         if let Some((to, free)) = core::mem::take(&mut self.free).split_at_mut_checked(bytes.len())
         {
-            if OPTIMIZE_FOR_SIZE {
-                // Not every level of optimization sees that the lengths are equal.
-                to.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-            } else {
-                to.copy_from_slice(bytes);
-            }
+            copy(bytes, to);
             self.free = free;
         }
     }

@@ -3,8 +3,8 @@
 use core::fmt;
 
 use crate::close::Close;
-use crate::config::OPTIMIZE_FOR_SIZE;
 use crate::frame::MessageKind;
+use crate::utf8::late_text;
 
 /// What a [`Receiver`](crate::Receiver) found in its input. Borrows the input, never the receiver.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -80,17 +80,10 @@ impl<'b> Chunk<'b> {
     /// The text, where this chunk [is all](Self::is_whole) of a text message.
     #[must_use]
     pub const fn text(&self) -> Option<&'b str> {
-        if OPTIMIZE_FOR_SIZE
-            && self.is_whole()
-            && matches!(self.kind, MessageKind::Text)
-            && !self.compressed
-        {
-            return match core::str::from_utf8(self.bytes) {
-                Ok(text) => Some(text),
-                Err(_) => None,
-            };
+        if self.is_whole() && matches!(self.kind, MessageKind::Text) && !self.compressed {
+            return late_text(self.text, self.bytes);
         }
-        self.text
+        None
     }
 
     /// Whether the message begins here.

@@ -20,7 +20,7 @@ use crate::config::OPTIMIZE_FOR_SIZE;
 #[cfg(feature = "deflate")]
 use crate::deflate::Inflation;
 use crate::frame::MessageKind;
-use crate::utf8::Utf8Validator;
+use crate::utf8::{Utf8Validator, early_text};
 use crate::{Config, Violation};
 
 /// The receiving half of an open connection.
@@ -389,9 +389,9 @@ impl Receiver {
         let kind = self.kind;
         let mut chunk = Chunk { bytes, text: None, kind, first, last, compressed };
         if kind == MessageKind::Text && !compressed {
-            if !OPTIMIZE_FOR_SIZE && first && last {
-                if let Ok(text) = Utf8Validator::new().finish(bytes, 0) {
-                    chunk.text = text;
+            if first && last {
+                if let Some(text) = early_text(bytes) {
+                    chunk.text = Some(text);
                     return Ok(Incoming::Data(chunk));
                 }
             }

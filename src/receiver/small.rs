@@ -17,7 +17,7 @@ impl Receiver {
         rx: &mut ReadBuffer<S>,
     ) -> Option<(Range<usize>, MessageKind)> {
         // The state is tested first, because the pieces of large messages come here, too.
-        if OPTIMIZE_FOR_SIZE || self.state != State::Idle {
+        if self.state != State::Idle {
             return None;
         }
         let (skip, len, kind) = self.small_message(rx.input()?)?;
