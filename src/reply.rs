@@ -17,7 +17,7 @@ const MAX_PONG: usize = 125;
 /// let mut receiver = Receiver::client(Config::default());
 /// let mut sender = Sender::server(); // for the example, without a mask
 /// let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
-/// rx.extend(b"\x89\x02hi\x88\x02\x03\xe8");
+/// let _ = rx.extend(b"\x89\x02hi\x88\x02\x03\xe8");
 /// loop {
 ///     let reply = match receiver.receive(&mut rx) {
 ///         Ok(None) => break,

@@ -280,11 +280,11 @@ fn a_message_that_goes_on_in_a_smaller_buffer() {
     let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let mut tx = WriteBuffer::new([0; 512]);
     let mut large = ReadBuffer::new([0; 512]);
-    large.extend(&input[..8]);
+    let _ = large.extend(&input[..8]);
     assert_eq!(ws.receive(&mut large, &mut tx), None);
     assert!(large.is_empty());
     let mut small = ReadBuffer::new([0; 399]);
-    small.extend(&input[8..9]);
+    let _ = small.extend(&input[8..9]);
     let failed = Failure::Protocol(Violation::MessageTooBig);
     assert_eq!(ws.receive(&mut small, &mut tx), Some(Event::Failed(failed)));
 }

@@ -254,9 +254,9 @@ fn a_message_that_stays_compressed_is_collected() {
     let input = frame(0xC1, &[0xFF; 300], Some([1, 2, 3, 4]));
     for cut in [0, 7, 200] {
         let mut rx: ReadBuffer<GrowableBuffer> = ReadBuffer::growing(1 << 12);
-        rx.extend(&input[..cut]);
+        let _ = rx.extend(&input[..cut]);
         assert_eq!(receiver.receive(&mut rx), Ok(None));
-        rx.extend(&input[cut..]);
+        let _ = rx.extend(&input[cut..]);
         let Ok(Some(Incoming::Data(chunk))) = receiver.receive(&mut rx) else { panic!() };
         assert!(chunk.is_whole() && chunk.is_compressed() && chunk.text().is_none());
         assert_eq!((chunk.kind(), chunk.bytes()), (MessageKind::Text, &[0xFF; 300][..]));

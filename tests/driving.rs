@@ -87,7 +87,7 @@ fn the_plain_loop_echoes_what_inflates() {
         peer.connect(&request, &mut tx).unwrap();
         tx.clear();
         let answer = "Sec-WebSocket-Extensions: permessage-deflate";
-        rx.extend(&http::response("Sec-WebSocket-Extensions", &[answer]));
+        let _ = rx.extend(&http::response("Sec-WebSocket-Extensions", &[answer]));
         let event = peer.receive(&mut rx, &mut tx);
         assert!(matches!(event, Some(Event::UpgradeResponse(_))));
         assert!(peer.receive(&mut rx, &mut tx).is_none());
@@ -98,7 +98,7 @@ fn the_plain_loop_echoes_what_inflates() {
         stream.input.push_back(tx.bytes().to_vec());
         serve(&mut stream, 16 << 10).unwrap();
 
-        rx.extend(&stream.output);
+        let _ = rx.extend(&stream.output);
         let mut echoed = 0;
         while let Some(event) = client.receive(&mut rx, &mut WriteBuffer::new([0; 512])) {
             if let Event::Binary(bytes) = event {

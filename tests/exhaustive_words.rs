@@ -144,7 +144,7 @@ fn every_status_makes_a_complete_answer_or_none() {
         let mut ws = WebSocket::server(Config::default());
         let mut rx = ReadBuffer::new([0; 200]);
         let mut tx = WriteBuffer::new([0; 400]);
-        rx.extend(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        let _ = rx.extend(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         assert!(matches!(ws.receive(&mut rx, &mut tx), Some(Event::OtherRequest(_))));
         // Some have no body, by RFC 9110.
         let body: &[u8] = if [204, 205, 304].contains(&status) { b"" } else { b"body" };
@@ -234,7 +234,7 @@ fn a_status_has_its_registered_name() {
     for (status, name) in names {
         let mut ws = WebSocket::server(Config::default());
         let (mut rx, mut tx) = (ReadBuffer::new([0; 200]), WriteBuffer::new([0; 400]));
-        rx.extend(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        let _ = rx.extend(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         assert!(matches!(ws.receive(&mut rx, &mut tx), Some(Event::OtherRequest(_))));
         ws.respond(HttpResponse::new(status), &mut tx).unwrap();
         let line = format!("HTTP/1.1 {status} {name}\r\n");

@@ -120,7 +120,7 @@ fn the_kind_is_known_before_the_first_byte() {
 
     let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
-    rx.extend(&masked(0x01, b"text")[..6]);
+    let _ = rx.extend(&masked(0x01, b"text")[..6]);
     assert_eq!(ws.message_kind(), None);
     assert_eq!(ws.receive_chunks(&mut rx, &mut tx), None);
     assert_eq!((ws.message_kind(), ws.frame_remaining()), (Some(MessageKind::Text), 4));
@@ -131,7 +131,7 @@ fn the_kind_is_known_before_the_first_byte() {
 fn a_connection_can_be_taken_apart_in_the_middle_of_messages() {
     let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
-    rx.extend(&[masked(0x01, b"caf\xc3"), masked(0x80, b"\xa9")[..7].to_vec()].concat());
+    let _ = rx.extend(&[masked(0x01, b"caf\xc3"), masked(0x80, b"\xa9")[..7].to_vec()].concat());
     assert!(matches!(ws.receive_chunks(&mut rx, &mut tx), Some(Event::Chunk(_))));
     ws.send_fragment(MessageKind::Text, b"th\xc3", false, &mut tx).unwrap();
     let (mut receiver, mut sender) = ws.split().unwrap();
@@ -177,7 +177,7 @@ fn a_receiver_alone_reads_from_a_buffer() {
     assert_eq!(receiver.receive(&mut rx), Ok(Some(Incoming::End)));
     assert_eq!(receiver.receive(&mut rx), Ok(None));
     assert!(rx.at_end() && receiver.is_closed());
-    rx.extend(b"late");
+    let _ = rx.extend(b"late");
     assert!(rx.at_end(), "the end stays the end");
 }
 
@@ -217,7 +217,7 @@ fn a_vectored_send_survives_partial_writes() {
         let pending = Err(Error::Misuse(Misuse::PayloadPending));
         assert_eq!(ws.send_binary_vectored(&payload, &mut tx), pending);
         // Control frames that are sent while the payload is pending go after it. Data is refused.
-        rx.extend(&masked(0x89, b"ping"));
+        let _ = rx.extend(&masked(0x89, b"ping"));
         assert!(ws.receive(&mut rx, &mut tx).is_some());
         assert_eq!(ws.send_text("behind", &mut tx), pending);
         ws.send_ping(b"behind", &mut tx).unwrap();
@@ -276,7 +276,7 @@ fn replies_stand_between_fragments() {
     let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
     ws.send_fragment(MessageKind::Text, b"a", false, &mut tx).unwrap();
-    rx.extend(&masked(0x89, b"1"));
+    let _ = rx.extend(&masked(0x89, b"1"));
     assert!(ws.receive(&mut rx, &mut tx).is_some());
     ws.send_fragment(MessageKind::Text, b"b", false, &mut tx).unwrap();
     ws.send_ping(b"ours", &mut tx).unwrap();
@@ -311,7 +311,7 @@ fn fill<S: sockless::Storage>(ws: &mut WebSocket<Server>, tx: &mut WriteBuffer<S
 
 fn ping(ws: &mut WebSocket<Server>, tx: &mut WriteBuffer<&mut [u8]>, payload: &[u8]) {
     let mut rx = ReadBuffer::new([0; 512]);
-    rx.extend(&masked(0x89, payload));
+    let _ = rx.extend(&masked(0x89, payload));
     assert_eq!(ws.receive(&mut rx, tx), Some(Event::Ping(payload)));
 }
 
@@ -385,7 +385,7 @@ fn a_full_output_has_room_for_the_close_of_a_client() {
         while ws.send_binary(b"x", &mut tx).is_ok() {}
         let full = tx.len();
         let mut rx = ReadBuffer::new([0; 512]);
-        rx.extend(&[plain(0x89, &[b'p'; 125]), input].concat());
+        let _ = rx.extend(&[plain(0x89, &[b'p'; 125]), input].concat());
         assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Ping(&[b'p'; 125])));
         assert!(ws.receive(&mut rx, &mut tx).is_some());
         let replies = frames(&tx.bytes()[full..]);
@@ -475,7 +475,7 @@ fn one_pair_of_buffers_serves_many_connections() {
     for round in 0..3 {
         for ws in &mut connections {
             assert!(rx.is_empty() && tx.is_empty());
-            rx.extend(&masked(if round == 0 { 0x01 } else { 0x00 }, b"part"));
+            let _ = rx.extend(&masked(if round == 0 { 0x01 } else { 0x00 }, b"part"));
             assert!(matches!(ws.receive_chunks(&mut rx, &mut tx), Some(Event::Chunk(_))));
             assert_eq!(ws.receive_chunks(&mut rx, &mut tx), None);
         }
@@ -487,16 +487,16 @@ fn one_pair_of_buffers_serves_many_connections() {
 fn a_message_stays_what_it_was_begun_as() {
     let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
-    rx.extend(&masked(0x01, b"one"));
+    let _ = rx.extend(&masked(0x01, b"one"));
     let Some(Event::Chunk(chunk)) = ws.receive_chunks(&mut rx, &mut tx) else { panic!() };
     assert_eq!((chunk.bytes(), chunk.is_first(), chunk.is_last()), (&b"one"[..], true, false));
-    rx.extend(&[masked(0x80, b"two"), masked(0x01, b"three")].concat());
+    let _ = rx.extend(&[masked(0x80, b"two"), masked(0x01, b"three")].concat());
     let Some(Event::Chunk(chunk)) = ws.receive(&mut rx, &mut tx) else { panic!() };
     assert_eq!((chunk.bytes(), chunk.is_first(), chunk.is_last()), (&b"two"[..], false, true));
     assert_eq!(ws.receive(&mut rx, &mut tx), None, "held until it is whole");
     let Some(Event::Chunk(chunk)) = ws.receive_chunks(&mut rx, &mut tx) else { panic!() };
     assert_eq!((chunk.bytes(), chunk.is_first(), chunk.is_last()), (&b"three"[..], true, false));
-    rx.extend(&[masked(0x80, b""), masked(0x81, b"four")].concat());
+    let _ = rx.extend(&[masked(0x80, b""), masked(0x81, b"four")].concat());
     let Some(Event::Chunk(chunk)) = ws.receive(&mut rx, &mut tx) else { panic!() };
     assert_eq!((chunk.bytes(), chunk.is_last()), (&b""[..], true));
     assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Text("four")));
@@ -595,7 +595,7 @@ fn a_smaller_buffer_lent_in_the_middle_of_a_message_ends_in_1009() {
     let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let mut tx = WriteBuffer::new([0; 1024]);
     let mut large = ReadBuffer::new([0; 8192]);
-    large.extend(&frame[..8]);
+    let _ = large.extend(&frame[..8]);
     assert_eq!(ws.receive(&mut large, &mut tx), None);
     assert!(large.is_empty());
     let mut small = ReadBuffer::new([0; 1024]);
@@ -612,7 +612,7 @@ fn nothing_takes_the_place_of_a_wrong_payload() {
     let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 1024]));
     ws.send_binary_vectored(&[5; 100], &mut tx).unwrap();
-    rx.extend(&masked(0x89, b"x"));
+    let _ = rx.extend(&masked(0x89, b"x"));
     while ws.receive(&mut rx, &mut tx).is_some() {}
     for wrong in [&[5u8; 99][..], &[5; 101], &[]] {
         assert_eq!(tx.slices(wrong), Err(Misuse::WrongPayload));
@@ -627,7 +627,7 @@ fn a_failure_is_said_again_without_input() {
     let mut receiver = Receiver::server(Config::default());
     let mut rx = ReadBuffer::new([0; 512]);
     assert!(!receiver.is_closed());
-    rx.extend(&plain(0x81, b"not masked"));
+    let _ = rx.extend(&plain(0x81, b"not masked"));
     for _ in 0..3 {
         assert_eq!(receiver.receive(&mut rx), Err(Violation::NotMasked));
         assert_eq!(receiver.receive_chunks(&mut rx), Err(Violation::NotMasked));

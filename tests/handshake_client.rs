@@ -99,7 +99,7 @@ fn rule_14_the_request_goes_out_alone() {
     // Before the question nothing is an answer.
     let mut ws = WebSocket::client(Config::default(), sevens as Sevens);
     let mut rx = ReadBuffer::new([0; 512]);
-    rx.extend(&whole);
+    let _ = rx.extend(&whole);
     let mut tx = WriteBuffer::new([0; 512]);
     let early = Event::Failed(Failure::Handshake(HandshakeError::Malformed));
     assert_eq!(ws.receive(&mut rx, &mut tx), Some(early));
@@ -324,14 +324,14 @@ fn rule_17_what_was_not_requested_fails() {
 fn chosen(offered: &[&str], lines: &[&str]) -> Result<Option<String>, ConfirmError> {
     let (mut ws, _) = asked(Config::default(), offered);
     let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
-    rx.extend(&response("Sec-WebSocket-Protocol", lines));
+    let _ = rx.extend(&response("Sec-WebSocket-Protocol", lines));
     let Some(Event::UpgradeResponse(response)) = ws.receive(&mut rx, &mut tx) else { panic!() };
     let chosen = ws.confirm(&response, offered).map(|name| name.map(str::to_string));
     assert_eq!(ws.state(), if chosen.is_ok() { State::Open } else { State::Closed });
     assert_eq!(ws.is_done(), chosen.is_err());
     if chosen.is_err() {
         assert_eq!(ws.send_text("no", &mut tx), Err(Error::Misuse(Misuse::Closed)));
-        rx.extend(&plain(0x81, b"text"));
+        let _ = rx.extend(&plain(0x81, b"text"));
         assert_eq!(ws.receive(&mut rx, &mut tx), None);
         assert!(tx.is_empty());
     }
@@ -481,11 +481,11 @@ fn rule_20_a_connection_opened_elsewhere_needs_no_key() {
     assert_eq!((client.state(), server.state()), (State::Open, State::Open));
     let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
     client.send_text("over HTTP/2", &mut tx).unwrap();
-    rx.extend(tx.bytes());
+    let _ = rx.extend(tx.bytes());
     tx.clear();
     assert_eq!(server.receive(&mut rx, &mut tx), Some(Event::Text("over HTTP/2")));
     server.send_text("likewise", &mut tx).unwrap();
-    rx.extend(tx.bytes());
+    let _ = rx.extend(tx.bytes());
     tx.clear();
     assert_eq!(client.receive(&mut rx, &mut tx), Some(Event::Text("likewise")));
     assert_eq!(drawn, 4, "one masking key");
@@ -496,7 +496,7 @@ fn rule_20_a_connection_opened_elsewhere_needs_no_key() {
 fn calls_in_the_wrong_order_are_refused() {
     let (mut ws, _) = asked(Config::default(), &[]);
     let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
-    rx.extend(&head("HTTP/1.1 101 x", replace(&RESPONSE_HEADERS, "", &[])));
+    let _ = rx.extend(&head("HTTP/1.1 101 x", replace(&RESPONSE_HEADERS, "", &[])));
     let misuse = ConfirmError::NoHandshake;
     let Some(Event::UpgradeResponse(response)) = ws.receive(&mut rx, &mut tx) else { panic!() };
     let (mut other, _) = asked(Config::default(), &[]);
@@ -526,7 +526,7 @@ fn nothing_is_an_answer_before_the_request() {
 
     let mut rx = ReadBuffer::new([0; 512]);
     let mut ws = WebSocket::client(Config::default(), sevens as Sevens);
-    rx.extend(b"H");
+    let _ = rx.extend(b"H");
     let malformed = Failure::Handshake(HandshakeError::Malformed);
     assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Failed(malformed)));
 }

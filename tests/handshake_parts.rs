@@ -175,7 +175,7 @@ fn an_address_goes_into_the_request() {
         // And a server reads it there.
         let mut server = WebSocket::server(Config::default());
         let (mut rx, mut reply) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
-        rx.extend(tx.bytes());
+        let _ = rx.extend(tx.bytes());
         let Some(Event::UpgradeRequest(request)) = server.receive(&mut rx, &mut reply) else {
             panic!()
         };
@@ -206,7 +206,7 @@ fn a_request_says_what_it_was_given() {
     client.connect(&request, &mut tx).unwrap();
     let mut server = WebSocket::server(Config::default());
     let (mut rx, mut reply) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 512]));
-    rx.extend(tx.bytes());
+    let _ = rx.extend(tx.bytes());
     let Some(Event::UpgradeRequest(head)) = server.receive(&mut rx, &mut reply) else { panic!() };
     assert_eq!(head.method(), "GET");
     assert_eq!(head.origin(), Some(&b"https://example.com"[..]));

@@ -725,7 +725,7 @@ fn answers_without_a_body_have_none() {
     let answered = |answer: Reply<'_>| {
         let mut ws = WebSocket::server(Config::default());
         let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
-        rx.extend(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        let _ = rx.extend(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         assert!(matches!(ws.receive(&mut rx, &mut tx), Some(Event::OtherRequest(_))));
         ws.respond(answer, &mut tx).map(|()| String::from_utf8(tx.bytes().to_vec()).unwrap())
     };
@@ -749,7 +749,7 @@ fn rule_11_bare_line_feeds_end_a_head_that_is_refused() {
             let head = ["GET /", &"a".repeat(before), &"\n".repeat(feeds)].concat();
             let mut ws = WebSocket::server(Config::default());
             let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
-            rx.extend(head.as_bytes());
+            let _ = rx.extend(head.as_bytes());
             let malformed =
                 sockless::Failure::Handshake(sockless::handshake::HandshakeError::Malformed);
             assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Failed(malformed)), "{head:?}");
@@ -770,7 +770,7 @@ fn rule_11_no_control_character_hides_in_a_value() {
                 let input = [b"GET / HTTP/1.1\r\nHost: a\r\nX:a", &value[..], b"\r\n\r\n"].concat();
                 let mut handshake = ServerHandshake::new(&Config::default());
                 let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
-                rx.extend(&input);
+                let _ = rx.extend(&input);
                 let event = handshake.receive(&mut rx, &mut tx);
                 let good = byte == b'\t' || (byte >= b' ' && byte != 0x7F);
                 let is_request = matches!(event, Some(ServerEvent::OtherRequest(_)));

@@ -104,7 +104,7 @@ fn memory_follows_received_bytes_only() {
             let mut rx = ReadBuffer::growing(usize::MAX);
             let mut tx = WriteBuffer::growing(1 << 20);
             for piece in input.chunks(100) {
-                rx.extend(piece);
+                let _ = rx.extend(piece);
                 let event = ws.receive(&mut rx, &mut tx);
                 // Where `usize` has 32 bits, no buffer can hold the longest: the header alone decides.
                 if usize::try_from(len).is_err() {
@@ -134,7 +134,7 @@ fn memory_that_has_grown_can_be_given_back() {
     let mut tx = WriteBuffer::growing(1 << 20);
     for _ in 0..3 {
         let ((), cost) = cost_of(|| {
-            rx.extend(&large);
+            let _ = rx.extend(&large);
             rx.release();
             assert_eq!(rx.unread().len(), large.len(), "not while it is in use");
             assert!(matches!(ws.receive(&mut rx, &mut tx), Some(Event::Binary(_))));
@@ -205,7 +205,7 @@ fn a_message_that_never_finishes() {
         let mut tx = WriteBuffer::new([0; WRITE_BUFFER_MIN]);
         let mut received = 0;
         for i in 0.. {
-            rx.extend(if i == 0 { &first } else { &next });
+            let _ = rx.extend(if i == 0 { &first } else { &next });
             match ws.receive_chunks(&mut rx, &mut tx) {
                 Some(Event::Chunk(chunk)) => received += chunk.bytes().len(),
                 event => {
@@ -225,7 +225,7 @@ fn a_message_that_never_finishes() {
         let mut tx = WriteBuffer::new([0; WRITE_BUFFER_MIN]);
         let mut fragments = 0;
         let event = loop {
-            rx.extend(if fragments == 0 { &first } else { &next });
+            let _ = rx.extend(if fragments == 0 { &first } else { &next });
             match ws.receive(&mut rx, &mut tx) {
                 None => fragments += 1,
                 Some(event) => break event,
@@ -284,7 +284,7 @@ fn two_hundred_thousand_pings_and_nothing_drained() {
         let mut rx = ReadBuffer::new([0; 512]);
         let mut tx = WriteBuffer::growing(64 << 20);
         for ping in &pings {
-            rx.extend(ping);
+            let _ = rx.extend(ping);
             assert!(matches!(ws.receive(&mut rx, &mut tx), Some(Event::Ping(_))));
             assert!(tx.len() <= 8192, "{} bytes wait", tx.len());
         }
@@ -295,7 +295,7 @@ fn two_hundred_thousand_pings_and_nothing_drained() {
         let mut ws = WebSocket::from_upgraded(Server, Config::default());
         let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
         for ping in &pings {
-            rx.extend(ping);
+            let _ = rx.extend(ping);
             assert!(matches!(ws.receive(&mut rx, &mut tx), Some(Event::Ping(_))));
         }
         assert!(tx.bytes().ends_with(&latest));
@@ -414,7 +414,7 @@ fn input_behind_the_end_is_ignored() {
     ] {
         let mut ws = WebSocket::from_upgraded(Server, Config::default());
         let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
-        rx.extend(&input);
+        let _ = rx.extend(&input);
         if eof {
             rx.end_of_stream();
         }
@@ -422,7 +422,7 @@ fn input_behind_the_end_is_ignored() {
         let output = tx.bytes().to_vec();
         for more in [masked(0x81, b"text"), vec![0xFF; 500], close(1001, ""), REQUEST.to_vec()] {
             for _ in 0..10 {
-                rx.extend(&more);
+                let _ = rx.extend(&more);
                 assert_eq!(ws.receive(&mut rx, &mut tx), None);
                 assert_eq!(ws.receive_chunks(&mut rx, &mut tx), None);
                 assert!(rx.is_empty(), "taken and thrown away");

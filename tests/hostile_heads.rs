@@ -117,7 +117,7 @@ fn header_values_of_the_caller_cannot_end_their_line() {
         for headers in [[("X-Good", bad)], [(bad, "good")], [("", "good")], [("X: y", "z")]] {
             let mut ws = WebSocket::server(Config::default());
             let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
-            rx.extend(REQUEST);
+            let _ = rx.extend(REQUEST);
             let Some(Event::UpgradeRequest(request)) = ws.receive(&mut rx, &mut tx) else {
                 panic!()
             };
@@ -184,7 +184,7 @@ fn headers_of_the_handshake_cannot_be_doubled() {
         );
         let mut ws = WebSocket::server(Config::default());
         let mut rx = ReadBuffer::new([0; 512]);
-        rx.extend(REQUEST);
+        let _ = rx.extend(REQUEST);
         let Some(Event::UpgradeRequest(request)) = ws.receive(&mut rx, &mut tx) else { panic!() };
         let accepted = ws.accept(&request, Accept::new().with_headers(&headers), &mut tx);
         assert_eq!(accepted, reserved, "{name}");
@@ -199,7 +199,7 @@ fn calls_in_the_wrong_order() {
     let mut ws = WebSocket::server(Config::default());
     let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
     assert_eq!(ws.respond(Reply::new(200), &mut tx), no_handshake, "answer before a request");
-    rx.extend(REQUEST);
+    let _ = rx.extend(REQUEST);
     let Some(Event::UpgradeRequest(request)) = ws.receive(&mut rx, &mut tx) else { panic!() };
     let mut other = WebSocket::server(Config::default());
     assert_eq!(other.accept(&request, Accept::new(), &mut tx), no_handshake, "accept before it");
@@ -221,7 +221,7 @@ fn calls_in_the_wrong_order() {
     assert_eq!(ws.state(), State::Open);
     // A page cannot be accepted as a WebSocket.
     let mut ws = WebSocket::server(Config::default());
-    rx.extend(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let _ = rx.extend(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     let Some(Event::OtherRequest(page)) = ws.receive(&mut rx, &mut tx) else { panic!() };
     assert_eq!(ws.accept(&page, Accept::new(), &mut tx), no_handshake);
     ws.respond(Reply::new(200), &mut tx).unwrap();

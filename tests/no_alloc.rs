@@ -114,7 +114,7 @@ fn whole_life(step: usize) -> (Seen, Seen) {
         );
         server_tx.clear();
         for piece in payload.chunks(step) {
-            client_rx.extend(piece);
+            let _ = client_rx.extend(piece);
             server_tx.consume(piece.len());
             while let Some(event) = client.receive_chunks(&mut client_rx, &mut client_tx) {
                 by_client.note(&event);
@@ -206,7 +206,7 @@ fn every_other_end() {
             for answered in [false, true] {
                 let mut ws = WebSocket::server(Config::default());
                 let (mut rx, mut tx) = (Rx::new([0; 2048]), Tx::new([0; 4096]));
-                rx.extend(input);
+                let _ = rx.extend(input);
                 rx.end_of_stream();
                 while let Some(event) = ws.receive(&mut rx, &mut tx) {
                     if let (true, Event::OtherRequest(_) | Event::UpgradeRequest(_)) =
@@ -232,7 +232,7 @@ fn every_other_end() {
             let (mut rx, mut tx) = (Rx::new([0; 2048]), Tx::new([0; 4096]));
             let mut bytes = [0; 64];
             let len = frame(first, payload, &mut bytes);
-            rx.extend(&bytes[..len]);
+            let _ = rx.extend(&bytes[..len]);
             assert!(matches!(ws.receive(&mut rx, &mut tx), Some(Event::Failed(_))));
             assert!(ws.is_done() && !tx.is_empty());
         }

@@ -298,14 +298,14 @@ fn a_flood_of_pings_takes_constant_memory() {
     // Answered in eight bytes each.
     let payload = |number: u32| [&number.to_be_bytes()[..], b"ab"].concat();
     for number in 0..200_000u32 {
-        rx.extend(&oracle::frame(0x89, &payload(number), true));
+        let _ = rx.extend(&oracle::frame(0x89, &payload(number), true));
         assert!(matches!(ws.receive(&mut rx, &mut tx), Some(Event::Ping(_))));
         assert_eq!(tx.len(), 8 * (number as usize + 1).min(513));
         assert!(tx.bytes().ends_with(&oracle::frame(0x8A, &payload(number), false)));
     }
     // What the caller sends stands behind it, and the next pong behind that.
     ws.send_text("", &mut tx).unwrap();
-    rx.extend(&oracle::frame(0x89, b"last", true));
+    let _ = rx.extend(&oracle::frame(0x89, b"last", true));
     assert!(matches!(ws.receive(&mut rx, &mut tx), Some(Event::Ping(b"last"))));
     assert!(tx.bytes().ends_with(b"\x81\x00\x8A\x04last"));
     assert_eq!(tx.len(), 8 * 513 + 2 + 6);

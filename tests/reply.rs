@@ -37,7 +37,7 @@ fn each_item_says_what_it_demands() {
     assert_eq!(Incoming::End.reply(), None);
     let mut receiver = Receiver::client(Config::default());
     let mut rx = ReadBuffer::new([0; 512]);
-    rx.extend(b"\x82\x01x\x88\x05\x0f\xa0why");
+    let _ = rx.extend(b"\x82\x01x\x88\x05\x0f\xa0why");
     let data = receiver.receive(&mut rx).unwrap().unwrap();
     assert_eq!(data.reply(), None);
     let close = receiver.receive(&mut rx).unwrap().unwrap();
@@ -96,8 +96,8 @@ fn after_a_close_there_is_space_until_the_end() {
                 };
                 item.map(|item| item.map(|item| format!("{item:?}")))
             };
-            rx.extend(&masked(0x88, b"\x03\xe8"));
-            rx.extend(behind);
+            let _ = rx.extend(&masked(0x88, b"\x03\xe8"));
+            let _ = rx.extend(behind);
             assert!(receive(&mut rx).unwrap().unwrap().starts_with("Close"));
             for _ in 0..10 {
                 assert_eq!(receive(&mut rx), Ok(None));
@@ -137,8 +137,8 @@ fn the_end_comes_last() {
     {
         let mut receiver = Receiver::client(Config::default());
         let mut rx = ReadBuffer::new([0; 512]);
-        rx.extend(b"\x82\x01x");
-        rx.extend(behind);
+        let _ = rx.extend(b"\x82\x01x");
+        let _ = rx.extend(behind);
         rx.filled(0);
         assert!(matches!(receiver.receive(&mut rx), Ok(Some(Incoming::Data(_)))));
         assert_eq!(receiver.receive(&mut rx), Ok(Some(Incoming::End)), "{collected}");
@@ -214,8 +214,8 @@ fn headers_for_payloads_that_stay_with_the_caller() {
         let header = client.header(MessageKind::Text, fin, payload.len() as u64).unwrap();
         let mut payload = payload.to_vec();
         mask(&mut payload, header.mask.unwrap());
-        rx.extend(header.encode().as_bytes());
-        rx.extend(&payload);
+        let _ = rx.extend(header.encode().as_bytes());
+        let _ = rx.extend(&payload);
     }
     let Ok(Some(Incoming::Data(chunk))) = receiver.receive(&mut rx) else { panic!() };
     assert_eq!((chunk.is_whole(), chunk.bytes()), (true, &all[..]));

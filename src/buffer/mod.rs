@@ -1,11 +1,11 @@
-//! The caller's memory: where bytes are read into and taken from. Over arrays, slices, or vectors that
-//! grow up to a limit.
+//! Buffers for input and output, over the caller's memory: arrays, slices, or memory that grows up
+//! to a limit.
 
 mod read;
 mod write;
 
 pub use read::{READ_BUFFER_MIN, ReadBuffer};
-pub(crate) use write::REPLY_ROOM;
+pub(crate) use write::CONTROL_RESERVE;
 pub use write::{WRITE_BUFFER_MIN, WriteBuffer};
 
 /// Memory for a buffer: an array, a slice, and with the feature `alloc` a boxed slice or a
@@ -15,17 +15,17 @@ pub use write::{WRITE_BUFFER_MIN, WriteBuffer};
 /// `into_boxed_slice`, or a `GrowableBuffer`.
 ///
 /// An implementation of your own keeps its length, except in [`grow`](Self::grow) and
-/// [`release`](Self::release), and is never longer than its [`limit`](Self::limit). If it breaks these
-/// rules, bytes are lost; nothing panics.
+/// [`release`](Self::release), and is never longer than its [`limit`](Self::limit). If it breaks
+/// these rules, bytes are lost; nothing panics.
 pub trait Storage: AsRef<[u8]> + AsMut<[u8]> {
-    /// The size in bytes that the storage can have at most.
+    /// Returns the largest size in bytes that the storage can have.
     #[inline]
     fn limit(&self) -> usize {
         self.as_ref().len()
     }
 
-    /// Grows to at least `size` bytes and keeps the stored bytes. Returns `false` if it cannot: `size`
-    /// is above the limit, or there is no memory. Storage of a fixed length never grows.
+    /// Grows to at least `size` bytes and keeps the stored bytes. Returns `false` if it cannot:
+    /// `size` is above the limit, or there is no memory. Storage of a fixed length never grows.
     #[inline]
     fn grow(&mut self, size: usize) -> bool {
         size <= self.as_ref().len()
@@ -42,12 +42,13 @@ impl Storage for &mut [u8] {}
 #[cfg(feature = "alloc")]
 impl Storage for alloc::boxed::Box<[u8]> {}
 
-/// Memory that starts empty, and grows to a limit as bytes need it: first to 1 KiB, then to twice its
-/// size or more.
+/// Memory that starts empty and grows up to a limit: first to 1 KiB, then at least to twice its
+/// size.
 ///
-/// In a [`ReadBuffer`] it is doubled, up to 64 KiB, also when a read has filled all the space there
-/// was, since more is likely to wait: many small reads cost more than memory does. It stays within
-/// twice the bytes that the buffer held at once. [`ReadBuffer::release`] gives all of it back.
+/// In a [`ReadBuffer`] it also doubles, up to 64 KiB, if a read has filled all the space: more
+/// input is likely to follow, and many small reads cost more than memory does. The size stays
+/// within twice the bytes that the buffer held at once. [`ReadBuffer::release`] returns all of it
+/// to the allocator.
 #[cfg(feature = "alloc")]
 #[derive(Clone)]
 pub struct GrowableBuffer {
@@ -69,13 +70,13 @@ impl core::fmt::Debug for GrowableBuffer {
 
 #[cfg(feature = "alloc")]
 impl GrowableBuffer {
-    /// Empty memory that never grows past `limit` bytes.
+    /// Makes empty memory that never grows past `limit` bytes.
     #[must_use]
     pub const fn new(limit: usize) -> GrowableBuffer {
         GrowableBuffer { bytes: alloc::vec::Vec::new(), limit, initial: 1024 }
     }
 
-    /// Grows to `size` bytes at first, instead of 1 KiB.
+    /// Sets the first size in bytes, instead of 1 KiB.
     #[must_use]
     pub const fn with_initial_size(mut self, size: usize) -> GrowableBuffer {
         self.initial = size;
@@ -117,8 +118,8 @@ impl Storage for GrowableBuffer {
     }
 }
 
-/// Grows `bytes` to at least `size` bytes. Returns `false` if that is above `limit`, or if there is no
-/// memory.
+/// Grows `bytes` to at least `size` bytes. Returns `false` if that is above `limit`, or if there is
+/// no memory.
 #[cfg(feature = "alloc")]
 fn grow(bytes: &mut alloc::vec::Vec<u8>, size: usize, limit: usize) -> bool {
     if size > bytes.len() && size <= limit {

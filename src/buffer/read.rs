@@ -1,4 +1,4 @@
-//! Where received bytes are read into.
+//! The buffer for input: received bytes, and the message that is being collected.
 
 use core::fmt;
 use core::ops::Range;
@@ -10,8 +10,8 @@ use super::Storage;
 use super::grow;
 use crate::bytes::move_down;
 
-/// The least capacity of a [`ReadBuffer`] in bytes: the largest frame header (14) with the largest
-/// control frame payload (125). It is enough for any message taken in chunks.
+/// The minimum capacity of a [`ReadBuffer`] in bytes: the largest frame header (14) with the
+/// largest control frame payload (125). It is enough for any message that is received in chunks.
 pub const READ_BUFFER_MIN: usize = 139;
 
 /// A growable buffer grows up to this size once a read has filled its space.
@@ -21,36 +21,36 @@ const READ_SIZE: usize = 64 << 10;
 /// move costs less than the cache lines that a walk through the buffer would bring in.
 const SHORT_MOVE: usize = 4 << 10;
 
-/// Where received bytes are read into, and where messages are handed out from.
+/// The buffer for input. The caller reads into it, and messages are handed out of it in place.
 ///
-/// Between two events it holds what of the input is incomplete, and nothing of the connection but
-/// that: while [`is_empty`](Self::is_empty) it may serve another connection.
+/// Between events it holds only unconsumed input, so an [empty](Self::is_empty) buffer can be
+/// shared by many connections.
 ///
 /// ```
 /// use sockless::ReadBuffer;
 ///
 /// let mut rx = ReadBuffer::new([0; 1024]);
-/// let space = rx.space(); // read into it ...
+/// let space = rx.space(); // read into the space, ...
 /// space[..2].copy_from_slice(&[0x89, 0x00]);
-/// rx.filled(2); // ... and say how much it was
+/// rx.filled(2); // ... and report how much was read
 /// assert_eq!(rx.unread(), [0x89, 0x00]);
 /// ```
 #[derive(Clone)]
 pub struct ReadBuffer<S> {
     storage: S,
-    /// The message that is being put together lies at `start..start + held`, ...
+    /// The message that is being collected is `start..start + held`, ...
     start: usize,
     held: usize,
-    /// ... what was received and not looked at in `unread..end`.
+    /// ... and the unread input is `unread..end`.
     unread: usize,
     end: usize,
-    /// Number of bytes at the end of the held message that are masked still.
+    /// Number of bytes at the end of the held message that are still masked.
     masked: u32,
-    /// Whether the last read filled the space it was given: there may be more to read.
+    /// `true` if the last read filled the space: more is likely to follow.
     full: bool,
-    /// Whether the end of the stream was not reached, or taken note of.
+    /// `false` between the end of the stream and its processing.
     open: bool,
-    /// Where compressed messages are inflated to, and how much of one lies there.
+    /// Memory for inflated messages, and the number of inflated bytes in it.
     #[cfg(feature = "deflate")]
     inflated: alloc::vec::Vec<u8>,
     #[cfg(feature = "deflate")]
@@ -68,9 +68,10 @@ impl<S> fmt::Debug for ReadBuffer<S> {
 }
 
 impl<S: Storage> ReadBuffer<S> {
-    /// A buffer in this memory. It must have [`READ_BUFFER_MIN`] bytes, and as many as the largest
-    /// message that is to be received whole; with [`READ_BUFFER_MIN`] more if the message comes in fragments, between
-    /// which control frames may stand.
+    /// Makes an empty buffer in `storage`, which has at least [`READ_BUFFER_MIN`] bytes.
+    ///
+    /// A message that is received whole must fit, with its header. If it comes in fragments,
+    /// [`READ_BUFFER_MIN`] more bytes are needed, for control frames between them.
     #[inline]
     #[must_use]
     pub const fn new(storage: S) -> ReadBuffer<S> {
@@ -90,7 +91,7 @@ impl<S: Storage> ReadBuffer<S> {
         }
     }
 
-    /// How many bytes it can hold, at most.
+    /// Returns the largest number of bytes that the buffer can hold.
     #[inline]
     #[must_use]
     pub fn capacity(&self) -> usize {
@@ -98,8 +99,8 @@ impl<S: Storage> ReadBuffer<S> {
     }
 
     /// Returns the space for the next read. It is never empty after
-    /// [`WebSocket::receive`](crate::WebSocket::receive) has returned `None`, unless the allocator has
-    /// no memory for storage that grows.
+    /// [`WebSocket::receive`](crate::WebSocket::receive) has returned `None`, unless the allocator
+    /// has no memory for storage that grows.
     #[inline]
     pub fn space(&mut self) -> &mut [u8] {
         if self.held == 0 {
@@ -108,8 +109,8 @@ impl<S: Storage> ReadBuffer<S> {
                 (self.start, self.unread, self.end) = (0, 0, 0);
             }
         } else if self.start + self.held < self.unread {
-            // Headers left a gap between the message and what is unread, of which there is less than a control
-            // frame. Closed, or many small fragments could leave no space at all.
+            // Headers leave a gap between the held message and the unread input, which is shorter
+            // than a control frame. If gaps stayed open, many small fragments could leave no space.
             self.pull(self.unread, self.start + self.held);
         }
         self.make_space();
@@ -119,14 +120,14 @@ impl<S: Storage> ReadBuffer<S> {
     fn make_space(&mut self) {
         let len = self.storage.as_ref().len();
         let (kept, free) = (self.end - self.start, len - self.end);
-        // Unconsumed input moves to the front if that frees at least as much as it moves, so that the
-        // total work stays linear in the bytes received. A long piece of input moves only once half
-        // of the buffer is used up, and any length if there is no other way to get space.
+        // Unconsumed input moves to the front if that frees at least as much as it moves, so that
+        // the total work stays linear in the bytes received. A long piece of input moves only once
+        // half of the buffer is used up, and any length if there is no other way to get space.
         if self.start > 0 && kept <= self.start && (kept <= SHORT_MOVE || free < len / 2) {
             self.pull(self.start, 0);
         }
-        // Many small reads cost more than memory does: a buffer that a read has filled grows before a
-        // message asks for it. The memory stays within twice what was in the buffer at once.
+        // Many small reads cost more than memory does: a buffer that a read has filled grows before
+        // a message asks for it. The memory stays within twice what was in the buffer at once.
         if self.end == len || self.full && len < READ_SIZE {
             self.full = false;
             if !self.storage.grow(len.saturating_add(1)) && self.start > 0 {
@@ -135,7 +136,7 @@ impl<S: Storage> ReadBuffer<S> {
         }
     }
 
-    /// Moves all from `from` on down to `to`, and what is unread with it.
+    /// Moves the bytes from `from` on down to `to`, with the unread input among them.
     #[inline(never)]
     fn pull(&mut self, from: usize, to: usize) {
         move_down(self.storage.as_mut(), from..self.end, to);
@@ -144,8 +145,8 @@ impl<S: Storage> ReadBuffer<S> {
         self.end -= from - to;
     }
 
-    /// Says that the first `n` bytes of [`space`](Self::space) were read into. 0 is the end of the
-    /// stream, always. More than the space had counts as all of it.
+    /// Appends the first `n` bytes of [`space`](Self::space) to the input, after a read. An `n` of
+    /// 0 is always the end of the stream. An `n` above the length of the space counts as all of it.
     #[inline]
     pub fn filled(&mut self, n: usize) {
         let room = self.storage.as_ref().len().saturating_sub(self.end);
@@ -154,14 +155,15 @@ impl<S: Storage> ReadBuffer<S> {
         self.full = n >= room;
     }
 
-    /// Says that the stream has ended, where the caller learns it otherwise than by a read of 0 bytes.
+    /// Reports the end of the stream, for callers who learn of it without a read of 0 bytes.
     #[inline]
     pub fn end_of_stream(&mut self) {
         self.open = false;
     }
 
-    /// Copies bytes that were received elsewhere, such as those read behind an upgrade request by the
-    /// HTTP server that answered it. Returns how many were taken, all of them if there is space.
+    /// Copies bytes that were received elsewhere, such as those that an HTTP server read after an
+    /// upgrade request. Returns the number of copied bytes: all of them if there is space.
+    #[must_use = "bytes that are not copied are lost"]
     pub fn extend(&mut self, bytes: &[u8]) -> usize {
         let mut taken = 0;
         while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
@@ -179,14 +181,14 @@ impl<S: Storage> ReadBuffer<S> {
         taken
     }
 
-    /// What was received and not consumed. After an upgrade away from this crate, or a request that
-    /// was left to another server, these bytes are for whoever goes on.
+    /// Returns the input that is not consumed. If another library takes over the connection, it
+    /// needs these bytes.
     #[must_use]
     pub fn unread(&self) -> &[u8] {
         self.storage.as_ref().get(self.unread..self.end).unwrap_or_default()
     }
 
-    /// Whether it holds nothing: no unread input and no unfinished message.
+    /// Returns `true` if there is no unread input and no unfinished message.
     #[inline]
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -197,7 +199,7 @@ impl<S: Storage> ReadBuffer<S> {
         self.open && self.held == 0 && self.unread == self.end
     }
 
-    /// Gives memory that has grown back to the allocator, if the buffer is empty.
+    /// Returns memory that has grown to the allocator, if the buffer is empty.
     pub fn release(&mut self) {
         if self.is_empty() {
             #[cfg(feature = "deflate")]
@@ -231,13 +233,13 @@ impl<S: Storage> ReadBuffer<S> {
         }
     }
 
-    /// What is unread, for those who do not mind that there may be nothing.
+    /// Returns the unread bytes, or `None` if the range is invalid.
     #[inline]
     pub(crate) fn input(&mut self) -> Option<&mut [u8]> {
         self.storage.as_mut().get_mut(self.unread..self.end)
     }
 
-    /// Whether the end of the stream was reached, and not yet taken note of.
+    /// Returns `true` between the end of the stream and its processing.
     #[inline]
     #[must_use]
     pub const fn at_end(&self) -> bool {
@@ -248,13 +250,13 @@ impl<S: Storage> ReadBuffer<S> {
         self.held
     }
 
-    /// Forgets all input and the end of the stream, as a failed or finished connection does.
+    /// Drops all input and the end of the stream, after a failure or the end of the connection.
     pub(crate) fn discard(&mut self) {
         self.open = true;
         self.discard_input();
     }
 
-    /// Forgets all input.
+    /// Drops all input.
     pub(crate) fn discard_input(&mut self) {
         (self.start, self.held, self.unread, self.end) = (0, 0, 0, 0);
         (self.masked, self.full) = (0, false);
@@ -264,7 +266,7 @@ impl<S: Storage> ReadBuffer<S> {
         }
     }
 
-    /// Takes the next `skip + len` bytes off the unread ones: the place of the last `len`.
+    /// Consumes `skip + len` unread bytes. Returns the range of the last `len`.
     #[inline]
     pub(crate) fn take(&mut self, skip: usize, len: usize) -> Range<usize> {
         let start = self.unread + skip;
@@ -272,7 +274,7 @@ impl<S: Storage> ReadBuffer<S> {
         start..self.unread
     }
 
-    /// Takes the next `len` bytes off the unread ones and appends them to the held message.
+    /// Consumes `len` unread bytes and appends them to the held message.
     #[inline]
     pub(crate) fn hold(&mut self, len: usize) {
         let piece = self.take(0, len);
@@ -289,7 +291,7 @@ impl<S: Storage> ReadBuffer<S> {
         self.end - self.unread
     }
 
-    /// How many bytes at the end of the held message are masked still.
+    /// Returns the number of bytes at the end of the held message that are still masked.
     #[inline]
     pub(crate) const fn masked(&self) -> usize {
         self.masked as usize
@@ -300,7 +302,7 @@ impl<S: Storage> ReadBuffer<S> {
         self.masked = len as u32;
     }
 
-    /// A part of the held message.
+    /// Returns a part of the held message.
     #[inline]
     pub(crate) fn held_slice(&self, part: Range<usize>) -> &[u8] {
         self.slice(self.start + part.start..self.start + part.end)
@@ -312,7 +314,7 @@ impl<S: Storage> ReadBuffer<S> {
         self.storage.as_mut().get_mut(part).unwrap_or_default()
     }
 
-    /// The place of the message held, which is held no longer.
+    /// Releases the held message. Returns its range.
     #[inline]
     pub(crate) fn release_held(&mut self) -> Range<usize> {
         self.start..self.start + core::mem::take(&mut self.held)
@@ -324,7 +326,8 @@ impl<S: Storage> ReadBuffer<S> {
     }
 }
 
-/// What a place outside of the memory holds. Places never are; kept apart, it costs a message no time.
+/// Returns no bytes, for a range outside of the storage. Ranges never are: a cold call keeps the
+/// check out of the way.
 #[cold]
 const fn nothing<'a>() -> &'a [u8] {
     &[]
@@ -332,12 +335,12 @@ const fn nothing<'a>() -> &'a [u8] {
 
 #[cfg(feature = "deflate")]
 impl<S: Storage> ReadBuffer<S> {
-    /// What is held, to be inflated, and where to: behind what was inflated of the message, which is to have `most`
-    /// bytes at most.
+    /// Returns the held bytes, which are to be inflated, and the space for their inflated form. A
+    /// message inflates to at most `most` bytes.
     pub(crate) fn inflating(&mut self, most: usize) -> (&[u8], &mut [u8]) {
         if self.inflated.len() <= self.inflated_len {
-            // Text often inflates to a few times its size. The last step goes up to the limit, so that what is moved
-            // to new memory then is at most half of it.
+            // Text often inflates to a few times its size. The last step goes up to the limit, so
+            // that at most half of the memory is copied then.
             let guess = self.held.saturating_mul(4).max(1).saturating_add(self.inflated_len);
             let size = guess.max(self.inflated_len.saturating_mul(2));
             let size = if size > most / 2 { most } else { size.max(1024).min(most) };
@@ -350,7 +353,7 @@ impl<S: Storage> ReadBuffer<S> {
         (held.unwrap_or_default(), room.get_mut(..len).unwrap_or_default())
     }
 
-    /// Says what became of the two.
+    /// Removes `consumed` held bytes and appends `produced` inflated ones.
     pub(crate) fn inflated_by(&mut self, consumed: usize, produced: usize) {
         let consumed = consumed.min(self.held);
         self.start += consumed;
@@ -362,7 +365,7 @@ impl<S: Storage> ReadBuffer<S> {
         self.inflated_len
     }
 
-    /// The place of what was inflated, which is held no longer.
+    /// Releases the inflated bytes. Returns their range.
     pub(crate) fn release_inflated(&mut self) -> Range<usize> {
         0..core::mem::take(&mut self.inflated_len)
     }
@@ -374,7 +377,7 @@ impl<S: Storage> ReadBuffer<S> {
 
 #[cfg(feature = "alloc")]
 impl ReadBuffer<GrowableBuffer> {
-    /// A buffer that allocates as bytes arrive, and never holds more than `limit` bytes.
+    /// Makes a buffer that allocates as bytes arrive, and never holds more than `limit` bytes.
     #[must_use]
     pub const fn growing(limit: usize) -> ReadBuffer<GrowableBuffer> {
         ReadBuffer::new(GrowableBuffer::new(limit))

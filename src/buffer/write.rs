@@ -1,4 +1,4 @@
-//! Where bytes to be sent are put.
+//! The buffer for output: frames and heads that are not sent yet.
 
 use core::fmt;
 use core::num::NonZeroUsize;
@@ -9,24 +9,24 @@ use super::Storage;
 use crate::bytes::move_down;
 use crate::{Error, Misuse};
 
-/// The least capacity of a [`WriteBuffer`] in bytes: a pong that is just leaving (131 with a masked
-/// header), the latest one that waits behind it (131), and a Close with a code alone (8).
+/// The minimum capacity of a [`WriteBuffer`] in bytes: a pong that is partly sent (131 with a
+/// masked header), the latest pong after it (131), and a Close with a code alone (8).
 pub const WRITE_BUFFER_MIN: usize = 270;
 
-/// What a [`WriteBuffer`] keeps free of the caller's sends: one pong and one Close.
-pub(crate) const REPLY_ROOM: usize = 131 + CLOSE_ROOM;
-/// A masked Close frame with a code alone.
-const CLOSE_ROOM: usize = 8;
+/// Bytes that the caller's sends leave free in a [`WriteBuffer`]: one pong and one Close.
+pub(crate) const CONTROL_RESERVE: usize = 131 + CLOSE_LEN;
+/// Length in bytes of a masked Close frame with a code alone.
+const CLOSE_LEN: usize = 8;
 
-/// How many unsent bytes there may be for a further pong to be queued behind them. Past that, only the
-/// latest is kept.
-const PONG_BACKLOG: usize = 4096;
+/// The most unsent bytes that a pong is queued after. Beyond that, only the latest pong is kept.
+const MAX_PONG_BACKLOG: usize = 4096;
 
-/// Where bytes to be sent are put, and taken from by the caller's writes.
+/// The buffer for output. The machine appends frames, and the caller's writes consume them.
 ///
-/// The last 139 bytes of its capacity are kept for replies, so that a pong and a Close always find
-/// room; see [`WRITE_BUFFER_MIN`]. With 149 bytes more than the [`ReadBuffer`](crate::ReadBuffer) has, a server can answer each message
-/// of a read by one of the same size, and runs out of no room.
+/// The last 139 bytes of the capacity are reserved for replies, so that a pong and a Close always
+/// fit; see [`WRITE_BUFFER_MIN`]. With a capacity of 149 bytes more than the
+/// [`ReadBuffer`](crate::ReadBuffer) has, a server can answer each uncompressed message of a read
+/// with one of the same size without running out of space.
 ///
 /// ```
 /// use sockless::{Sender, WriteBuffer};
@@ -34,29 +34,29 @@ const PONG_BACKLOG: usize = 4096;
 /// let mut tx = WriteBuffer::new([0; 512]);
 /// Sender::server().text("Hello", &mut tx)?;
 /// assert_eq!(tx.bytes(), b"\x81\x05Hello");
-/// tx.consume(3); // a write took so many
+/// tx.consume(3); // after a write of 3 bytes
 /// assert_eq!(tx.bytes(), b"ello");
-/// tx.clear(); // a write took all
+/// tx.clear(); // after a write of the rest
 /// # Ok::<(), sockless::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct WriteBuffer<S> {
     storage: S,
-    /// What waits to be sent is `start..end`.
+    /// The unsent bytes are `start..end`.
     start: usize,
     end: usize,
-    /// Where, counted from `start`, a pong lies that a newer one takes the place of.
+    /// Offset from `start` of a pong that a newer one replaces.
     pong: Option<usize>,
-    /// What is sent of it lies elsewhere.
+    /// The payload of a vectored send, which is not in this buffer.
     payload: Option<Payload>,
 }
 
-/// A payload that stays with the caller.
+/// The payload of a vectored send, in the caller's memory.
 #[derive(Clone, Copy, Debug)]
 struct Payload {
-    /// Where it belongs, counted from the start of what waits.
+    /// Offset of the payload in the unsent bytes.
     at: usize,
-    /// How much of it waits, and how much there was.
+    /// Unsent bytes of the payload, and its length.
     left: NonZeroUsize,
     len: usize,
 }
@@ -72,22 +72,22 @@ impl<S> fmt::Debug for WriteBuffer<S> {
 }
 
 impl<S: Storage> WriteBuffer<S> {
-    /// A buffer in this memory, of at least [`WRITE_BUFFER_MIN`] bytes.
+    /// Makes an empty buffer in `storage`, which has at least [`WRITE_BUFFER_MIN`] bytes.
     #[inline]
     #[must_use]
     pub const fn new(storage: S) -> WriteBuffer<S> {
         WriteBuffer { storage, start: 0, end: 0, pong: None, payload: None }
     }
 
-    /// How many bytes it can hold, at most.
+    /// Returns the largest number of bytes that the buffer can hold.
     #[inline]
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.storage.limit()
     }
 
-    /// What waits to be sent, in order, up to where the payload of a vectored send belongs: while one waits, write
-    /// [`slices`](Self::slices) instead, or nothing behind it ever leaves.
+    /// Returns the unsent bytes, up to the payload of a vectored send. While a payload is unsent,
+    /// write [`slices`](Self::slices) instead: these bytes end in front of it.
     #[inline]
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
@@ -99,9 +99,9 @@ impl<S: Storage> WriteBuffer<S> {
         before.get(self.start..).unwrap_or_default()
     }
 
-    /// All that waits to be sent, in order, with the `payload` given to the last
-    /// [vectored send](crate::WebSocket::send_binary_vectored) in its place: for a vectored write. Without a pending
-    /// payload, `payload` is ignored.
+    /// Returns the unsent bytes for a vectored write: those in front of the payload of the last
+    /// [vectored send](crate::WebSocket::send_binary_vectored), the unsent part of `payload`, and
+    /// those after it. If no payload is pending, `payload` is ignored.
     ///
     /// # Errors
     /// Returns [`Misuse::WrongPayload`] if `payload` is not as long as the one that is pending.
@@ -110,7 +110,7 @@ impl<S: Storage> WriteBuffer<S> {
         let bytes = self.storage.as_ref();
         match self.payload {
             None => Ok([self.bytes(), &[], &[]]),
-            // Nothing stands in for a payload that is not the one announced.
+            // No other payload can be sent in the place of the announced one.
             Some(Payload { len, .. }) if payload.len() != len => Err(Misuse::WrongPayload),
             Some(Payload { at, left, len }) => Ok([
                 self.bytes(),
@@ -120,8 +120,8 @@ impl<S: Storage> WriteBuffer<S> {
         }
     }
 
-    /// How many bytes wait to be sent, the payload of a vectored send included: the mark to hold back
-    /// a fast producer by.
+    /// Returns the number of unsent bytes, including the payload of a vectored send. Compare it
+    /// with a high-water mark to hold back a fast producer.
     #[inline]
     #[must_use]
     pub const fn len(&self) -> usize {
@@ -132,15 +132,15 @@ impl<S: Storage> WriteBuffer<S> {
         self.end - self.start + payload
     }
 
-    /// Whether nothing waits to be sent.
+    /// Returns `true` if everything is sent.
     #[inline]
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Says that the first `n` bytes of [`slices`](Self::slices), or of [`bytes`](Self::bytes), have
-    /// been sent. More than there are counts as all.
+    /// Removes the first `n` bytes of [`slices`](Self::slices), or of [`bytes`](Self::bytes), after
+    /// a write. An `n` above the number of unsent bytes removes all.
     #[inline]
     pub fn consume(&mut self, n: usize) {
         if n >= self.len() {
@@ -167,15 +167,15 @@ impl<S: Storage> WriteBuffer<S> {
         if let Some(payload) = &mut self.payload {
             payload.at = payload.at.saturating_sub(n);
         }
-        // A pong that has begun to leave is not replaced any more.
+        // A pong that is partly sent is not replaced.
         self.pong = self.pong.and_then(|at| at.checked_sub(n));
         if self.start == self.end {
             (self.start, self.end, self.pong) = (0, 0, None);
         }
     }
 
-    /// Says that all of [`bytes`](Self::bytes) has been sent. A pending payload stays pending: only
-    /// [`consume`](Self::consume) takes it out, and until then further data is refused.
+    /// Removes all of [`bytes`](Self::bytes). A pending payload stays pending: only
+    /// [`consume`](Self::consume) removes it, and until then further data is refused.
     #[inline]
     pub fn clear(&mut self) {
         match self.payload {
@@ -184,7 +184,7 @@ impl<S: Storage> WriteBuffer<S> {
         }
     }
 
-    /// Gives memory that has grown back to the allocator, if the buffer is empty.
+    /// Returns memory that has grown to the allocator, if the buffer is empty.
     pub fn release(&mut self) {
         if self.is_empty() {
             self.storage.release();
@@ -205,30 +205,32 @@ impl<S: Storage> WriteBuffer<S> {
         self.storage
     }
 
-    /// Room for `n` more bytes of the caller's. They count once [`commit`](Self::commit) is called.
+    /// Returns space for `n` bytes of the caller's messages. [`commit`](Self::commit) appends them.
     #[inline]
-    pub(crate) fn room(&mut self, n: usize) -> Result<&mut [u8], Error> {
-        self.room_beside(n, REPLY_ROOM)
+    pub(crate) fn reserve(&mut self, n: usize) -> Result<&mut [u8], Error> {
+        self.reserve_and_keep(n, CONTROL_RESERVE)
     }
 
-    /// Makes way for a pong of `n` bytes: in line as long as there is not much before it, else in the place of the last
-    /// that could not be queued, if that has not begun to leave. What has to stay free behind it.
-    pub(crate) fn make_way(&mut self, n: usize) -> usize {
+    /// Finds the place of a pong of `n` bytes: after the unsent bytes if they are few, else in the
+    /// place of the last unsent pong. Returns the number of bytes to keep free after the pong.
+    pub(crate) fn place_pong(&mut self, n: usize) -> usize {
         if let Some(at) = self.pong {
             self.end = self.start + at;
-        } else if self.end - self.start + n > PONG_BACKLOG || !self.reserve(n, REPLY_ROOM) {
+        } else if self.end - self.start + n > MAX_PONG_BACKLOG
+            || !self.has_space(n, CONTROL_RESERVE)
+        {
             self.pong = Some(self.end - self.start);
         }
-        if self.pong.is_some() { CLOSE_ROOM } else { REPLY_ROOM }
+        if self.pong.is_some() { CLOSE_LEN } else { CONTROL_RESERVE }
     }
 
-    /// Room for `n` more bytes with `keep` free behind them: for what is sent last, which a Close with a code alone is and
-    /// an answer of HTTP, none has to be.
+    /// Returns space for `n` bytes, with `keep` bytes free after it. `keep` is 0 for a final write:
+    /// a bare Close or an HTTP response.
     #[inline]
-    pub(crate) fn room_beside(&mut self, n: usize, keep: usize) -> Result<&mut [u8], Error> {
-        let fits = self.reserve(n, keep);
-        if keep == REPLY_ROOM && fits {
-            // A pong with something behind it stays where it is.
+    pub(crate) fn reserve_and_keep(&mut self, n: usize, keep: usize) -> Result<&mut [u8], Error> {
+        let fits = self.has_space(n, keep);
+        if keep == CONTROL_RESERVE && fits {
+            // A pong in front of other bytes is not replaced.
             self.pong = None;
         }
         let no_room = if fits { Error::NoRoom } else { self.no_room(n.saturating_add(keep)) };
@@ -243,26 +245,27 @@ impl<S: Storage> WriteBuffer<S> {
         }
     }
 
-    /// Tells a lack of space that a flush ends from one that it does not end: the buffer is too small,
-    /// or the allocator has no memory.
+    /// Tells a lack of space that a flush ends from one that it does not end: the buffer is too
+    /// small, or the allocator has no memory.
     #[cold]
     fn no_room(&self, needed: usize) -> Error {
         let never = needed > self.capacity() || self.is_empty();
         if never { Error::NeverFits { needed } } else { Error::NoRoom }
     }
 
-    /// Sees to it that `n` bytes fit behind what is there, with `keep` more behind them, if they can.
+    /// Returns `true` if `n + keep` bytes fit after the unsent ones, if need be after they are
+    /// moved or the storage has grown.
     #[inline]
-    fn reserve(&mut self, n: usize, keep: usize) -> bool {
+    fn has_space(&mut self, n: usize, keep: usize) -> bool {
         let wanted = n.saturating_add(keep);
-        wanted <= self.storage.as_ref().len().saturating_sub(self.end) || self.make_room(wanted)
+        wanted <= self.storage.as_ref().len().saturating_sub(self.end) || self.make_space(wanted)
     }
 
     #[inline(never)]
-    fn make_room(&mut self, wanted: usize) -> bool {
+    fn make_space(&mut self, wanted: usize) -> bool {
         let len = self.end - self.start;
-        // Moved only where that frees at least as much as it moves, or where growing is no way out:
-        // the work of moving stays linear in the bytes sent.
+        // The unsent bytes move only if that frees at least as much as it moves, or if the storage
+        // cannot grow: the work of moving stays linear in the bytes sent.
         if self.start >= len || self.end.saturating_add(wanted) > self.storage.limit() {
             move_down(self.storage.as_mut(), self.start..self.end, 0);
             (self.start, self.end) = (0, len);
@@ -274,22 +277,22 @@ impl<S: Storage> WriteBuffer<S> {
         self.storage.grow(size)
     }
 
-    /// Makes the first `n` bytes of the room just given part of what is to be sent.
+    /// Appends the first `n` bytes of the space just reserved to the unsent bytes.
     #[inline]
     pub(crate) fn commit(&mut self, n: usize) {
         self.end += n;
     }
 
-    /// Makes a payload of `len` bytes, which stays with the caller, part of what is to be sent.
+    /// Appends a payload of `len` bytes that stays in the caller's memory.
     pub(crate) fn commit_payload(&mut self, len: usize) {
         let at = self.end - self.start;
         self.payload = NonZeroUsize::new(len).map(|left| Payload { at, left, len });
     }
 
-    /// How many bytes [`room`](Self::room) can give at most.
+    /// Returns the largest number of bytes that [`reserve`](Self::reserve) can return.
     #[cfg(feature = "deflate")]
     pub(crate) fn available(&self) -> usize {
-        self.storage.limit().saturating_sub(self.end - self.start).saturating_sub(REPLY_ROOM)
+        self.storage.limit().saturating_sub(self.end - self.start).saturating_sub(CONTROL_RESERVE)
     }
 
     pub(crate) const fn has_payload(&self) -> bool {
@@ -299,7 +302,7 @@ impl<S: Storage> WriteBuffer<S> {
 
 #[cfg(feature = "alloc")]
 impl WriteBuffer<GrowableBuffer> {
-    /// A buffer that allocates as bytes are put into it, and never holds more than `limit` bytes.
+    /// Makes a buffer that allocates as it fills, and never holds more than `limit` bytes.
     #[must_use]
     pub const fn growing(limit: usize) -> WriteBuffer<GrowableBuffer> {
         WriteBuffer::new(GrowableBuffer::new(limit))

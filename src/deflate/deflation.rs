@@ -130,7 +130,7 @@ impl Deflation {
         role: &mut R,
         tx: &mut WriteBuffer<S>,
     ) -> Result<bool, Error> {
-        let out = tx.room(room)?;
+        let out = tx.reserve(room)?;
         // Before anything is compressed: what fails here has changed nothing.
         let key = role.key(Token)?;
         let at = FrameHeader::len_for(room as u64, R::MASKS);

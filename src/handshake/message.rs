@@ -139,7 +139,7 @@ pub(super) fn write_head<T: Storage>(
 ) -> Result<(), Error> {
     let mut len = 0;
     loop {
-        let free = if len == 0 { &mut [] } else { tx.room_beside(len, keep)? };
+        let free = if len == 0 { &mut [] } else { tx.reserve_and_keep(len, keep)? };
         let mut out = Out { free, len: 0 };
         write(&mut out);
         if out.len == len {

@@ -7,7 +7,7 @@ use super::head::RequestHead;
 use super::message::write_head;
 use super::response::HttpResponse;
 use super::syntax::HeadReader;
-use crate::buffer::{REPLY_ROOM, ReadBuffer, Storage, WriteBuffer};
+use crate::buffer::{CONTROL_RESERVE, ReadBuffer, Storage, WriteBuffer};
 use crate::config::Config;
 use crate::error::{Error, Failure, Misuse};
 
@@ -116,7 +116,7 @@ impl ServerHandshake {
             return Err(Misuse::NoHandshake.into());
         };
         let accepted = upgrade.accept(accept)?;
-        write_head(tx, REPLY_ROOM, |out| {
+        write_head(tx, CONTROL_RESERVE, |out| {
             out.put("HTTP/1.1 101 Switching Protocols\r\n");
             out.fields(accepted.fields());
         })?;

@@ -4,7 +4,7 @@ pub(crate) mod broadcast;
 #[cfg(feature = "deflate")]
 pub(crate) mod stream;
 
-use crate::buffer::{REPLY_ROOM, Storage, WriteBuffer};
+use crate::buffer::{CONTROL_RESERVE, Storage, WriteBuffer};
 use crate::bytes::copy;
 use crate::close::{CloseCode, truncate_reason};
 use crate::config::OPTIMIZE_FOR_SIZE;
@@ -197,7 +197,7 @@ impl<R: Role> Sender<R> {
         }
         let payload_len = payload.len() as u64;
         let len = FrameHeader::len_for(payload_len, false);
-        write_header(opcode.first_byte(true), payload_len, None, tx.room(len)?);
+        write_header(opcode.first_byte(true), payload_len, None, tx.reserve(len)?);
         tx.commit(len);
         tx.commit_payload(payload.len());
         Ok(())
@@ -343,7 +343,7 @@ impl<R: Role> Sender<R> {
             // There is no reason without a code.
             return Err(Misuse::InvalidCloseCode.into());
         }
-        let keep = if reason.is_empty() { 0 } else { REPLY_ROOM };
+        let keep = if reason.is_empty() { 0 } else { CONTROL_RESERVE };
         let put =
             self.long_frame(OpCode::Close.first_byte(true), [number, reason.as_bytes()], tx, keep);
         self.closed = put.is_ok();
@@ -395,7 +395,7 @@ impl<R: Role> Sender<R> {
             return Ok(());
         }
         let keep =
-            tx.make_way(FrameHeader::len_for(payload.len() as u64, R::MASKS) + payload.len());
+            tx.place_pong(FrameHeader::len_for(payload.len() as u64, R::MASKS) + payload.len());
         self.long_frame(OpCode::Pong.first_byte(true), [&[], payload], tx, keep)
     }
 
@@ -452,9 +452,9 @@ impl<R: Role> Sender<R> {
         // Most frames are short. Where the length of the header is known, little of the rest is left.
         if !OPTIMIZE_FOR_SIZE && payload.len() <= MAX_CONTROL {
             let header_len = FrameHeader::len_for(0, R::MASKS);
-            return self.write_frame(header_len, first, [&[], payload], tx, REPLY_ROOM);
+            return self.write_frame(header_len, first, [&[], payload], tx, CONTROL_RESERVE);
         }
-        self.long_frame(first, [&[], payload], tx, REPLY_ROOM)
+        self.long_frame(first, [&[], payload], tx, CONTROL_RESERVE)
     }
 
     /// Writes one frame of any length. Its payload is in two parts.
@@ -485,7 +485,7 @@ impl<R: Role> Sender<R> {
         let payload_len = begin.len() + rest.len();
         // A slice is half of the address space at most: nothing overflows.
         let len = header_len + payload_len;
-        let out = tx.room_beside(len, keep)?;
+        let out = tx.reserve_and_keep(len, keep)?;
         let key = self.role.key(Token)?;
         if let Some((head, body)) = out.split_at_mut_checked(header_len) {
             write_header(first, payload_len as u64, key, head);

@@ -1,7 +1,7 @@
 //! Messages of any size through a buffer of any size.
 
 use super::Sender;
-use crate::buffer::{REPLY_ROOM, Storage, WriteBuffer};
+use crate::buffer::{CONTROL_RESERVE, Storage, WriteBuffer};
 use crate::deflate::LEAST_ROOM;
 use crate::frame::{FrameHeader, MessageKind};
 use crate::role::Role;
@@ -71,7 +71,7 @@ impl<R: Role> Sender<R> {
             if room < LEAST_ROOM {
                 if tx.is_empty() {
                     // An empty buffer never has more space.
-                    return Err(Error::NeverFits { needed: LEAST_ROOM + REPLY_ROOM });
+                    return Err(Error::NeverFits { needed: LEAST_ROOM + CONTROL_RESERVE });
                 }
                 return Ok(Streamed::NeedsFlush);
             }
