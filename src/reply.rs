@@ -1,4 +1,4 @@
-//! What a received item obliges us to send: the link between a receiver and a sender.
+//! Replies that received items demand: the link between a receiver and a sender.
 
 use crate::receiver::Incoming;
 use crate::{CloseCode, Violation};
@@ -9,7 +9,8 @@ const MAX_PONG: usize = 125;
 /// A reply that the protocol demands: a pong with its payload, or a Close with its status code.
 ///
 /// It is a value, so that the task that receives can hand it to the task that sends. It comes from
-/// [`Incoming::reply`] or from a [`Violation`], and goes to [`Sender::reply`](crate::Sender::reply).
+/// [`Incoming::reply`] or from a [`Violation`], and goes to
+/// [`Sender::reply`](crate::Sender::reply).
 ///
 /// ```
 /// use sockless::{Config, ReadBuffer, Receiver, Reply, Sender, WriteBuffer};
@@ -41,7 +42,7 @@ pub(crate) enum Kind {
 }
 
 impl Reply {
-    /// A pong with this payload, or `None` if it has more than 125 bytes.
+    /// Makes a pong with this payload, or `None` if it has more than 125 bytes.
     #[must_use]
     pub fn pong(payload: &[u8]) -> Option<Reply> {
         let mut copy = [0; MAX_PONG];
@@ -51,7 +52,7 @@ impl Reply {
         Some(Reply(Kind::Pong { len: payload.len() as u8, payload: copy }))
     }
 
-    /// A Close with this code; with [`CloseCode::NO_STATUS_RECEIVED`] it carries none.
+    /// Makes a Close with this code. With [`CloseCode::NO_STATUS_RECEIVED`] the frame has no code.
     #[must_use]
     pub const fn close(code: CloseCode) -> Reply {
         Reply(Kind::Close(code))
@@ -65,7 +66,7 @@ impl Reply {
 }
 
 impl From<Violation> for Reply {
-    /// The Close that fails the connection (RFC 6455 section 7.1.7).
+    /// Makes the Close that fails the connection (RFC 6455 section 7.1.7).
     fn from(violation: Violation) -> Reply {
         Reply::close(violation.close_code())
     }

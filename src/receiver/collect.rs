@@ -1,5 +1,5 @@
-//! Whole messages: payload is held back in the read buffer until the message is complete, unmasked
-//! in large pieces, and validated once.
+//! Whole messages: payload stays in the read buffer until the message is complete, is unmasked in
+//! large pieces, and validated once.
 
 use core::ops::Range;
 
@@ -9,18 +9,18 @@ use crate::buffer::{READ_BUFFER_MIN, ReadBuffer, Storage};
 use crate::frame::MessageKind;
 use crate::mask::mask;
 
-/// Payload that arrives in small pieces is unmasked in pieces of this size: large enough to be worth
-/// a call, and small enough to be in the cache still.
+/// Size of the pieces in which payload is unmasked: large enough to be worth a call, and small
+/// enough to be still in the cache.
 const UNMASK_SIZE: usize = 16 << 10;
 
-/// Text up to here is validated byte for byte as it arrives.
+/// Text up to this length is validated byte by byte as it arrives.
 const EAGER: usize = 4 << 10;
-/// Text beyond is validated at multiples of this, and when the message is complete.
+/// Longer text is validated at multiples of this length, and when the message is complete.
 const STRIDE: usize = 1 << 20;
 
-/// Returns how much of a collected text is validated once `held` bytes of it have arrived. The result
-/// depends on the position in the message alone, so that every cut of the input fails at the same
-/// byte. Text is validated again in full for its `&str`, hence the large steps.
+/// Returns the number of bytes of a collected text that are validated once `held` bytes have
+/// arrived. The result depends only on the position in the message, so every cut of the input fails
+/// at the same byte. The steps are large because the `&str` costs a full validation at the end.
 pub(super) const fn validated_len(held: usize) -> usize {
     if held <= EAGER {
         held
@@ -32,16 +32,16 @@ pub(super) const fn validated_len(held: usize) -> usize {
 }
 
 impl Receiver {
-    /// Holds back what has arrived of the current frame. Returns the place of the whole message once
-    /// it is complete, and how many of its bytes are validated.
+    /// Holds the payload that has arrived of the current frame. Once the message is complete,
+    /// returns its range and the number of validated bytes.
     pub(super) fn collect<S: Storage>(
         &mut self,
         rx: &mut ReadBuffer<S>,
     ) -> Result<Option<(Range<usize>, usize)>, Violation> {
         let before = rx.held();
-        // The rest of the frame must fit behind what is held; behind a fragment also the control
-        // frames that may come before the next one. Checked at each call: the caller may have put
-        // another buffer in the place of an empty one.
+        // The rest of the frame must fit after the held bytes, and after a fragment also the
+        // control frames in front of the next one. Checked at each call, because the caller may use
+        // another buffer after an empty one.
         let behind = if self.fin { 0 } else { READ_BUFFER_MIN as u64 };
         let needed = (before as u64).saturating_add(self.remaining).saturating_add(behind);
         if needed > rx.capacity() as u64 {
@@ -75,8 +75,8 @@ impl Receiver {
         Ok(None)
     }
 
-    /// Ends the collecting of a message, to go on with it in chunks. Returns the place of what is
-    /// held, and how many of its bytes are validated.
+    /// Stops collecting a message, which goes on in chunks. Returns the range of the held bytes,
+    /// and the number of validated ones.
     #[cold]
     pub(super) fn stop_collecting<S: Storage>(
         &mut self,
@@ -90,7 +90,7 @@ impl Receiver {
         (rx.release_held(), validated_len(held))
     }
 
-    /// Returns a whole message, of whose text the first `validated` bytes are validated.
+    /// Returns a whole message. The first `validated` bytes of its text are validated.
     #[inline]
     pub(super) fn whole_message<'b>(
         &mut self,

@@ -8,8 +8,8 @@ use crate::mask::mask;
 use crate::utf8::Utf8Validator;
 
 impl Receiver {
-    /// Consumes the next frame header, and the payload too if the frame is a control frame. Call it
-    /// only between two frames.
+    /// Consumes the next frame header, and the payload of a control frame. Call it only between two
+    /// frames.
     #[cfg_attr(not(target_os = "none"), inline)]
     #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn next_header(&mut self, input: &mut [u8]) -> Result<Located, Violation> {
@@ -47,7 +47,7 @@ impl Receiver {
     }
 
     /// Consumes and unmasks the payload bytes of the current frame at the front of `input`. Returns
-    /// their number, or `None` if there is nothing to hand out: no byte, and not the message's end.
+    /// their number, or `None` if there is neither a byte nor the end of the message.
     #[inline]
     pub(super) fn take_piece(&mut self, input: &mut [u8]) -> Option<usize> {
         let len = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(input.len());
@@ -65,7 +65,7 @@ impl Receiver {
         Some(len)
     }
 
-    /// The rules of a header that depend on the role, the extensions and the frames before it.
+    /// Checks the rules of a header that depend on the role, the extensions and the earlier frames.
     fn check_header(&self, opcode: OpCode, rsv: u8, masked: bool) -> Result<(), Violation> {
         let starts = matches!(opcode, OpCode::Text | OpCode::Binary);
         // RFC 6455 section 5.2: a reserved bit "MUST be 0 unless an extension is negotiated";
@@ -74,14 +74,15 @@ impl Receiver {
         if rsv != 0 {
             return Err(Violation::ReservedBit);
         }
-        // RFC 6455 section 5.1: "The server MUST close the connection upon receiving a frame that is
-        // not masked", "A client MUST close a connection if it detects a masked frame".
+        // RFC 6455 section 5.1: "The server MUST close the connection upon receiving a frame that
+        // is not masked", "A client MUST close a connection if it detects a masked frame".
         match (self.masked, masked) {
             (true, false) => return Err(Violation::NotMasked),
             (false, true) => return Err(Violation::Masked),
             _ => {}
         }
-        // RFC 6455 section 5.4: the fragments of one message "MUST NOT be interleaved" with another's.
+        // RFC 6455 section 5.4: the fragments of one message "MUST NOT be interleaved" with
+        // another's.
         match (opcode, self.state) {
             (OpCode::Continuation, State::Idle) => Err(Violation::UnexpectedContinuation),
             (OpCode::Text | OpCode::Binary, State::Message) => Err(Violation::ExpectedContinuation),
@@ -103,8 +104,8 @@ impl Receiver {
             return Err(Violation::TooManyFragments);
         };
         let mut max_frame = self.max_frame;
-        // If the frame limit equals the message limit, it is meant for the inflated bytes. Data that
-        // does not compress may be an eighth longer on the wire.
+        // A frame limit that equals the message limit applies to the inflated bytes. On the wire,
+        // incompressible data may be an eighth longer.
         if self.compressed && max_frame == self.max_message {
             max_frame += max_frame / 8 + 64;
         }
@@ -124,7 +125,7 @@ impl Receiver {
         Ok(())
     }
 
-    /// Resets what is kept of one message.
+    /// Resets the state of the message.
     #[inline]
     pub(super) fn start_message(&mut self, kind: MessageKind) {
         self.kind = kind;

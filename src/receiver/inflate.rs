@@ -18,7 +18,8 @@ impl Receiver {
         self.inflation.as_ref().is_some_and(|inflation| inflation.is_busy())
     }
 
-    /// Hands what has arrived of the current frame to the inflater. Returns `false` if that is nothing.
+    /// Passes the payload that has arrived of the current frame to the inflater. Returns `false` if
+    /// there is none.
     pub(super) fn feed_inflation<S: Storage>(&mut self, rx: &mut ReadBuffer<S>) -> bool {
         let Some(len) = self.take_piece(rx.unread_mut()) else { return false };
         rx.hold(len);
@@ -32,8 +33,8 @@ impl Receiver {
         true
     }
 
-    /// Inflates more of the current message. Returns the place of the inflated bytes to hand out, and
-    /// how many of them are validated; or `None` once all input has been inflated.
+    /// Inflates more of the current message. Returns the place of the inflated bytes to hand out,
+    /// and how many of them are validated; or `None` once all input has been inflated.
     pub(super) fn inflate<S: Storage>(
         &mut self,
         rx: &mut ReadBuffer<S>,

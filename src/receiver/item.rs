@@ -1,4 +1,4 @@
-//! What is found at the front of the input.
+//! The result of parsing the front of the input.
 
 /// What `Receiver::next_header` found at the front of its input. Bytes before `skip + len` are
 /// consumed; `skip..skip + len` is the unmasked payload of a control frame.

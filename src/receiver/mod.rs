@@ -1,5 +1,5 @@
-//! Bytes in: frames are parsed, unmasked and checked where they lie, and handed out as validated chunks
-//! and whole control frames.
+//! Frames in: parsed, unmasked and checked in place, and handed out as messages or validated
+//! chunks, and as whole control frames.
 
 mod collect;
 mod frames;
@@ -25,9 +25,9 @@ use crate::{Config, Violation};
 
 /// The receiving half of an open connection.
 ///
-/// It takes bytes where the caller has them and needs no memory for any of them. [`WebSocket`] is built
-/// on it; use it alone when one task reads and another writes, and give what [`Incoming::reply`] says
-/// and the [`Reply`](crate::Reply) to a violation to [`Sender::reply`].
+/// It works on the caller's bytes, in place, and stores none of them. [`WebSocket`] is built on it.
+/// Use it alone if one task reads and another writes. Pass [`Incoming::reply`], and the
+/// [`Reply`](crate::Reply) to a violation, to [`Sender::reply`].
 ///
 /// ```
 /// use sockless::{Config, Incoming, Receiver};
@@ -39,20 +39,20 @@ use crate::{Config, Violation};
 /// let Some(Incoming::Data(chunk)) = receiver.receive_chunk_in_place(&mut input)? else { panic!() };
 /// assert_eq!(chunk.text(), Some("Hello"));
 /// assert!(receiver.receive_chunk_in_place(&mut input)?.is_none());
-/// assert_eq!(input, [0x81]); // to be given again, with more behind it
+/// assert_eq!(input, [0x81]); // pass it again, with more bytes after it
 /// # Ok::<(), sockless::Violation>(())
 /// ```
 ///
 /// [`WebSocket`]: crate::WebSocket
 /// [`Sender::reply`]: crate::Sender::reply
 pub struct Receiver {
-    /// Payload bytes of the current data frame that have not been consumed.
+    /// Payload bytes of the current data frame that are not consumed yet.
     remaining: u64,
-    /// Payload bytes of the current message, by the headers so far.
+    /// Payload bytes of the current message, according to the headers so far.
     message_len: u64,
     max_frame: u64,
     max_message: u64,
-    /// How many frames the current message may still have.
+    /// Number of frames that the current message may still have.
     fragments: u32,
     max_fragments: u32,
     /// The key for the next payload byte.
@@ -60,19 +60,19 @@ pub struct Receiver {
     utf8: Utf8Validator,
     state: State,
     kind: MessageKind,
-    /// Whether the peer must mask: it is a client.
+    /// `true` if the peer is a client, which must mask its frames.
     masked: bool,
-    /// Whether RSV1 may mark a compressed message.
+    /// `true` if RSV1 may mark a compressed message.
     rsv1: bool,
-    /// Whether the current frame ends its message.
+    /// `true` if the current frame ends its message.
     fin: bool,
-    /// Whether no byte of the current message was handed out.
+    /// `true` until a byte of the current message is handed out.
     fresh: bool,
-    /// Whether the current message is collected, to be handed out whole.
+    /// `true` if the current message is collected, to be handed out whole.
     collected: bool,
-    /// Whether the current message is compressed.
+    /// `true` if the current message is compressed.
     compressed: bool,
-    /// What inflates such messages, if that was agreed.
+    /// The decompressor, if compression was negotiated.
     #[cfg(feature = "deflate")]
     pub(crate) inflation: Option<alloc::boxed::Box<Inflation>>,
 }
@@ -83,7 +83,7 @@ enum State {
     Idle,
     /// Inside a message, in a frame or between two.
     Message,
-    /// Behind the last frame of a compressed message, of which there is more to be had.
+    /// After the last frame of a compressed message, while more of it can be inflated.
     #[cfg(feature = "deflate")]
     Inflating,
     /// The peer's Close was received.
@@ -95,15 +95,15 @@ enum State {
     Failed(Violation),
 }
 
-/// Whether messages are collected or handed out as they come.
+/// The way to hand out messages: whole, or in chunks as they arrive.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Delivery {
     Messages,
     Chunks,
 }
 
-/// The longest payload that a frame's header can tell of (RFC 6455 section 5.2).
-const MOST: u64 = u64::MAX >> 1;
+/// The largest payload length that a frame header can have (RFC 6455 section 5.2).
+const MAX_PAYLOAD_LEN: u64 = u64::MAX >> 1;
 
 impl fmt::Debug for Receiver {
     /// Does not show the masking key of the current frame.
@@ -130,8 +130,8 @@ impl Receiver {
 
     pub(crate) const fn new(config: Config, masked: bool) -> Receiver {
         let (max_frame, max_message) = (config.max_frame_size, config.max_message_size);
-        // No frame is longer than this, and an eighth more of it does not overflow.
-        let max_frame = if max_frame > MOST { MOST } else { max_frame };
+        // No frame is longer, and an eighth more does not overflow.
+        let max_frame = if max_frame > MAX_PAYLOAD_LEN { MAX_PAYLOAD_LEN } else { max_frame };
         Receiver {
             remaining: 0,
             message_len: 0,
@@ -155,13 +155,15 @@ impl Receiver {
         }
     }
 
-    /// Lets RSV1 mark compressed messages, as permessage-deflate was agreed (RFC 7692 section 6).
-    /// Their chunks come as they are on the wire, limited by the frame size alone.
+    /// Accepts RSV1 on compressed messages, after permessage-deflate was negotiated (RFC 7692
+    /// section 6). Their chunks are handed out compressed, and only the limit of the frame size
+    /// applies.
     pub const fn allow_rsv1(&mut self) {
         self.rsv1 = true;
     }
 
-    /// The kind of the message that is being received, from its first frame's header on.
+    /// Returns the kind of the message that is being received, from the header of its first frame
+    /// on.
     #[must_use]
     pub fn message_kind(&self) -> Option<MessageKind> {
         self.in_message().then_some(self.kind)
@@ -176,33 +178,33 @@ impl Receiver {
         self.state == State::Message
     }
 
-    /// Returns `true` if a Close was received. What follows it is dropped.
+    /// Returns `true` if a Close was received. Input after it is dropped.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed | State::Ended { closed: true })
     }
 
-    /// Returns `true` as a client: after both Closes it waits for [`Incoming::End`], because the server
-    /// closes the transport first (RFC 6455 section 7.1.1).
+    /// Returns `true` as a client: after both Closes it waits for [`Incoming::End`], because the
+    /// server closes the transport first (RFC 6455 section 7.1.1).
     #[must_use]
     pub const fn awaits_end(&self) -> bool {
         !self.masked
     }
 
-    /// How many payload bytes of the current frame are still to come: a hint how much to read. A claim
-    /// of the peer within the limits, not a fact.
+    /// Returns the number of payload bytes of the current frame that are still to come: a hint how
+    /// much to read. It is within the limits, but the peer may never send that much.
     #[must_use]
     pub const fn frame_remaining(&self) -> u64 {
         self.remaining
     }
 
-    /// Takes the next item off the front of `input`, which is moved on past it. `None` asks for more
-    /// bytes behind those that are left. A control frame is taken only when it is whole, so 139 bytes
-    /// of buffer are enough for any input.
+    /// Consumes the next item at the front of `input`, and moves `input` past it. Returns `None` if
+    /// more bytes are needed after the remaining ones. A control frame is consumed only when it is
+    /// whole, so a buffer of 139 bytes is enough for any input.
     ///
     /// # Errors
-    /// The peer broke the protocol; send a Close with [`Violation::close_code`]. Final: from then on
-    /// every call says the same.
+    /// Returns the [`Violation`] if the peer broke the protocol: send a Close with
+    /// [`Violation::close_code`]. Every later call returns the same.
     pub fn receive_chunk_in_place<'b>(
         &mut self,
         input: &mut &'b mut [u8],
@@ -238,13 +240,12 @@ impl Receiver {
         Ok(None)
     }
 
-    /// Takes the next item out of `rx`, messages whole, as [`WebSocket::receive`](crate::WebSocket::receive) does
-    /// it: a chunk is the first and the last of its message. `None` asks for more bytes.
+    /// Consumes the next item of `rx`. Messages are whole: a chunk is the first and the last of its
+    /// message. Returns `None` if more bytes are needed.
     ///
     /// # Errors
-    /// As for [`receive_chunk_in_place`](Self::receive_chunk_in_place);
-    /// [`Violation::MessageTooBig`] also for a message that the buffer cannot
-    /// hold.
+    /// As for [`receive_chunk_in_place`](Self::receive_chunk_in_place). Returns
+    /// [`Violation::MessageTooBig`] also for a message that the buffer cannot hold.
     pub fn receive<'b, S: Storage>(
         &mut self,
         rx: &'b mut ReadBuffer<S>,
@@ -256,7 +257,7 @@ impl Receiver {
         self.read(rx, Delivery::Messages)
     }
 
-    /// Takes the next item out of `rx`, messages in chunks as they arrive.
+    /// Consumes the next item of `rx`. Messages are handed out in chunks as they arrive.
     ///
     /// # Errors
     /// As for [`receive`](Self::receive).
@@ -271,7 +272,8 @@ impl Receiver {
         self.read(rx, Delivery::Chunks)
     }
 
-    /// The next item, if there is anything to look at. Most calls that find nothing find an empty buffer.
+    /// Returns the next item. Most calls without an item find an empty buffer, which is tested
+    /// first.
     pub(crate) fn read<'b, S: Storage>(
         &mut self,
         rx: &'b mut ReadBuffer<S>,
@@ -283,7 +285,7 @@ impl Receiver {
         self.read_any(rx, delivery)
     }
 
-    /// Whether nothing can come of no input.
+    /// Returns `true` if there can be no item without input.
     #[inline]
     fn is_waiting(&self) -> bool {
         #[cfg(feature = "deflate")]
@@ -293,7 +295,7 @@ impl Receiver {
         matches!(self.state, State::Idle | State::Message)
     }
 
-    /// Places are found first, and the buffer is borrowed for the item once, at the end.
+    /// Finds the range of the item first, and borrows the buffer for the item once, at the end.
     #[inline(never)]
     fn read_any<'b, S: Storage>(
         &mut self,
@@ -305,11 +307,11 @@ impl Receiver {
                 rx.discard_input();
                 return Err(violation);
             }
-            // Dropped, so that there is space for whatever comes before the end of the stream.
+            // Input is dropped, so that there is space for more until the end of the stream.
             State::Closed | State::Ended { .. } => return Ok(self.end_of_input(rx)),
             _ => {}
         }
-        // A message that was begun in chunks goes on in chunks, also if only its header had come.
+        // A message that began in chunks goes on in chunks, also after its header alone.
         let whole = delivery == Delivery::Messages && (self.collected || !self.in_message());
         loop {
             #[cfg(feature = "deflate")]
@@ -363,7 +365,7 @@ impl Receiver {
         Ok(None)
     }
 
-    /// Drops all input, of which nothing is wanted any more. Returns the end of the stream, once.
+    /// Drops all input of a closed connection. Returns the end of the stream, once.
     #[cold]
     fn end_of_input<'b, S: Storage>(&mut self, rx: &mut ReadBuffer<S>) -> Option<Incoming<'b>> {
         rx.discard_input();
@@ -374,9 +376,9 @@ impl Receiver {
         Some(Incoming::End)
     }
 
-    /// Returns a chunk, of whose text the first `validated` bytes are validated. If the others are not
-    /// all valid, the good ones are handed out before the failure: a smaller cut of the input would
-    /// have handed them out.
+    /// Returns a chunk. The first `validated` bytes of its text are validated. If others are
+    /// invalid, the valid ones are handed out before the failure, as they would be in a smaller
+    /// chunk.
     fn chunk<'b>(
         &mut self,
         bytes: &'b [u8],

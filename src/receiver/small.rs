@@ -1,5 +1,5 @@
-//! The short path for whole small messages: most messages of most connections. Whatever it does not
-//! recognize takes the general path, which gives the same result.
+//! The short path for whole small messages, which most messages are. All other input takes the
+//! general path, with the same result.
 
 use core::ops::Range;
 
@@ -10,13 +10,14 @@ use crate::frame::MessageKind;
 use crate::mask::mask;
 
 impl Receiver {
-    /// Takes a whole small message from the front of `rx`: its place and kind. Text is not validated.
+    /// Consumes a whole small message at the front of `rx`. Returns its range and kind. Does not
+    /// validate text.
     #[inline(always)]
     pub(crate) fn take_small_message<S: Storage>(
         &self,
         rx: &mut ReadBuffer<S>,
     ) -> Option<(Range<usize>, MessageKind)> {
-        // The state is tested first, because the pieces of large messages come here, too.
+        // Tested first, because the pieces of large messages come here, too.
         if self.state != State::Idle {
             return None;
         }
@@ -25,7 +26,7 @@ impl Receiver {
     }
 
     /// Unmasks a whole small message at the front of `input`. Returns the length of its header, the
-    /// length of its payload, and its kind. Text is not validated.
+    /// length of its payload, and its kind. Does not validate text.
     #[inline(always)]
     pub(super) fn small_message(&self, input: &mut [u8]) -> Option<(usize, usize, MessageKind)> {
         if OPTIMIZE_FOR_SIZE || self.state != State::Idle {

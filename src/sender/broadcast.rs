@@ -14,8 +14,8 @@ use crate::role::Role;
 
 /// A message for any number of connections: validated once, and compressed once.
 ///
-/// [`Sender::broadcast`] writes it as a single frame. With the feature `deflate`, `compressed` makes a
-/// compressed form of it, for the connections that keep no context between messages.
+/// [`Sender::broadcast`] writes it as a single frame. With the feature `deflate`, `compressed`
+/// makes a compressed form of it, for the connections that keep no context between messages.
 ///
 /// ```
 /// use sockless::{Broadcast, Sender, WriteBuffer};
@@ -66,13 +66,13 @@ impl<'a> Broadcast<'a> {
         }
     }
 
-    /// Compresses the message, with the level, memory level and threshold of `config` and a window of
-    /// `window`. The memory of the compressor comes from `pool` and returns to it.
+    /// Compresses the message, with the level, memory level and threshold of `config` and a window
+    /// of `window`. The memory of the compressor comes from `pool` and returns to it.
     ///
-    /// A connection gets the compressed form if compression was negotiated for what it sends, without
-    /// context takeover and with a window at least as large (RFC 7692 section 7.1). With context
-    /// takeover its own compressor is used. A message below the threshold, or one that does not get
-    /// shorter, stays as it is.
+    /// A connection gets the compressed form if compression was negotiated for what it sends,
+    /// without context takeover and with a window at least as large (RFC 7692 section 7.1). With
+    /// context takeover its own compressor is used. A message below the threshold, or one that does
+    /// not get shorter, stays as it is.
     ///
     /// ```
     /// use sockless::deflate::{Context, DeflateConfig, DeflateParams, Pool, WindowBits};

@@ -1,4 +1,4 @@
-//! Bytes out: headers, masking, and the order in which frames may follow each other.
+//! Frames out: headers, masking, and the order of frames.
 
 pub(crate) mod broadcast;
 #[cfg(feature = "deflate")]
@@ -24,9 +24,9 @@ const MAX_CONTROL: usize = 125;
 
 /// The sending half of an open connection.
 ///
-/// Every call puts whole frames into a [`WriteBuffer`], or nothing: what does not fit is refused with
-/// the capacity that it needs. [`WebSocket`](crate::WebSocket) is built on it; use it alone when one task reads and
-/// another writes.
+/// Each call appends whole frames to a [`WriteBuffer`], or nothing if they do not fit.
+/// [`WebSocket`](crate::WebSocket) is built on it. Use it alone if one task reads and another
+/// writes.
 ///
 /// ```
 /// use sockless::{MessageKind, Sender, WriteBuffer};
@@ -41,17 +41,17 @@ const MAX_CONTROL: usize = 125;
 /// ```
 pub struct Sender<R> {
     role: R,
-    /// The kind of the message that was begun in fragments.
+    /// The kind of the message whose first fragment was sent.
     fragmented: Option<MessageKind>,
     utf8: Utf8Validator,
     closed: bool,
-    /// What compresses messages, if that was agreed or is offered.
+    /// The compressor, if compression was negotiated or is offered.
     #[cfg(feature = "deflate")]
     pub(crate) deflation: Option<alloc::boxed::Box<Deflation>>,
 }
 
 impl<R> core::fmt::Debug for Sender<R> {
-    /// Does not show the role, which holds the source of keys.
+    /// Does not show the role, which contains the source of keys.
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Sender").field("closed", &self.closed).finish_non_exhaustive()
     }
@@ -90,28 +90,30 @@ impl<R: Role> Sender<R> {
         &mut self.role
     }
 
-    /// Whether a Close was sent: nothing can follow it.
+    /// Returns `true` if a Close was sent. Nothing can follow it.
     #[must_use]
     pub const fn is_closed(&self) -> bool {
         self.closed
     }
 
-    /// Sends nothing more, not even a Close.
+    /// Refuses all further frames, also a Close.
     pub(crate) const fn shut(&mut self) {
         self.closed = true;
     }
 
-    /// Puts a text message in one frame.
+    /// Writes a text message as a single frame.
     ///
     /// # Errors
-    /// [`Misuse::Closed`]; [`Misuse::MessageUnfinished`]; [`Misuse::PayloadPending`];
-    /// [`Error::NoRoom`]; [`Error::NeverFits`]; or [`Error::Entropy`] as a client. Nothing was put then.
+    /// Returns [`Misuse::Closed`] after a Close, [`Misuse::MessageUnfinished`] inside a message,
+    /// [`Misuse::PayloadPending`] while the payload of a vectored send is unsent, [`Error::NoRoom`]
+    /// if the frame does not fit now, [`Error::NeverFits`] if it does not fit in the empty buffer,
+    /// and [`Error::Entropy`] if a client has no key. Nothing is written then.
     #[inline]
     pub fn text<S: Storage>(&mut self, text: &str, tx: &mut WriteBuffer<S>) -> Result<(), Error> {
         self.message(MessageKind::Text, text.as_bytes(), tx)
     }
 
-    /// Puts a binary message in one frame.
+    /// Writes a binary message as a single frame.
     ///
     /// # Errors
     /// As for [`text`](Self::text).
@@ -141,12 +143,12 @@ impl<R: Role> Sender<R> {
         self.frame(kind.opcode().first_byte(true), payload, tx)
     }
 
-    /// Puts the header of a text message in one frame, whose payload stays where it is: write
-    /// [`WriteBuffer::slices`] with it. A client's payload has to be masked and is put, too; the calls
-    /// are the same. It is never compressed.
+    /// Writes the header of a text message. The payload stays in the caller's memory: send
+    /// [`WriteBuffer::slices`] with it. A client masks the payload into the buffer, with the same
+    /// calls. The message is not compressed.
     ///
     /// # Errors
-    /// As for [`text`](Self::text); [`Misuse::PayloadPending`] until an earlier payload has been sent.
+    /// As for [`text`](Self::text).
     #[inline]
     pub fn text_vectored<S: Storage>(
         &mut self,
@@ -156,7 +158,7 @@ impl<R: Role> Sender<R> {
         self.vectored(OpCode::Text, text.as_bytes(), tx)
     }
 
-    /// Puts the header of a binary message likewise.
+    /// Writes the header of a binary message, as [`text_vectored`](Self::text_vectored) does.
     ///
     /// # Errors
     /// As for [`text_vectored`](Self::text_vectored).
@@ -203,12 +205,13 @@ impl<R: Role> Sender<R> {
         Ok(())
     }
 
-    /// Puts the next fragment of a message, and with `fin` its end. `kind` is the message's, the same
-    /// for each of its fragments. Text may be cut anywhere, also inside a character.
+    /// Writes the next fragment of a message; with `fin`, the last one. `kind` is the kind of the
+    /// message, the same for each fragment. Text may be cut anywhere, also inside a character.
     ///
     /// # Errors
-    /// As for [`text`](Self::text), except that an unfinished message is what this goes on with;
-    /// [`Misuse::WrongKind`]; [`Misuse::InvalidText`] where the text so far cannot become UTF-8.
+    /// As for [`text`](Self::text), without [`Misuse::MessageUnfinished`]. Returns
+    /// [`Misuse::WrongKind`] inside a message of the other kind, and [`Misuse::InvalidText`] if the
+    /// text so far cannot become UTF-8.
     pub fn fragment<S: Storage>(
         &mut self,
         kind: MessageKind,
@@ -237,18 +240,19 @@ impl<R: Role> Sender<R> {
         put
     }
 
-    /// Returns the header of the next frame of a message whose payload of `len` bytes stays with the
-    /// caller, who sends [`FrameHeader::encode`] and then the payload, in order with all other output.
-    /// So any number of payloads can be queued without a copy.
+    /// Returns the header of the next frame of a message. Its payload of `len` bytes stays in the
+    /// caller's memory: send [`FrameHeader::encode`], then the payload, in order with all other
+    /// output. Any number of payloads can be queued without a copy.
     ///
-    /// A client masks the payload with the header's key before it sends it, by [`mask`](crate::mask()).
-    /// The payload is not compressed, and text is not validated: a text message must be UTF-8, and
-    /// a payload with a [`fragment`](Self::fragment) after it must end between two characters.
+    /// As a client, mask the payload with the key of the header first; see [`mask`](crate::mask()).
+    /// The payload is not compressed. Text is not validated: a text message must be UTF-8, and a
+    /// payload in front of a [`fragment`](Self::fragment) must end between two characters.
     ///
     /// # Errors
-    /// Returns [`Misuse::Closed`] after a Close, [`Misuse::WrongKind`] inside a message of the other
-    /// kind, [`Misuse::MessageCompressed`] inside a compressed message, [`Misuse::PayloadTooLong`] if
-    /// `len` is 2^63 or more, and [`Error::Entropy`] if a client has no key.
+    /// Returns [`Misuse::Closed`] after a Close, [`Misuse::WrongKind`] inside a message of the
+    /// other kind, [`Misuse::MessageCompressed`] inside a compressed message,
+    /// [`Misuse::PayloadTooLong`] if `len` is 2^63 or more, and [`Error::Entropy`] if a client has
+    /// no key.
     ///
     /// ```
     /// use sockless::{MessageKind, Sender};
@@ -275,7 +279,7 @@ impl<R: Role> Sender<R> {
         Ok(FrameHeader { fin, rsv: 0, opcode, mask, payload_len: len })
     }
 
-    /// The state of the text behind the next fragment.
+    /// Returns the state of the text after the next fragment.
     #[inline(never)]
     fn utf8_behind(
         &self,
@@ -284,18 +288,19 @@ impl<R: Role> Sender<R> {
         fin: bool,
     ) -> Result<Utf8Validator, Misuse> {
         let mut utf8 = if self.fragmented.is_some() { self.utf8 } else { Utf8Validator::new() };
-        // RFC 6455 5.6: the text of the whole message has to be UTF-8, that of a frame need not.
+        // RFC 6455 section 5.6: "the whole message MUST contain valid UTF-8", not each frame.
         if kind == MessageKind::Text && (utf8.check(bytes).is_err() || fin && !utf8.is_complete()) {
             return Err(Misuse::InvalidText);
         }
         Ok(utf8)
     }
 
-    /// Puts a ping with a payload of at most 125 bytes.
+    /// Writes a ping with a payload of at most 125 bytes (RFC 6455 section 5.5.2).
     ///
     /// # Errors
-    /// [`Misuse::Closed`]; [`Misuse::ControlTooLong`]; [`Error::NoRoom`], or [`Error::Entropy`]
-    /// as a client.
+    /// Returns [`Misuse::Closed`] after a Close, [`Misuse::ControlTooLong`] for a longer payload,
+    /// [`Error::NoRoom`] if the frame does not fit now, and [`Error::Entropy`] if a client has no
+    /// key.
     pub fn ping<S: Storage>(
         &mut self,
         payload: &[u8],
@@ -304,7 +309,8 @@ impl<R: Role> Sender<R> {
         self.control(OpCode::Ping, payload, tx)
     }
 
-    /// Puts a pong, asked for or not, with a payload of at most 125 bytes (RFC 6455 section 5.5.3).
+    /// Writes a pong with a payload of at most 125 bytes, also without a ping (RFC 6455 section
+    /// 5.5.3).
     ///
     /// # Errors
     /// As for [`ping`](Self::ping).
@@ -316,13 +322,14 @@ impl<R: Role> Sender<R> {
         self.control(OpCode::Pong, payload, tx)
     }
 
-    /// Puts the Close. With [`CloseCode::NO_STATUS_RECEIVED`] it carries no code, and then no reason, which is how a
-    /// Close without a code is answered. A `reason` of more than 123 bytes is cut between two characters. A Close
-    /// without a reason always fits.
+    /// Writes a Close (RFC 6455 section 5.5.1). A `reason` of more than 123 bytes is cut between
+    /// two characters. With [`CloseCode::NO_STATUS_RECEIVED`] the frame has no code and no reason.
+    /// A Close without a reason always fits.
     ///
     /// # Errors
-    /// [`Misuse::Closed`] if one was sent; [`Misuse::InvalidCloseCode`] for one that may not be on the
-    /// wire; [`Error::NoRoom`] for one with a reason, or [`Error::Entropy`] as a client.
+    /// Returns [`Misuse::Closed`] after a Close, [`Misuse::InvalidCloseCode`] for a code that may
+    /// not be sent or a reason without a code, [`Error::NoRoom`] if a reason does not fit now, and
+    /// [`Error::Entropy`] if a client has no key.
     pub fn close<S: Storage>(
         &mut self,
         code: CloseCode,
@@ -340,7 +347,7 @@ impl<R: Role> Sender<R> {
         };
         let reason = truncate_reason(reason);
         if number.is_empty() && !reason.is_empty() {
-            // There is no reason without a code.
+            // RFC 6455 section 5.5.1: the reason follows the code.
             return Err(Misuse::InvalidCloseCode.into());
         }
         let keep = if reason.is_empty() { 0 } else { CONTROL_RESERVE };
@@ -350,14 +357,14 @@ impl<R: Role> Sender<R> {
         put
     }
 
-    /// Sends a reply that the protocol demands. Does nothing after our own Close, because nothing may
-    /// follow it.
+    /// Sends a reply that the protocol demands. Does nothing after our own Close, because nothing
+    /// may follow it.
     ///
     /// A pong and a Close always fit in a buffer of [`WRITE_BUFFER_MIN`](crate::WRITE_BUFFER_MIN).
     ///
     /// # Errors
-    /// Returns [`Error::Entropy`] if a client has no key for it, and [`Misuse::InvalidCloseCode`] for a
-    /// Close with a code that may not be sent.
+    /// Returns [`Error::Entropy`] if a client has no key for it, and [`Misuse::InvalidCloseCode`]
+    /// for a Close with a code that may not be sent.
     pub fn reply<S: Storage>(
         &mut self,
         reply: Reply,
@@ -371,7 +378,7 @@ impl<R: Role> Sender<R> {
         }
     }
 
-    /// Sends the Close that answers the peer's, unless ours was sent.
+    /// Writes the Close that replies to the peer's, unless ours was sent.
     pub(crate) fn reply_close<S: Storage>(
         &mut self,
         code: CloseCode,
@@ -380,12 +387,13 @@ impl<R: Role> Sender<R> {
         if self.closed { Ok(()) } else { self.close(code, "", tx) }
     }
 
-    /// Puts the pong that answers a ping with this payload, unless our Close was sent. Unlike [`pong`](Self::pong) it always fits in a buffer of
-    /// [`WRITE_BUFFER_MIN`](crate::WRITE_BUFFER_MIN): where some 4 KiB or the caller's own frames wait before it, it
-    /// takes the place of an earlier answer that has not begun to leave, which is all that RFC 6455 section 5.5.3 asks
-    /// for.
+    /// Writes the pong that replies to a ping, unless our Close was sent. Unlike
+    /// [`pong`](Self::pong) it always fits in a buffer of
+    /// [`WRITE_BUFFER_MIN`](crate::WRITE_BUFFER_MIN). After 4 KiB of unsent output, or if the
+    /// reserve is used up, it replaces the last unsent pong: RFC 6455 section 5.5.3 asks for a
+    /// reply to the latest ping only.
     ///
-    /// As a client without entropy it fails; the earlier answer may be gone then.
+    /// Fails if a client has no key. The earlier pong may be gone then.
     pub(crate) fn reply_pong<S: Storage>(
         &mut self,
         payload: &[u8],
@@ -401,19 +409,20 @@ impl<R: Role> Sender<R> {
 
     #[inline]
     fn may_send(&self) -> Result<(), Misuse> {
-        // RFC 6455 5.5.1: "The application MUST NOT send any more data frames after sending a Close
-        // frame."
+        // RFC 6455 section 5.5.1: "The application MUST NOT send any more data frames after sending
+        // a Close frame."
         if self.closed { Err(Misuse::Closed) } else { Ok(()) }
     }
 
-    /// Data does not go behind a pending payload: a caller who writes the buffer alone would never send it.
+    /// Refuses data after a pending payload. A caller who writes only the buffer would never send
+    /// it.
     #[inline]
     fn may_send_data<S: Storage>(&self, tx: &WriteBuffer<S>) -> Result<(), Misuse> {
         self.may_send()?;
         if tx.has_payload() { Err(Misuse::PayloadPending) } else { Ok(()) }
     }
 
-    /// The opcode of the next fragment of a message of this kind.
+    /// Returns the opcode of the next fragment of a message of this kind.
     fn next_opcode(&self, kind: MessageKind) -> Result<OpCode, Misuse> {
         match self.fragmented {
             None => Ok(kind.opcode()),
@@ -449,7 +458,8 @@ impl<R: Role> Sender<R> {
         payload: &[u8],
         tx: &mut WriteBuffer<S>,
     ) -> Result<(), Error> {
-        // Most frames are short. Where the length of the header is known, little of the rest is left.
+        // Most frames are short. With a constant length of the header, the compiler removes most of
+        // the code.
         if !OPTIMIZE_FOR_SIZE && payload.len() <= MAX_CONTROL {
             let header_len = FrameHeader::len_for(0, R::MASKS);
             return self.write_frame(header_len, first, [&[], payload], tx, CONTROL_RESERVE);
@@ -471,8 +481,8 @@ impl<R: Role> Sender<R> {
         self.write_frame(header_len, first, payload, tx, keep)
     }
 
-    /// Writes one frame with a header of `header_len` bytes. Space is reserved first, so that no key
-    /// is drawn for a frame that does not fit.
+    /// Writes one frame with a header of `header_len` bytes. Space is reserved first, so that no
+    /// key is drawn for a frame that does not fit.
     #[inline(always)]
     fn write_frame<S: Storage>(
         &mut self,
@@ -483,7 +493,7 @@ impl<R: Role> Sender<R> {
         keep: usize,
     ) -> Result<(), Error> {
         let payload_len = begin.len() + rest.len();
-        // A slice is half of the address space at most: nothing overflows.
+        // Cannot overflow: a slice is at most half of the address space.
         let len = header_len + payload_len;
         let out = tx.reserve_and_keep(len, keep)?;
         let key = self.role.key(Token)?;

@@ -14,7 +14,8 @@ use crate::{Error, Misuse};
 pub enum Streamed {
     /// The part was consumed. If it was the last one, the message has ended.
     Done,
-    /// The buffer is full. Flush it, then call again with the rest of the part, even if it is empty.
+    /// The buffer is full. Flush it, then call again with the rest of the part, even if it is
+    /// empty.
     NeedsFlush,
 }
 
@@ -27,18 +28,18 @@ impl Streamed {
 }
 
 impl<R: Role> Sender<R> {
-    /// Writes as much of the next part of a message as fits, and moves `input` past it. With `fin` the
-    /// part is the last one.
+    /// Writes as much of the next part of a message as fits, and moves `input` past it. With `fin`
+    /// the part is the last one.
     ///
     /// A message of any size can be compressed through a small buffer, in as many frames as that
-    /// takes. If compression was not negotiated, or is [off](Self::set_compress), the frames are not
-    /// compressed. A part may be cut anywhere, also inside a character. Its compressed bytes may leave
-    /// with a later part.
+    /// takes. If compression was not negotiated, or is [off](Self::set_compress), the frames are
+    /// not compressed. A part may be cut anywhere, also inside a character. Its compressed bytes
+    /// may leave with a later part.
     ///
     /// # Errors
     /// As for [`fragment`](Self::fragment), but without [`Error::NoRoom`]. Returns
-    /// [`Error::NeverFits`] if the empty buffer is too small. Valid text in front of invalid text may
-    /// have been written.
+    /// [`Error::NeverFits`] if the empty buffer is too small. Valid text in front of invalid text
+    /// may have been written.
     ///
     /// ```
     /// use sockless::deflate::{Context, DeflateConfig, DeflateParams};
