@@ -1,5 +1,5 @@
-//! The whole life of a connection: the opening handshake, the open connection on its two halves, the
-//! closing handshake. The one place where what is received causes something to be sent.
+//! The whole life of a connection: the opening handshake, the open connection on its two halves,
+//! and the closing handshake. The only place where received bytes cause output.
 
 pub(crate) mod event;
 #[cfg(feature = "handshake")]
@@ -21,7 +21,7 @@ use crate::utf8::from_utf8;
 use event::Event;
 use opening::{Opening as _, Outcome};
 
-/// A WebSocket connection as a state machine. It is driven by three kinds of calls, in any order:
+/// A WebSocket connection as a state machine. Drive it by three kinds of calls, in any order:
 ///
 /// 1. Read bytes from the peer into a [`ReadBuffer`], then call [`receive`](Self::receive) (or
 ///    [`receive_chunks`](Self::receive_chunks)) until it returns `None`.
@@ -30,37 +30,38 @@ use opening::{Opening as _, Outcome};
 ///    protocol demands.
 /// 3. Write the bytes of the [`WriteBuffer`] to the peer, and consume them.
 ///
-/// When [`is_done`](Self::is_done) returns `true`, write what is left in the [`WriteBuffer`] and close
+/// When [`is_done`](Self::is_done) returns `true`, write the rest of the [`WriteBuffer`] and close
 /// the transport.
 ///
 /// # Driving a connection
 ///
-/// * **A slow peer.** While [`WriteBuffer::len`] is high, hold back your own sends. Go on reading, and
-///   calling `receive`: replies cost constant memory, and two peers that stop reading while they send
-///   wait for each other for ever. Hold back `receive` only where each message makes you send one, as
-///   an echo does; received bytes stay in the read buffer meanwhile.
-/// * **Blocking writes.** Two blocking loops that both write in bulk can stop for good, because neither
-///   reads while its write blocks. Use a thread for each direction, or a transport that does not block.
-/// * **Cancelled futures.** A driver that is dropped between two calls can go on with the same machine
-///   and buffers. If a write can be dropped half-way, write a part and
-///   [`consume`](WriteBuffer::consume) what was taken. A `write_all` that is dropped cannot say how much
-///   it wrote.
-/// * **Closing the transport.** If you close a TCP socket while the peer still sends, the connection is
-///   reset, and our last Close or refusal may be lost. Shut down the sending side, read and drop what
-///   comes until the end of the stream or for a second, then close.
-/// * **After our own [`close`](Self::close)** messages still arrive that were on their way. To answer one
-///   is [`Misuse::Closed`]: look at [`state`](Self::state) first.
+/// * **A slow peer.** While [`WriteBuffer::len`] is high, hold back your own sends. Go on reading,
+///   and calling `receive`: replies cost constant memory, and two peers that stop reading while
+///   they send wait for each other for ever. Hold back `receive` only where each message makes you
+///   send one, as an echo does; received bytes stay in the read buffer meanwhile.
+/// * **Blocking writes.** Two blocking loops that both write in bulk can stop for good, because
+///   neither reads while its write blocks. Use a thread for each direction, or a transport that
+///   does not block.
+/// * **Cancelled futures.** A driver that is dropped between two calls can go on with the same
+///   machine and buffers. If a write can be dropped half-way, use `write` and
+///   [`consume`](WriteBuffer::consume) the number of bytes that it returns. A dropped `write_all`
+///   does not tell how much it wrote.
+/// * **Closing the transport.** If you close a TCP socket while the peer still sends, the
+///   connection is reset, and our last Close or refusal may be lost. Shut down the sending side,
+///   read and drop input until the end of the stream or for a second, then close.
+/// * **After our own [`close`](Self::close)** messages still arrive that were on their way. A send
+///   then fails with [`Misuse::Closed`]: check [`state`](Self::state) first.
 ///
-/// A failure is final and needs no care: the Close frame or HTTP refusal that is due is in the output, the
-/// reason comes as [`Event::Failed`], and whatever follows is ignored.
+/// A failure is final. The right Close frame or HTTP refusal is already in the output, the reason
+/// is in [`Event::Failed`], and later input is ignored.
 ///
 /// ```
 /// use sockless::{Config, Event, ReadBuffer, Server, WebSocket, WriteBuffer};
 ///
-/// // A connection that something else has upgraded; see `WebSocket::server` for the whole life.
+/// // A connection that an HTTP library has upgraded; see `WebSocket::server` for the whole life.
 /// let mut ws = WebSocket::from_upgraded(Server, Config::default());
 /// let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 1024]));
-/// rx.extend(b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"); // "Hello", masked
+/// let _ = rx.extend(b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"); // "Hello", masked
 /// while let Some(event) = ws.receive(&mut rx, &mut tx) {
 ///     if let Event::Text(text) = event {
 ///         ws.send_text(text, &mut tx)?; // the event borrows the buffer, not the machine
@@ -85,19 +86,19 @@ pub(crate) enum Phase<H> {
     Opening(H),
     /// Open, or closing.
     Open,
-    /// As a client, after the closing handshake: the server is to close first.
+    /// As a client, after the closing handshake: the server closes the transport first.
     Closed,
     Done,
 }
 
-/// Where in its life a connection is, in the terms of RFC 6455 and of the browsers' `readyState`.
+/// The state of a connection, in the terms of RFC 6455 and of the browsers' `readyState`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     /// The opening handshake is not finished.
     Connecting,
     /// Messages can be sent and received.
     Open,
-    /// A Close was sent or received, and not yet both.
+    /// A Close was sent or received, but not both.
     Closing,
     /// Nothing more will be sent or received.
     Closed,
@@ -115,16 +116,16 @@ impl fmt::Display for State {
 }
 
 impl<R: Role> fmt::Debug for WebSocket<R> {
-    /// Shows the state; the machine holds keys and bytes of messages.
+    /// Shows the state only: the machine contains keys and bytes of messages.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebSocket").field("state", &self.state()).finish_non_exhaustive()
     }
 }
 
 impl<R: Role> WebSocket<R> {
-    /// A connection that was opened elsewhere: by an HTTP/1.1 library's upgrade, by an extended CONNECT of
-    /// HTTP/2 (RFC 8441) or HTTP/3 (RFC 9220), or by agreement. What was received behind the upgrade goes
-    /// into the read buffer by [`ReadBuffer::extend`].
+    /// Makes an open connection after a handshake elsewhere: an upgrade by an HTTP/1.1 library, an
+    /// extended CONNECT of HTTP/2 (RFC 8441) or HTTP/3 (RFC 9220), or an agreement. Copy bytes that
+    /// were received after the upgrade into the read buffer by [`ReadBuffer::extend`].
     ///
     /// ```
     /// use sockless::{Client, Config, FnEntropy, Server, WebSocket};
@@ -138,14 +139,10 @@ impl<R: Role> WebSocket<R> {
         WebSocket::new(role, config, Phase::Open)
     }
 
-    pub(crate) const fn new(role: R, config: Config, phase: Phase<R::Handshake>) -> WebSocket<R> {
-        WebSocket { receiver: Receiver::new(config, !R::MASKS), sender: Sender::new(role), phase }
-    }
-
-    /// The next event, or `None` until more bytes are received. Messages are handed out whole, from the
-    /// buffer where they lie; those that cannot fit there fail with 1009 as soon as a header says so.
+    /// Returns the next event, or `None` if more bytes are needed. Messages are whole and stay in
+    /// `rx`. A message that cannot fit fails with 1009 as soon as a header shows its length.
     ///
-    /// Replies go into `tx`. Call it until it says `None`, then send what is in `tx`.
+    /// Writes replies into `tx`. Call it until it returns `None`, then send the output.
     #[inline]
     #[must_use = "the event is lost otherwise"]
     pub fn receive<'b, S: Storage, T: Storage>(
@@ -156,11 +153,10 @@ impl<R: Role> WebSocket<R> {
         self.next(rx, tx, Delivery::Messages)
     }
 
-    /// The next event, as [`receive`](Self::receive) does it, except that messages are handed out as
-    /// [`Event::Chunk`] as soon as any of their bytes are there: a message of any size through a buffer of
-    /// 139 bytes.
+    /// Returns the next event, as [`receive`](Self::receive) does, but messages in pieces as they
+    /// arrive: [`Event::Chunk`]. A message of any size goes through a buffer of 139 bytes.
     ///
-    /// Both may be called on the same connection. A message of which a chunk was handed out goes on in chunks.
+    /// A connection can use both methods. A message that has begun in chunks goes on in chunks.
     #[inline]
     #[must_use = "the event is lost otherwise"]
     pub fn receive_chunks<'b, S: Storage, T: Storage>(
@@ -171,6 +167,180 @@ impl<R: Role> WebSocket<R> {
         self.next(rx, tx, Delivery::Chunks)
     }
 
+    /// Writes a text message as a single frame; see [`Sender::text`].
+    ///
+    /// # Errors
+    /// Returns [`Misuse::NotOpen`] before the handshake is finished; otherwise as for
+    /// [`Sender::text`].
+    #[inline]
+    pub fn send_text<T: Storage>(
+        &mut self,
+        text: &str,
+        tx: &mut WriteBuffer<T>,
+    ) -> Result<(), Error> {
+        self.sending()?.text(text, tx)
+    }
+
+    /// Writes a binary message as a single frame; see [`Sender::binary`].
+    ///
+    /// # Errors
+    /// Returns [`Misuse::NotOpen`] before the handshake is finished; otherwise as for
+    /// [`Sender::text`].
+    #[inline]
+    pub fn send_binary<T: Storage>(
+        &mut self,
+        bytes: &[u8],
+        tx: &mut WriteBuffer<T>,
+    ) -> Result<(), Error> {
+        self.sending()?.binary(bytes, tx)
+    }
+
+    /// Writes a text message whose payload stays in the caller's memory; see
+    /// [`Sender::text_vectored`].
+    ///
+    /// # Errors
+    /// Returns [`Misuse::NotOpen`] before the handshake is finished; otherwise as for
+    /// [`Sender::text_vectored`].
+    #[inline]
+    pub fn send_text_vectored<T: Storage>(
+        &mut self,
+        text: &str,
+        tx: &mut WriteBuffer<T>,
+    ) -> Result<(), Error> {
+        self.sending()?.text_vectored(text, tx)
+    }
+
+    /// Writes a binary message whose payload stays in the caller's memory; see
+    /// [`Sender::binary_vectored`].
+    ///
+    /// # Errors
+    /// Returns [`Misuse::NotOpen`] before the handshake is finished; otherwise as for
+    /// [`Sender::binary_vectored`].
+    #[inline]
+    pub fn send_binary_vectored<T: Storage>(
+        &mut self,
+        bytes: &[u8],
+        tx: &mut WriteBuffer<T>,
+    ) -> Result<(), Error> {
+        self.sending()?.binary_vectored(bytes, tx)
+    }
+
+    /// Writes a message that goes to many connections; see [`Sender::broadcast`].
+    ///
+    /// # Errors
+    /// Returns [`Misuse::NotOpen`] before the handshake is finished; otherwise as for
+    /// [`Sender::broadcast`].
+    pub fn send_broadcast<T: Storage>(
+        &mut self,
+        message: &Broadcast<'_>,
+        tx: &mut WriteBuffer<T>,
+    ) -> Result<(), Error> {
+        self.sending()?.broadcast(message, tx)
+    }
+
+    /// Writes the next fragment of a message; with `fin`, the last one. See [`Sender::fragment`].
+    ///
+    /// # Errors
+    /// Returns [`Misuse::NotOpen`] before the handshake is finished; otherwise as for
+    /// [`Sender::fragment`].
+    pub fn send_fragment<T: Storage>(
+        &mut self,
+        kind: MessageKind,
+        bytes: &[u8],
+        fin: bool,
+        tx: &mut WriteBuffer<T>,
+    ) -> Result<(), Error> {
+        self.sending()?.fragment(kind, bytes, fin, tx)
+    }
+
+    /// Writes a ping with a payload of at most 125 bytes.
+    ///
+    /// # Errors
+    /// Returns [`Misuse::NotOpen`] before the handshake is finished; otherwise as for
+    /// [`Sender::ping`].
+    pub fn send_ping<T: Storage>(
+        &mut self,
+        payload: &[u8],
+        tx: &mut WriteBuffer<T>,
+    ) -> Result<(), Error> {
+        self.sending()?.ping(payload, tx)
+    }
+
+    /// Writes a pong without a ping, with a payload of at most 125 bytes. `receive` replies to
+    /// pings itself.
+    ///
+    /// # Errors
+    /// Returns [`Misuse::NotOpen`] before the handshake is finished; otherwise as for
+    /// [`Sender::ping`].
+    pub fn send_pong<T: Storage>(
+        &mut self,
+        payload: &[u8],
+        tx: &mut WriteBuffer<T>,
+    ) -> Result<(), Error> {
+        self.sending()?.pong(payload, tx)
+    }
+
+    /// Writes our Close. The connection is closing until the peer's Close arrives, and messages may
+    /// arrive before it.
+    ///
+    /// # Errors
+    /// Returns [`Misuse::NotOpen`] before the handshake is finished; otherwise as for
+    /// [`Sender::close`].
+    pub fn close<T: Storage>(
+        &mut self,
+        code: CloseCode,
+        reason: &str,
+        tx: &mut WriteBuffer<T>,
+    ) -> Result<(), Error> {
+        self.sending()?.close(code, reason, tx)
+    }
+
+    /// Returns `true` at the end of the connection: no more input is needed and no more output
+    /// follows. Write the rest of the output, and close the transport.
+    #[inline]
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        matches!(self.phase, Phase::Done)
+    }
+
+    /// Returns the state of the connection.
+    #[must_use]
+    pub fn state(&self) -> State {
+        match self.phase {
+            Phase::Open if self.sender.is_closed() => State::Closing,
+            Phase::Open => State::Open,
+            Phase::Closed | Phase::Done => State::Closed,
+            Phase::Opening(_) => State::Connecting,
+        }
+    }
+
+    /// Returns the number of payload bytes of the current frame that are still to come; see
+    /// [`Receiver::frame_remaining`].
+    #[must_use]
+    pub const fn frame_remaining(&self) -> u64 {
+        self.receiver.frame_remaining()
+    }
+
+    /// Returns the kind of the message that is being received, from the header of its first frame
+    /// on.
+    #[must_use]
+    pub fn message_kind(&self) -> Option<MessageKind> {
+        self.receiver.message_kind()
+    }
+
+    /// Splits an open connection, for a task that receives and another that sends. The read buffer
+    /// goes with the receiver.
+    ///
+    /// # Errors
+    /// Returns the connection if its state is not [`State::Open`].
+    pub fn split(self) -> Result<(Receiver, Sender<R>), WebSocket<R>> {
+        if self.state() == State::Open { Ok((self.receiver, self.sender)) } else { Err(self) }
+    }
+
+    pub(crate) const fn new(role: R, config: Config, phase: Phase<R::Handshake>) -> WebSocket<R> {
+        WebSocket { receiver: Receiver::new(config, !R::MASKS), sender: Sender::new(role), phase }
+    }
+
     #[inline]
     fn next<'b, S: Storage, T: Storage>(
         &mut self,
@@ -178,7 +348,7 @@ impl<R: Role> WebSocket<R> {
         tx: &mut WriteBuffer<T>,
         delivery: Delivery,
     ) -> Option<Event<'b>> {
-        if !matches!(self.phase, Phase::Open) || !fits(rx, tx) {
+        if !matches!(self.phase, Phase::Open) || !have_capacity(rx, tx) {
             if let Some(failure) = self.resume(rx, tx) {
                 return Some(Event::Failed(failure));
             }
@@ -186,18 +356,18 @@ impl<R: Role> WebSocket<R> {
                 return self.receive_handshake(rx, tx);
             }
         }
-        self.open(rx, tx, delivery)
+        self.receive_frames(rx, tx, delivery)
     }
 
-    /// Does what is due before input is read: fails on buffers that cannot work, and answers or
-    /// confirms a handshake that the caller left alone.
+    /// Fails if a buffer is too small, and finishes a handshake that the caller did not answer or
+    /// confirm.
     #[inline(never)]
     fn resume<S: Storage, T: Storage>(
         &mut self,
         rx: &ReadBuffer<S>,
         tx: &mut WriteBuffer<T>,
     ) -> Option<Failure> {
-        if !matches!(self.phase, Phase::Closed | Phase::Done) && !fits(rx, tx) {
+        if !matches!(self.phase, Phase::Closed | Phase::Done) && !have_capacity(rx, tx) {
             let error = if rx.capacity() < READ_BUFFER_MIN {
                 Error::ReadBufferTooSmall { minimum: READ_BUFFER_MIN }
             } else {
@@ -252,13 +422,13 @@ impl<R: Role> WebSocket<R> {
     }
 
     #[inline]
-    fn open<'b, S: Storage, T: Storage>(
+    fn receive_frames<'b, S: Storage, T: Storage>(
         &mut self,
         rx: &'b mut ReadBuffer<S>,
         tx: &mut WriteBuffer<T>,
         delivery: Delivery,
     ) -> Option<Event<'b>> {
-        // Most messages are whole and small. The general path below gives the same for them.
+        // Most messages are whole and small. The general path below has the same result for them.
         if delivery == Delivery::Messages {
             if let Some((place, kind)) = self.receiver.take_small_message(rx) {
                 let bytes = rx.slice(place);
@@ -288,7 +458,7 @@ impl<R: Role> WebSocket<R> {
             Ok(Some(Incoming::Ping(payload))) => Some(self.ping(payload, tx)),
             Ok(Some(Incoming::Pong(payload))) => Some(Event::Pong(payload)),
             Ok(Some(Incoming::Close(close))) => Some(self.closed_by_peer(close, tx)),
-            Ok(Some(Incoming::End)) => self.lost(),
+            Ok(Some(Incoming::End)) => self.end_of_stream(),
             Ok(None) => None,
             Err(violation) => Some(Event::Failed(self.fail(violation.into(), tx))),
         }
@@ -296,8 +466,8 @@ impl<R: Role> WebSocket<R> {
 
     #[cold]
     fn ping<'b, T: Storage>(&mut self, payload: &'b [u8], tx: &mut WriteBuffer<T>) -> Event<'b> {
-        // RFC 6455 5.5.2: a ping is answered "unless it already received a Close frame"; 5.5.1: but
-        // nothing is sent behind our own Close.
+        // RFC 6455 section 5.5.2: a ping is answered "unless it already received a Close frame";
+        // section 5.5.1: nothing follows our own Close.
         if let Err(error) = self.sender.reply_pong(payload, tx) {
             return Event::Failed(self.fail(Failure::Local(error), tx));
         }
@@ -310,25 +480,25 @@ impl<R: Role> WebSocket<R> {
         close: Close<'b>,
         tx: &mut WriteBuffer<T>,
     ) -> Event<'b> {
-        // RFC 6455 5.5.1: an endpoint that "did not previously send a Close frame ... MUST send a Close
-        // frame in response", with the status code that it received.
+        // RFC 6455 section 5.5.1: an endpoint that "did not previously send a Close frame ... MUST
+        // send a Close frame in response", with the status code that it received.
         if let Err(error) = self.sender.reply_close(close.code(), tx) {
             return Event::Failed(self.fail(Failure::Local(error), tx));
         }
-        // RFC 6455 7.1.1: the server closes the transport first, the client waits for it.
+        // RFC 6455 section 7.1.1: the server closes the transport first, the client waits for it.
         self.phase = if self.receiver.awaits_end() { Phase::Closed } else { Phase::Done };
         Event::Close(close)
     }
 
-    /// The stream has ended before the closing handshake did (RFC 6455 section 7.1.5).
+    /// Ends the connection after the end of the stream without a Close (RFC 6455 section 7.1.5).
     #[cfg_attr(all(target_os = "none", feature = "handshake"), inline(never))]
-    pub(crate) fn lost<'b>(&mut self) -> Option<Event<'b>> {
+    pub(crate) fn end_of_stream<'b>(&mut self) -> Option<Event<'b>> {
         self.phase = Phase::Done;
         self.sender.shut();
         Some(Event::Close(Close::ABNORMAL))
     }
 
-    /// Fails the connection (RFC 6455 section 7.1.7): the Close frame first, if there is still one to send.
+    /// Fails the connection (RFC 6455 section 7.1.7). Writes a Close first, unless one was sent.
     #[cold]
     pub(crate) fn fail<T: Storage>(
         &mut self,
@@ -340,171 +510,12 @@ impl<R: Role> WebSocket<R> {
             _ => CloseCode::INTERNAL_ERROR,
         };
         if matches!(self.phase, Phase::Open) {
-            // Without a key, or a buffer, there is no Close. Its error is the failure's own.
+            // Without a key or a buffer there is no Close, and the failure already says why.
             let _ = self.sender.close(code, "", tx);
         }
         self.sender.shut();
         self.phase = Phase::Done;
         failure
-    }
-
-    /// Whether all is over: no more input is wanted, nothing more will be put into the output. Write what is left in
-    /// it, and close the transport.
-    #[inline]
-    #[must_use]
-    pub fn is_done(&self) -> bool {
-        matches!(self.phase, Phase::Done)
-    }
-
-    /// Where in its life the connection is.
-    #[must_use]
-    pub fn state(&self) -> State {
-        match self.phase {
-            Phase::Open if self.sender.is_closed() => State::Closing,
-            Phase::Open => State::Open,
-            Phase::Closed | Phase::Done => State::Closed,
-            Phase::Opening(_) => State::Connecting,
-        }
-    }
-
-    /// How many payload bytes of the current frame are still to come; see
-    /// [`Receiver::frame_remaining`].
-    #[must_use]
-    pub const fn frame_remaining(&self) -> u64 {
-        self.receiver.frame_remaining()
-    }
-
-    /// The kind of the message that is being received, known from its first frame's header on.
-    #[must_use]
-    pub fn message_kind(&self) -> Option<MessageKind> {
-        self.receiver.message_kind()
-    }
-
-    /// Takes an open connection apart, for a task that receives and another that sends. The read buffer goes
-    /// with the receiver.
-    ///
-    /// # Errors
-    /// The connection itself, unless its state is [`State::Open`].
-    pub fn split(self) -> Result<(Receiver, Sender<R>), WebSocket<R>> {
-        if self.state() == State::Open { Ok((self.receiver, self.sender)) } else { Err(self) }
-    }
-
-    /// Puts a text message in one frame.
-    ///
-    /// # Errors
-    /// [`Misuse::NotOpen`] before the handshake is finished; otherwise as for [`Sender::text`].
-    #[inline]
-    pub fn send_text<T: Storage>(
-        &mut self,
-        text: &str,
-        tx: &mut WriteBuffer<T>,
-    ) -> Result<(), Error> {
-        self.sending()?.text(text, tx)
-    }
-
-    /// Puts a binary message in one frame.
-    ///
-    /// # Errors
-    /// [`Misuse::NotOpen`] before the handshake is finished; otherwise as for [`Sender::text`].
-    #[inline]
-    pub fn send_binary<T: Storage>(
-        &mut self,
-        bytes: &[u8],
-        tx: &mut WriteBuffer<T>,
-    ) -> Result<(), Error> {
-        self.sending()?.binary(bytes, tx)
-    }
-
-    /// Puts a text message whose payload is written from where it lies; see [`Sender::text_vectored`].
-    ///
-    /// # Errors
-    /// [`Misuse::NotOpen`] before the handshake is finished; otherwise as for [`Sender::text_vectored`].
-    #[inline]
-    pub fn send_text_vectored<T: Storage>(
-        &mut self,
-        text: &str,
-        tx: &mut WriteBuffer<T>,
-    ) -> Result<(), Error> {
-        self.sending()?.text_vectored(text, tx)
-    }
-
-    /// Puts a binary message whose payload is written from where it lies; see [`Sender::binary_vectored`].
-    ///
-    /// # Errors
-    /// [`Misuse::NotOpen`] before the handshake is finished; otherwise as for [`Sender::binary_vectored`].
-    #[inline]
-    pub fn send_binary_vectored<T: Storage>(
-        &mut self,
-        bytes: &[u8],
-        tx: &mut WriteBuffer<T>,
-    ) -> Result<(), Error> {
-        self.sending()?.binary_vectored(bytes, tx)
-    }
-
-    /// Writes a message that goes to many connections; see [`Sender::broadcast`].
-    ///
-    /// # Errors
-    /// Returns [`Misuse::NotOpen`] before the handshake is finished; otherwise as for
-    /// [`Sender::broadcast`].
-    pub fn send_broadcast<T: Storage>(
-        &mut self,
-        message: &Broadcast<'_>,
-        tx: &mut WriteBuffer<T>,
-    ) -> Result<(), Error> {
-        self.sending()?.broadcast(message, tx)
-    }
-
-    /// Puts the next fragment of a message, and with `fin` its end; see [`Sender::fragment`].
-    ///
-    /// # Errors
-    /// [`Misuse::NotOpen`] before the handshake is finished; otherwise as for [`Sender::fragment`].
-    pub fn send_fragment<T: Storage>(
-        &mut self,
-        kind: MessageKind,
-        bytes: &[u8],
-        fin: bool,
-        tx: &mut WriteBuffer<T>,
-    ) -> Result<(), Error> {
-        self.sending()?.fragment(kind, bytes, fin, tx)
-    }
-
-    /// Puts a ping with a payload of at most 125 bytes.
-    ///
-    /// # Errors
-    /// [`Misuse::NotOpen`] before the handshake is finished; otherwise as for [`Sender::ping`].
-    pub fn send_ping<T: Storage>(
-        &mut self,
-        payload: &[u8],
-        tx: &mut WriteBuffer<T>,
-    ) -> Result<(), Error> {
-        self.sending()?.ping(payload, tx)
-    }
-
-    /// Puts a pong that nobody asked for, with a payload of at most 125 bytes. Pings are answered without
-    /// this.
-    ///
-    /// # Errors
-    /// [`Misuse::NotOpen`] before the handshake is finished; otherwise as for [`Sender::ping`].
-    pub fn send_pong<T: Storage>(
-        &mut self,
-        payload: &[u8],
-        tx: &mut WriteBuffer<T>,
-    ) -> Result<(), Error> {
-        self.sending()?.pong(payload, tx)
-    }
-
-    /// Puts our Close: the connection is closing until the peer's Close arrives. Messages may arrive before
-    /// it.
-    ///
-    /// # Errors
-    /// [`Misuse::NotOpen`] before the handshake is finished; otherwise as for [`Sender::close`].
-    pub fn close<T: Storage>(
-        &mut self,
-        code: CloseCode,
-        reason: &str,
-        tx: &mut WriteBuffer<T>,
-    ) -> Result<(), Error> {
-        self.sending()?.close(code, reason, tx)
     }
 
     #[inline]
@@ -517,6 +528,6 @@ impl<R: Role> WebSocket<R> {
 }
 
 #[inline]
-fn fits<S: Storage, T: Storage>(rx: &ReadBuffer<S>, tx: &WriteBuffer<T>) -> bool {
+fn have_capacity<S: Storage, T: Storage>(rx: &ReadBuffer<S>, tx: &WriteBuffer<T>) -> bool {
     rx.capacity() >= READ_BUFFER_MIN && tx.capacity() >= WRITE_BUFFER_MIN
 }

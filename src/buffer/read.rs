@@ -91,13 +91,6 @@ impl<S: Storage> ReadBuffer<S> {
         }
     }
 
-    /// Returns the largest number of bytes that the buffer can hold.
-    #[inline]
-    #[must_use]
-    pub fn capacity(&self) -> usize {
-        self.storage.limit()
-    }
-
     /// Returns the space for the next read. It is never empty after
     /// [`WebSocket::receive`](crate::WebSocket::receive) has returned `None`, unless the allocator
     /// has no memory for storage that grows.
@@ -115,34 +108,6 @@ impl<S: Storage> ReadBuffer<S> {
         }
         self.make_space();
         self.storage.as_mut().get_mut(self.end..).unwrap_or_default()
-    }
-
-    fn make_space(&mut self) {
-        let len = self.storage.as_ref().len();
-        let (kept, free) = (self.end - self.start, len - self.end);
-        // Unconsumed input moves to the front if that frees at least as much as it moves, so that
-        // the total work stays linear in the bytes received. A long piece of input moves only once
-        // half of the buffer is used up, and any length if there is no other way to get space.
-        if self.start > 0 && kept <= self.start && (kept <= SHORT_MOVE || free < len / 2) {
-            self.pull(self.start, 0);
-        }
-        // Many small reads cost more than memory does: a buffer that a read has filled grows before
-        // a message asks for it. The memory stays within twice what was in the buffer at once.
-        if self.end == len || self.full && len < READ_SIZE {
-            self.full = false;
-            if !self.storage.grow(len.saturating_add(1)) && self.start > 0 {
-                self.pull(self.start, 0);
-            }
-        }
-    }
-
-    /// Moves the bytes from `from` on down to `to`, with the unread input among them.
-    #[inline(never)]
-    fn pull(&mut self, from: usize, to: usize) {
-        move_down(self.storage.as_mut(), from..self.end, to);
-        self.start = self.start.min(to);
-        self.unread -= from - to;
-        self.end -= from - to;
     }
 
     /// Appends the first `n` bytes of [`space`](Self::space) to the input, after a read. An `n` of
@@ -181,6 +146,25 @@ impl<S: Storage> ReadBuffer<S> {
         taken
     }
 
+    /// Returns memory that has grown to the allocator, if the buffer is empty.
+    pub fn release(&mut self) {
+        if self.is_empty() {
+            #[cfg(feature = "deflate")]
+            {
+                self.inflated = alloc::vec::Vec::new();
+            }
+            self.storage.release();
+            (self.start, self.unread, self.end, self.full) = (0, 0, 0, false);
+        }
+    }
+
+    /// Returns the largest number of bytes that the buffer can hold.
+    #[inline]
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.storage.limit()
+    }
+
     /// Returns the input that is not consumed. If another library takes over the connection, it
     /// needs these bytes.
     #[must_use]
@@ -199,18 +183,6 @@ impl<S: Storage> ReadBuffer<S> {
         self.open && self.held == 0 && self.unread == self.end
     }
 
-    /// Returns memory that has grown to the allocator, if the buffer is empty.
-    pub fn release(&mut self) {
-        if self.is_empty() {
-            #[cfg(feature = "deflate")]
-            {
-                self.inflated = alloc::vec::Vec::new();
-            }
-            self.storage.release();
-            (self.start, self.unread, self.end, self.full) = (0, 0, 0, false);
-        }
-    }
-
     /// Returns the storage. Its bytes in front of and after the unread ones are unspecified.
     #[inline]
     #[must_use]
@@ -225,6 +197,41 @@ impl<S: Storage> ReadBuffer<S> {
         self.storage
     }
 
+    /// Returns `true` between the end of the stream and its processing.
+    #[inline]
+    #[must_use]
+    pub const fn at_end(&self) -> bool {
+        !self.open
+    }
+
+    fn make_space(&mut self) {
+        let len = self.storage.as_ref().len();
+        let (kept, free) = (self.end - self.start, len - self.end);
+        // Unconsumed input moves to the front if that frees at least as much as it moves, so that
+        // the total work stays linear in the bytes received. A long piece of input moves only once
+        // half of the buffer is used up, and any length if there is no other way to get space.
+        if self.start > 0 && kept <= self.start && (kept <= SHORT_MOVE || free < len / 2) {
+            self.pull(self.start, 0);
+        }
+        // Many small reads cost more than memory does: a buffer that a read has filled grows before
+        // a message asks for it. The memory stays within twice what was in the buffer at once.
+        if self.end == len || self.full && len < READ_SIZE {
+            self.full = false;
+            if !self.storage.grow(len.saturating_add(1)) && self.start > 0 {
+                self.pull(self.start, 0);
+            }
+        }
+    }
+
+    /// Moves the bytes from `from` on down to `to`, with the unread input among them.
+    #[inline(never)]
+    fn pull(&mut self, from: usize, to: usize) {
+        move_down(self.storage.as_mut(), from..self.end, to);
+        self.start = self.start.min(to);
+        self.unread -= from - to;
+        self.end -= from - to;
+    }
+
     #[inline]
     pub(crate) fn unread_mut(&mut self) -> &mut [u8] {
         match self.input() {
@@ -237,13 +244,6 @@ impl<S: Storage> ReadBuffer<S> {
     #[inline]
     pub(crate) fn input(&mut self) -> Option<&mut [u8]> {
         self.storage.as_mut().get_mut(self.unread..self.end)
-    }
-
-    /// Returns `true` between the end of the stream and its processing.
-    #[inline]
-    #[must_use]
-    pub const fn at_end(&self) -> bool {
-        !self.open
     }
 
     pub(crate) const fn held(&self) -> usize {

@@ -79,6 +79,45 @@ impl<S: Storage> WriteBuffer<S> {
         WriteBuffer { storage, start: 0, end: 0, pong: None, payload: None }
     }
 
+    /// Removes the first `n` bytes of [`slices`](Self::slices), or of [`bytes`](Self::bytes), after
+    /// a write. An `n` above the number of unsent bytes removes all.
+    #[inline]
+    pub fn consume(&mut self, n: usize) {
+        if n >= self.len() {
+            (self.start, self.end, self.pong, self.payload) = (0, 0, None, None);
+            return;
+        }
+        let Some(payload) = self.payload else { return self.advance(n) };
+        let own = n.min(payload.at);
+        self.advance(own);
+        let n = n - own;
+        if n == 0 {
+            return;
+        }
+        let left = payload.left.get().saturating_sub(n);
+        self.payload = NonZeroUsize::new(left).map(|left| Payload { at: 0, left, ..payload });
+        if left == 0 {
+            self.advance((n - payload.left.get()).min(self.end - self.start));
+        }
+    }
+
+    /// Removes all of [`bytes`](Self::bytes). A pending payload stays pending: only
+    /// [`consume`](Self::consume) removes it, and until then further data is refused.
+    #[inline]
+    pub fn clear(&mut self) {
+        match self.payload {
+            None => (self.start, self.end, self.pong) = (0, 0, None),
+            Some(payload) => self.advance(payload.at),
+        }
+    }
+
+    /// Returns memory that has grown to the allocator, if the buffer is empty.
+    pub fn release(&mut self) {
+        if self.is_empty() {
+            self.storage.release();
+        }
+    }
+
     /// Returns the largest number of bytes that the buffer can hold.
     #[inline]
     #[must_use]
@@ -139,26 +178,18 @@ impl<S: Storage> WriteBuffer<S> {
         self.len() == 0
     }
 
-    /// Removes the first `n` bytes of [`slices`](Self::slices), or of [`bytes`](Self::bytes), after
-    /// a write. An `n` above the number of unsent bytes removes all.
+    /// Returns the storage. Its bytes in front of and after the unsent ones are unspecified.
     #[inline]
-    pub fn consume(&mut self, n: usize) {
-        if n >= self.len() {
-            (self.start, self.end, self.pong, self.payload) = (0, 0, None, None);
-            return;
-        }
-        let Some(payload) = self.payload else { return self.advance(n) };
-        let own = n.min(payload.at);
-        self.advance(own);
-        let n = n - own;
-        if n == 0 {
-            return;
-        }
-        let left = payload.left.get().saturating_sub(n);
-        self.payload = NonZeroUsize::new(left).map(|left| Payload { at: 0, left, ..payload });
-        if left == 0 {
-            self.advance((n - payload.left.get()).min(self.end - self.start));
-        }
+    #[must_use]
+    pub const fn storage(&self) -> &S {
+        &self.storage
+    }
+
+    /// Returns the storage, for use in another buffer. Unsent bytes are lost.
+    #[inline]
+    #[must_use]
+    pub fn into_inner(self) -> S {
+        self.storage
     }
 
     #[inline]
@@ -172,37 +203,6 @@ impl<S: Storage> WriteBuffer<S> {
         if self.start == self.end {
             (self.start, self.end, self.pong) = (0, 0, None);
         }
-    }
-
-    /// Removes all of [`bytes`](Self::bytes). A pending payload stays pending: only
-    /// [`consume`](Self::consume) removes it, and until then further data is refused.
-    #[inline]
-    pub fn clear(&mut self) {
-        match self.payload {
-            None => (self.start, self.end, self.pong) = (0, 0, None),
-            Some(payload) => self.advance(payload.at),
-        }
-    }
-
-    /// Returns memory that has grown to the allocator, if the buffer is empty.
-    pub fn release(&mut self) {
-        if self.is_empty() {
-            self.storage.release();
-        }
-    }
-
-    /// Returns the storage. Its bytes in front of and after the unsent ones are unspecified.
-    #[inline]
-    #[must_use]
-    pub const fn storage(&self) -> &S {
-        &self.storage
-    }
-
-    /// Returns the storage, for use in another buffer. Unsent bytes are lost.
-    #[inline]
-    #[must_use]
-    pub fn into_inner(self) -> S {
-        self.storage
     }
 
     /// Returns space for `n` bytes of the caller's messages. [`commit`](Self::commit) appends them.

@@ -128,74 +128,11 @@ impl Receiver {
         Receiver::new(config, false)
     }
 
-    pub(crate) const fn new(config: Config, masked: bool) -> Receiver {
-        let (max_frame, max_message) = (config.max_frame_size, config.max_message_size);
-        // No frame is longer, and an eighth more does not overflow.
-        let max_frame = if max_frame > MAX_PAYLOAD_LEN { MAX_PAYLOAD_LEN } else { max_frame };
-        Receiver {
-            remaining: 0,
-            message_len: 0,
-            max_frame: if max_frame < max_message { max_frame } else { max_message },
-            max_message,
-            fragments: 0,
-            // A message has at least one frame.
-            max_fragments: if config.max_fragments == 0 { 1 } else { config.max_fragments },
-            key: [0; 4],
-            utf8: Utf8Validator::new(),
-            state: State::Idle,
-            kind: MessageKind::Binary,
-            masked,
-            rsv1: false,
-            fin: false,
-            fresh: true,
-            collected: false,
-            compressed: false,
-            #[cfg(feature = "deflate")]
-            inflation: None,
-        }
-    }
-
     /// Accepts RSV1 on compressed messages, after permessage-deflate was negotiated (RFC 7692
     /// section 6). Their chunks are handed out compressed, and only the limit of the frame size
     /// applies.
     pub const fn allow_rsv1(&mut self) {
         self.rsv1 = true;
-    }
-
-    /// Returns the kind of the message that is being received, from the header of its first frame
-    /// on.
-    #[must_use]
-    pub fn message_kind(&self) -> Option<MessageKind> {
-        self.in_message().then_some(self.kind)
-    }
-
-    #[inline]
-    fn in_message(&self) -> bool {
-        #[cfg(feature = "deflate")]
-        if self.state == State::Inflating {
-            return true;
-        }
-        self.state == State::Message
-    }
-
-    /// Returns `true` if a Close was received. Input after it is dropped.
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
-        matches!(self.state, State::Closed | State::Ended { closed: true })
-    }
-
-    /// Returns `true` as a client: after both Closes it waits for [`Incoming::End`], because the
-    /// server closes the transport first (RFC 6455 section 7.1.1).
-    #[must_use]
-    pub const fn awaits_end(&self) -> bool {
-        !self.masked
-    }
-
-    /// Returns the number of payload bytes of the current frame that are still to come: a hint how
-    /// much to read. It is within the limits, but the peer may never send that much.
-    #[must_use]
-    pub const fn frame_remaining(&self) -> u64 {
-        self.remaining
     }
 
     /// Consumes the next item at the front of `input`, and moves `input` past it. Returns `None` if
@@ -270,6 +207,69 @@ impl Receiver {
             return self.chunk(rx.slice(place), 0, false).map(Some);
         }
         self.read(rx, Delivery::Chunks)
+    }
+
+    /// Returns the kind of the message that is being received, from the header of its first frame
+    /// on.
+    #[must_use]
+    pub fn message_kind(&self) -> Option<MessageKind> {
+        self.in_message().then_some(self.kind)
+    }
+
+    /// Returns `true` if a Close was received. Input after it is dropped.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed | State::Ended { closed: true })
+    }
+
+    /// Returns `true` as a client: after both Closes it waits for [`Incoming::End`], because the
+    /// server closes the transport first (RFC 6455 section 7.1.1).
+    #[must_use]
+    pub const fn awaits_end(&self) -> bool {
+        !self.masked
+    }
+
+    /// Returns the number of payload bytes of the current frame that are still to come: a hint how
+    /// much to read. It is within the limits, but the peer may never send that much.
+    #[must_use]
+    pub const fn frame_remaining(&self) -> u64 {
+        self.remaining
+    }
+
+    pub(crate) const fn new(config: Config, masked: bool) -> Receiver {
+        let (max_frame, max_message) = (config.max_frame_size, config.max_message_size);
+        // No frame is longer, and an eighth more does not overflow.
+        let max_frame = if max_frame > MAX_PAYLOAD_LEN { MAX_PAYLOAD_LEN } else { max_frame };
+        Receiver {
+            remaining: 0,
+            message_len: 0,
+            max_frame: if max_frame < max_message { max_frame } else { max_message },
+            max_message,
+            fragments: 0,
+            // A message has at least one frame.
+            max_fragments: if config.max_fragments == 0 { 1 } else { config.max_fragments },
+            key: [0; 4],
+            utf8: Utf8Validator::new(),
+            state: State::Idle,
+            kind: MessageKind::Binary,
+            masked,
+            rsv1: false,
+            fin: false,
+            fresh: true,
+            collected: false,
+            compressed: false,
+            #[cfg(feature = "deflate")]
+            inflation: None,
+        }
+    }
+
+    #[inline]
+    fn in_message(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        if self.state == State::Inflating {
+            return true;
+        }
+        self.state == State::Message
     }
 
     /// Returns the next item. Most calls without an item find an empty buffer, which is tested

@@ -57,15 +57,6 @@ impl<'a> Broadcast<'a> {
         Broadcast::new(MessageKind::Binary, bytes)
     }
 
-    const fn new(kind: MessageKind, payload: &'a [u8]) -> Broadcast<'a> {
-        Broadcast {
-            kind,
-            payload,
-            #[cfg(feature = "deflate")]
-            compressed: None,
-        }
-    }
-
     /// Compresses the message, with the level, memory level and threshold of `config` and a window
     /// of `window`. The memory of the compressor comes from `pool` and returns to it.
     ///
@@ -125,6 +116,15 @@ impl<'a> Broadcast<'a> {
     #[must_use]
     pub const fn payload(&self) -> &'a [u8] {
         self.payload
+    }
+
+    const fn new(kind: MessageKind, payload: &'a [u8]) -> Broadcast<'a> {
+        Broadcast {
+            kind,
+            payload,
+            #[cfg(feature = "deflate")]
+            compressed: None,
+        }
     }
 }
 

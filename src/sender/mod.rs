@@ -74,33 +74,6 @@ impl<E: Entropy> Sender<Client<E>> {
 }
 
 impl<R: Role> Sender<R> {
-    pub(crate) const fn new(role: R) -> Sender<R> {
-        Sender {
-            role,
-            fragmented: None,
-            utf8: Utf8Validator::new(),
-            closed: false,
-            #[cfg(feature = "deflate")]
-            deflation: None,
-        }
-    }
-
-    #[cfg(feature = "handshake")]
-    pub(crate) const fn role(&mut self) -> &mut R {
-        &mut self.role
-    }
-
-    /// Returns `true` if a Close was sent. Nothing can follow it.
-    #[must_use]
-    pub const fn is_closed(&self) -> bool {
-        self.closed
-    }
-
-    /// Refuses all further frames, also a Close.
-    pub(crate) const fn shut(&mut self) {
-        self.closed = true;
-    }
-
     /// Writes a text message as a single frame.
     ///
     /// # Errors
@@ -124,23 +97,6 @@ impl<R: Role> Sender<R> {
         tx: &mut WriteBuffer<S>,
     ) -> Result<(), Error> {
         self.message(MessageKind::Binary, bytes, tx)
-    }
-
-    #[inline]
-    fn message<S: Storage>(
-        &mut self,
-        kind: MessageKind,
-        payload: &[u8],
-        tx: &mut WriteBuffer<S>,
-    ) -> Result<(), Error> {
-        self.may_begin(tx)?;
-        #[cfg(feature = "deflate")]
-        if let Some(deflation) = &mut self.deflation {
-            if deflation.compresses(payload.len()) && deflation.fits(payload.len(), R::MASKS, tx) {
-                return deflation.put(kind, payload, true, &mut self.role, tx);
-            }
-        }
-        self.frame(kind.opcode().first_byte(true), payload, tx)
     }
 
     /// Writes the header of a text message. The payload stays in the caller's memory: send
@@ -184,25 +140,6 @@ impl<R: Role> Sender<R> {
         tx: &mut WriteBuffer<S>,
     ) -> Result<(), Error> {
         self.vectored(OpCode::Binary, bytes, tx)
-    }
-
-    #[inline]
-    fn vectored<S: Storage>(
-        &mut self,
-        opcode: OpCode,
-        payload: &[u8],
-        tx: &mut WriteBuffer<S>,
-    ) -> Result<(), Error> {
-        self.may_begin(tx)?;
-        if R::MASKS {
-            return self.frame(opcode.first_byte(true), payload, tx);
-        }
-        let payload_len = payload.len() as u64;
-        let len = FrameHeader::len_for(payload_len, false);
-        write_header(opcode.first_byte(true), payload_len, None, tx.reserve(len)?);
-        tx.commit(len);
-        tx.commit_payload(payload.len());
-        Ok(())
     }
 
     /// Writes the next fragment of a message; with `fin`, the last one. `kind` is the kind of the
@@ -277,22 +214,6 @@ impl<R: Role> Sender<R> {
         self.utf8 = Utf8Validator::new();
         self.fragmented = if fin { None } else { Some(kind) };
         Ok(FrameHeader { fin, rsv: 0, opcode, mask, payload_len: len })
-    }
-
-    /// Returns the state of the text after the next fragment.
-    #[inline(never)]
-    fn utf8_behind(
-        &self,
-        kind: MessageKind,
-        bytes: &[u8],
-        fin: bool,
-    ) -> Result<Utf8Validator, Misuse> {
-        let mut utf8 = if self.fragmented.is_some() { self.utf8 } else { Utf8Validator::new() };
-        // RFC 6455 section 5.6: "the whole message MUST contain valid UTF-8", not each frame.
-        if kind == MessageKind::Text && (utf8.check(bytes).is_err() || fin && !utf8.is_complete()) {
-            return Err(Misuse::InvalidText);
-        }
-        Ok(utf8)
     }
 
     /// Writes a ping with a payload of at most 125 bytes (RFC 6455 section 5.5.2).
@@ -376,6 +297,85 @@ impl<R: Role> Sender<R> {
             }
             Kind::Close(code) => self.reply_close(code, tx),
         }
+    }
+
+    /// Returns `true` if a Close was sent. Nothing can follow it.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    pub(crate) const fn new(role: R) -> Sender<R> {
+        Sender {
+            role,
+            fragmented: None,
+            utf8: Utf8Validator::new(),
+            closed: false,
+            #[cfg(feature = "deflate")]
+            deflation: None,
+        }
+    }
+
+    #[cfg(feature = "handshake")]
+    pub(crate) const fn role(&mut self) -> &mut R {
+        &mut self.role
+    }
+
+    /// Refuses all further frames, also a Close.
+    pub(crate) const fn shut(&mut self) {
+        self.closed = true;
+    }
+
+    #[inline]
+    fn message<S: Storage>(
+        &mut self,
+        kind: MessageKind,
+        payload: &[u8],
+        tx: &mut WriteBuffer<S>,
+    ) -> Result<(), Error> {
+        self.may_begin(tx)?;
+        #[cfg(feature = "deflate")]
+        if let Some(deflation) = &mut self.deflation {
+            if deflation.compresses(payload.len()) && deflation.fits(payload.len(), R::MASKS, tx) {
+                return deflation.put(kind, payload, true, &mut self.role, tx);
+            }
+        }
+        self.frame(kind.opcode().first_byte(true), payload, tx)
+    }
+
+    #[inline]
+    fn vectored<S: Storage>(
+        &mut self,
+        opcode: OpCode,
+        payload: &[u8],
+        tx: &mut WriteBuffer<S>,
+    ) -> Result<(), Error> {
+        self.may_begin(tx)?;
+        if R::MASKS {
+            return self.frame(opcode.first_byte(true), payload, tx);
+        }
+        let payload_len = payload.len() as u64;
+        let len = FrameHeader::len_for(payload_len, false);
+        write_header(opcode.first_byte(true), payload_len, None, tx.reserve(len)?);
+        tx.commit(len);
+        tx.commit_payload(payload.len());
+        Ok(())
+    }
+
+    /// Returns the state of the text after the next fragment.
+    #[inline(never)]
+    fn utf8_behind(
+        &self,
+        kind: MessageKind,
+        bytes: &[u8],
+        fin: bool,
+    ) -> Result<Utf8Validator, Misuse> {
+        let mut utf8 = if self.fragmented.is_some() { self.utf8 } else { Utf8Validator::new() };
+        // RFC 6455 section 5.6: "the whole message MUST contain valid UTF-8", not each frame.
+        if kind == MessageKind::Text && (utf8.check(bytes).is_err() || fin && !utf8.is_complete()) {
+            return Err(Misuse::InvalidText);
+        }
+        Ok(utf8)
     }
 
     /// Writes the Close that replies to the peer's, unless ours was sent.

@@ -1,4 +1,4 @@
-//! What a connection reports.
+//! The events of a connection.
 
 use core::fmt;
 
@@ -8,31 +8,35 @@ use crate::error::Failure;
 use crate::handshake::{RequestHead, ResponseHead};
 use crate::receiver::Chunk;
 
-/// What the peer did. It borrows the [`ReadBuffer`](crate::ReadBuffer), never the machine.
+/// An event of a connection. It borrows the [`ReadBuffer`](crate::ReadBuffer), never the machine.
+///
+/// A `_ =>` arm may ignore every event except the messages that the application needs: requests,
+/// pings and the peer's Close get their replies without it. After [`Close`](Event::Close) and
+/// [`Failed`](Event::Failed), write the output until [`is_done`](crate::WebSocket::is_done).
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'b> {
-    /// As a server: a request to open a WebSocket that keeps all rules. Answer it by
-    /// [`accept`](crate::WebSocket::accept) or [`respond`](crate::WebSocket::respond) before the next
-    /// `receive`, which would refuse it with 403.
+    /// As a server: a valid request to open a WebSocket. Call [`accept`](crate::WebSocket::accept)
+    /// or [`respond`](crate::WebSocket::respond) before the next `receive`, which refuses it with
+    /// 403.
     #[cfg(feature = "handshake")]
     UpgradeRequest(RequestHead<'b>),
-    /// As a server: a request for something else, such as a page. Answer it by
-    /// [`respond`](crate::WebSocket::respond) before the next `receive`, which would answer 426, or
-    /// 405 unless it is a GET.
+    /// As a server: a request for something else, such as a page. Call
+    /// [`respond`](crate::WebSocket::respond) before the next `receive`, which responds to a GET
+    /// with 426 and to other methods with 405.
     #[cfg(feature = "handshake")]
     OtherRequest(RequestHead<'b>),
-    /// As a client: the server's 101, which keeps all rules but for the subprotocol. If any was
+    /// As a client: the server's 101, checked except for the subprotocol. If subprotocols were
     /// offered, call [`confirm`](crate::WebSocket::confirm) before the next `receive`.
     #[cfg(feature = "handshake")]
     UpgradeResponse(ResponseHead<'b>),
     /// As a client: a response other than 101 (RFC 6455 section 4.1). Its body follows as
-    /// [`RejectionBody`](Event::RejectionBody), up to its announced end or the end of the stream,
-    /// which a server may be slow to bring about.
+    /// [`RejectionBody`](Event::RejectionBody), until its announced end or the end of the stream. A
+    /// server may take long to end the stream.
     #[cfg(feature = "handshake")]
     Rejected(ResponseHead<'b>),
-    /// As a client: bytes of the body of the response that rejected the handshake, without the
-    /// chunked coding (RFC 9112 section 7.1).
+    /// As a client: bytes of the body of a rejection, without the chunked coding (RFC 9112 section
+    /// 7.1).
     #[cfg(feature = "handshake")]
     RejectionBody(&'b [u8]),
     /// A whole text message.
@@ -41,20 +45,20 @@ pub enum Event<'b> {
     Binary(&'b [u8]),
     /// A piece of a message; from [`receive_chunks`](crate::WebSocket::receive_chunks).
     Chunk(Chunk<'b>),
-    /// A ping. The pong is in the output already. With more than 4 KiB queued, the pong replaces the
-    /// last unsent pong (RFC 6455 section 5.5.3).
+    /// A ping. The pong is already in the output. With more than 4 KiB queued, the pong replaces
+    /// the last unsent pong (RFC 6455 section 5.5.3).
     Ping(&'b [u8]),
     /// A pong.
     Pong(&'b [u8]),
-    /// The peer's Close, answered already; with 1005 if it carried no code. Or the end of the stream
-    /// before any Close, with 1006: [`Close::is_clean`] tells them apart.
+    /// The peer's Close, with 1005 if it has no code; the reply is already in the output. Or the
+    /// end of the stream without a Close, with 1006: [`Close::is_clean`] tells them apart.
     Close(Close<'b>),
-    /// The connection has failed. The answer that is due is in the output already.
+    /// The connection has failed. The right Close or refusal is already in the output.
     Failed(Failure),
 }
 
 impl fmt::Debug for Event<'_> {
-    /// Shows lengths in the place of payloads.
+    /// Shows the lengths of payloads, not their bytes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             #[cfg(feature = "handshake")]
@@ -78,7 +82,7 @@ impl fmt::Debug for Event<'_> {
     }
 }
 
-/// An event of an open connection whose messages are taken whole: what a handler of events has to be ready for.
+/// An event of an open connection that receives whole messages.
 #[cfg(feature = "arbitrary")]
 impl<'a> arbitrary::Arbitrary<'a> for Event<'a> {
     fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Event<'a>> {
