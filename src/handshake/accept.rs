@@ -62,10 +62,10 @@ impl<'a> Accept<'a> {
 }
 
 impl fmt::Debug for Accept<'_> {
-    /// Shows no header: they can hold credentials.
+    /// Shows no header, and the subprotocol's length: both can hold credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Accept")
-            .field("subprotocol", &self.subprotocol)
+            .field("subprotocol", &self.subprotocol.map(str::len))
             .field("headers", &self.headers.len())
             .finish_non_exhaustive()
     }

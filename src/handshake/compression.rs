@@ -1,6 +1,8 @@
 //! What a handshake offers and agrees on about compression, or nothing: the one place that knows
 //! whether the feature `deflate` is on.
 
+use core::fmt;
+
 #[cfg(feature = "deflate")]
 pub(super) use with::{Offer, Offered};
 #[cfg(not(feature = "deflate"))]
@@ -8,7 +10,7 @@ pub(super) use without::{Offer, Offered};
 
 /// What a handshake has agreed on: the result of [`ServerHandshake`](super::ServerHandshake),
 /// [`ClientHandshake`](super::ClientHandshake) and the checks for headers of any source.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Agreed<'a> {
     pub(super) subprotocol: Option<&'a str>,
     pub(super) compression: Compression,
@@ -26,6 +28,16 @@ impl<'a> Agreed<'a> {
     #[must_use]
     pub const fn compression(&self) -> Compression {
         self.compression
+    }
+}
+
+impl fmt::Debug for Agreed<'_> {
+    /// Shows the subprotocol's length: it can be a credential.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Agreed")
+            .field("subprotocol", &self.subprotocol.map(str::len))
+            .field("compression", &self.compression)
+            .finish()
     }
 }
 

@@ -46,7 +46,7 @@ impl<'b> RequestHead<'b> {
         if !authority.is_none_or(has_host) {
             return Err(HandshakeError::Host);
         }
-        let key = judge_request(method, authority.is_some(), headers.clone())?;
+        let key = judge_request(method, headers.clone())?;
         Ok(RequestHead { method, target, headers, key })
     }
 
@@ -256,12 +256,12 @@ impl<'b> ResponseHead<'b> {
 }
 
 impl fmt::Debug for ResponseHead<'_> {
-    /// Shows no value: some hold credentials.
+    /// Shows no value, and the subprotocol's length: either can be a credential.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseHead")
             .field("status", &self.status)
             .field("headers", &self.headers)
-            .field("subprotocol", &self.subprotocol)
+            .field("subprotocol", &self.subprotocol.map(str::len))
             .finish()
     }
 }

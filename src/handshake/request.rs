@@ -11,7 +11,7 @@ use super::message::{
 };
 use super::rules::check_response;
 use super::uri::Uri;
-use crate::buffer::{Storage, WriteBuffer};
+use crate::buffer::{REPLY_ROOM, Storage, WriteBuffer};
 #[cfg(feature = "deflate")]
 use crate::deflate::{DeflateConfig, OfferShape};
 use crate::error::{Error, Misuse};
@@ -183,8 +183,8 @@ impl<'a> ConnectRequest<'a> {
         key: &Key,
         tx: &mut WriteBuffer<T>,
     ) -> Result<(), Error> {
-        // No reply can be due before the request has left.
-        write_head(tx, 0, |out| {
+        // The answer, with frames behind it, may come before the caller has written the request.
+        write_head(tx, REPLY_ROOM, |out| {
             out.put("GET ");
             self.resource.iter().for_each(|part| out.put(part));
             out.put(" HTTP/1.1\r\nHost: ");
@@ -196,10 +196,10 @@ impl<'a> ConnectRequest<'a> {
 }
 
 impl fmt::Debug for ConnectRequest<'_> {
-    /// Shows no target, no origin and no header: they can hold credentials.
+    /// Shows no target, no origin, no subprotocol and no header: they can hold credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConnectRequest")
-            .field("subprotocols", &self.subprotocols)
+            .field("subprotocols", &self.subprotocols.len())
             .field("headers", &self.headers.len())
             .finish_non_exhaustive()
     }

@@ -6,7 +6,7 @@ use super::error::HandshakeError;
 use super::head::RequestHead;
 use super::message::write_head;
 use super::response::HttpResponse;
-use super::syntax::HeadReader;
+use super::syntax::{HeadReader, Received};
 use crate::buffer::{REPLY_ROOM, ReadBuffer, Storage, WriteBuffer};
 use crate::config::Config;
 use crate::error::{Error, Failure, Misuse};
@@ -179,51 +179,54 @@ impl ServerHandshake {
         rx: &'b mut ReadBuffer<S>,
         tx: &mut WriteBuffer<T>,
     ) -> Option<ServerEvent<'b>> {
-        let capacity = rx.capacity();
         let State::Head(reader) = &mut self.state else { return None };
-        let len = match reader.read(rx.unread_mut()) {
-            Ok(Some(len)) => len,
-            Ok(None) if rx.at_end() => {
+        let (head, error, failure) = match reader.receive(rx) {
+            Received::Nothing => return None,
+            Received::EndOfStream => {
                 self.state = State::Done;
                 return Some(ServerEvent::EndOfStream);
             }
-            // The configuration would allow the head, and the buffer cannot hold it.
-            Ok(None) if rx.unread().len() == capacity => {
-                let minimum = reader.max_size();
-                self.refuse(HandshakeError::HeadTooLarge, tx);
-                let failure = Failure::Local(Error::ReadBufferTooSmall { minimum });
-                return Some(ServerEvent::Failed(failure));
+            Received::Head(place) => {
+                let head = rx.slice(place);
+                match RequestHead::judge(head) {
+                    Ok(request) => return Some(self.hand_out(request)),
+                    Err(error) => (head, error, Failure::Handshake(error)),
+                }
             }
-            Ok(None) => return None,
-            Err(error) => return Some(ServerEvent::Failed(self.refuse(error, tx))),
+            Received::Failed(error, failure) => (rx.unread(), error, failure),
         };
-        let head = rx.take(0, len);
-        match RequestHead::judge(rx.slice(head)) {
-            Ok(request) => {
-                self.state = State::Unanswered(match request.method() {
-                    _ if request.is_upgrade() => Request::Upgrade,
-                    "GET" => Request::Get,
-                    _ => Request::OtherMethod,
-                });
-                Some(if request.is_upgrade() {
-                    ServerEvent::UpgradeRequest(request)
-                } else {
-                    ServerEvent::OtherRequest(request)
-                })
-            }
-            Err(error) => Some(ServerEvent::Failed(self.refuse(error, tx))),
-        }
+        Some(ServerEvent::Failed(self.refuse(head, error, tx).unwrap_or(failure)))
     }
 
+    fn hand_out<'b>(&mut self, request: RequestHead<'b>) -> ServerEvent<'b> {
+        if request.is_upgrade() {
+            self.state = State::Unanswered(Request::Upgrade);
+            return ServerEvent::UpgradeRequest(request);
+        }
+        self.state = State::Unanswered(match request.method() {
+            "GET" => Request::Get,
+            _ => Request::OtherMethod,
+        });
+        ServerEvent::OtherRequest(request)
+    }
+
+    /// Writes the refusal of this head. Returns why it could not be written.
     #[cold]
-    fn refuse<T: Storage>(&mut self, error: HandshakeError, tx: &mut WriteBuffer<T>) -> Failure {
+    fn refuse<T: Storage>(
+        &mut self,
+        head: &[u8],
+        error: HandshakeError,
+        tx: &mut WriteBuffer<T>,
+    ) -> Option<Failure> {
         self.state = State::Done;
         // RFC 6455 4.2.2: "the server MUST stop processing the client's handshake and return an HTTP
         // response with an appropriate error code". If the refusal does not fit, the write buffer
         // is too small for any handshake.
-        match error.response().write(tx) {
-            Ok(()) => Failure::Handshake(error),
-            Err(error) => Failure::Local(error),
+        let mut response = error.response();
+        // RFC 9110 9.3.2: the server "MUST NOT send content in the response" to HEAD.
+        if head.strip_prefix(b"\r\n").unwrap_or(head).starts_with(b"HEAD ") {
+            response = response.head_only();
         }
+        response.write(tx).err().map(Failure::Local)
     }
 }

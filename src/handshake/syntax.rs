@@ -1,8 +1,12 @@
 //! The syntax and the limits of an HTTP/1.1 head, judged as its bytes arrive (RFC 9112 sections 2 to 5).
 
+use core::ops::Range;
+
 use super::error::HandshakeError;
 use super::fields::is_token_byte;
+use crate::buffer::{ReadBuffer, Storage};
 use crate::config::{Config, SMALL};
+use crate::error::{Error, Failure};
 
 /// Reads one head, byte after byte, and remembers how far it came. No byte is read twice, however
 /// the input is cut, and the first byte that cannot belong to a head is an error.
@@ -16,6 +20,18 @@ pub(super) struct HeadReader {
     headers: u16,
     of_response: bool,
     state: State,
+}
+
+/// What a [`HeadReader`] makes of what was received.
+pub(super) enum Received {
+    /// More input is needed.
+    Nothing,
+    /// The place of the head, which was taken off the input.
+    Head(Range<usize>),
+    /// The stream ended before the head did.
+    EndOfStream,
+    /// What the peer is told, and what the caller is.
+    Failed(HandshakeError, Failure),
 }
 
 /// The part of the head that the next byte belongs to.
@@ -66,9 +82,20 @@ impl HeadReader {
         (self.at, self.headers, self.state) = (0, 0, State::Version(0));
     }
 
-    /// The limit on the size of the head, in bytes.
-    pub(super) const fn max_size(&self) -> usize {
-        self.max_size as usize
+    /// Reads on in what was received, and takes the head off it when it is whole.
+    pub(super) fn receive<S: Storage>(&mut self, rx: &mut ReadBuffer<S>) -> Received {
+        match self.read(rx.unread_mut()) {
+            Ok(Some(len)) => Received::Head(rx.take(0, len)),
+            Ok(None) if rx.at_end() => Received::EndOfStream,
+            // The configuration would allow the head, and the buffer cannot hold it.
+            Ok(None) if rx.unread().len() == rx.capacity() => {
+                let minimum = self.max_size as usize;
+                let failure = Failure::Local(Error::ReadBufferTooSmall { minimum });
+                Received::Failed(HandshakeError::HeadTooLarge, failure)
+            }
+            Ok(None) => Received::Nothing,
+            Err(error) => Received::Failed(error, Failure::Handshake(error)),
+        }
     }
 
     /// Reads on in `head`, which begins with the first byte of the head. Returns the length of the
@@ -78,14 +105,14 @@ impl HeadReader {
     ///
     /// # Errors
     /// Returns the error of the first byte that breaks the syntax or a limit.
-    pub(super) fn read(&mut self, head: &mut [u8]) -> Result<Option<usize>, HandshakeError> {
-        let within = head.len().min(self.max_size());
+    fn read(&mut self, head: &mut [u8]) -> Result<Option<usize>, HandshakeError> {
+        let within = head.len().min(self.max_size as usize);
         let head = head.get_mut(..within).unwrap_or_default();
         loop {
             let at = self.at as usize;
             let Some(rest) = head.get(at..) else { return Ok(None) };
             let Some((&byte, behind)) = rest.split_first() else {
-                let full = at == self.max_size();
+                let full = at == self.max_size as usize;
                 return if full { Err(HandshakeError::HeadTooLarge) } else { Ok(None) };
             };
             // The common case: whole lines, or as much of one as there is.
