@@ -9,7 +9,7 @@ use super::head::ResponseHead;
 use super::key::Key;
 use super::request::ConnectRequest;
 use super::rules::check_response;
-use super::syntax::{HeadReader, Received};
+use super::syntax::{HeadReader, Received, failure};
 use crate::buffer::{ReadBuffer, Storage, WriteBuffer};
 use crate::config::Config;
 use crate::entropy::Entropy;
@@ -257,9 +257,9 @@ impl ClientHandshake {
                 }
                 Received::Nothing => return None,
                 Received::EndOfStream => return Some(self.end_of_stream()),
-                Received::Failed(_, failure) => {
+                Received::Failed(error, minimum) => {
                     self.state = State::Done;
-                    return Some(ClientEvent::Failed(failure));
+                    return Some(ClientEvent::Failed(failure(error, minimum)));
                 }
             }
         };

@@ -4,9 +4,9 @@
 use core::fmt;
 
 #[cfg(feature = "deflate")]
-pub(super) use with::{Offer, Offered};
+pub(super) use with::{Compression, ExtensionsValue, Offer, Offered};
 #[cfg(not(feature = "deflate"))]
-pub(super) use without::{Offer, Offered};
+pub(super) use without::{Compression, ExtensionsValue, Offer, Offered};
 
 /// What a handshake has agreed on: the result of [`ServerHandshake`](super::ServerHandshake),
 /// [`ClientHandshake`](super::ClientHandshake) and the checks for headers of any source.
@@ -42,17 +42,11 @@ impl fmt::Debug for Agreed<'_> {
 }
 
 #[cfg(feature = "deflate")]
-use crate::deflate::Compression;
-/// Without the feature there is nothing to agree on.
-#[cfg(not(feature = "deflate"))]
-type Compression = ();
-
-#[cfg(feature = "deflate")]
 mod with {
     use alloc::boxed::Box;
 
-    use super::Compression;
-    use crate::deflate::{DeflateConfig, HeaderValue, OfferShape};
+    pub(in crate::handshake) use crate::deflate::{Compression, HeaderValue as ExtensionsValue};
+    use crate::deflate::{DeflateConfig, OfferShape};
     use crate::extensions::{Extension, ExtensionSyntaxError};
     use crate::handshake::error::HandshakeError;
 
@@ -68,7 +62,7 @@ mod with {
             Offer { config: None, shape: OfferShape::Parameters };
 
         /// Returns the value of the client's `Sec-WebSocket-Extensions`.
-        pub(in crate::handshake) fn value(&self) -> Option<HeaderValue> {
+        pub(in crate::handshake) fn value(&self) -> Option<ExtensionsValue> {
             self.config.map(|config| config.shaped_offer(self.shape))
         }
 
@@ -76,7 +70,7 @@ mod with {
         pub(in crate::handshake) fn answer<'a>(
             &self,
             offers: impl Iterator<Item = Result<Extension<'a>, ExtensionSyntaxError>>,
-        ) -> (Option<HeaderValue>, Compression) {
+        ) -> (Option<ExtensionsValue>, Compression) {
             let answer =
                 self.config.and_then(|config| Some((config.negotiate(offers).ok()??, config)));
             match answer {
@@ -131,6 +125,10 @@ mod with {
 mod without {
     use crate::extensions::{Extension, ExtensionSyntaxError};
     use crate::handshake::error::HandshakeError;
+
+    /// There is nothing to agree on.
+    pub(in crate::handshake) type Compression = ();
+    pub(in crate::handshake) type ExtensionsValue = &'static str;
 
     #[derive(Clone, Copy, Debug, Default)]
     pub(in crate::handshake) struct Offer;

@@ -12,8 +12,6 @@ use super::message::{
 use super::rules::check_response;
 use super::uri::Uri;
 use crate::buffer::{REPLY_ROOM, Storage, WriteBuffer};
-#[cfg(feature = "deflate")]
-use crate::deflate::{DeflateConfig, OfferShape};
 use crate::error::{Error, Misuse};
 
 /// A client's request to open a WebSocket; see [`WebSocket::connect`](crate::WebSocket::connect).
@@ -71,7 +69,10 @@ impl<'a> ConnectRequest<'a> {
     /// agreed to.
     #[cfg(feature = "deflate")]
     #[must_use]
-    pub const fn with_deflate(mut self, config: DeflateConfig) -> ConnectRequest<'a> {
+    pub const fn with_deflate(
+        mut self,
+        config: crate::deflate::DeflateConfig,
+    ) -> ConnectRequest<'a> {
         self.offer.config = Some(config);
         self
     }
@@ -79,7 +80,10 @@ impl<'a> ConnectRequest<'a> {
     /// Sets the shape of the offer of compression: some servers refuse offers with parameters.
     #[cfg(feature = "deflate")]
     #[must_use]
-    pub const fn with_deflate_shape(mut self, shape: OfferShape) -> ConnectRequest<'a> {
+    pub const fn with_deflate_shape(
+        mut self,
+        shape: crate::deflate::OfferShape,
+    ) -> ConnectRequest<'a> {
         self.offer.shape = shape;
         self
     }

@@ -5,8 +5,8 @@ use super::compression::Agreed;
 use super::error::HandshakeError;
 use super::head::RequestHead;
 use super::message::write_head;
-use super::response::HttpResponse;
-use super::syntax::{HeadReader, Received};
+use super::response::{HttpResponse, refusal};
+use super::syntax::{HeadReader, Received, failure};
 use crate::buffer::{REPLY_ROOM, ReadBuffer, Storage, WriteBuffer};
 use crate::config::Config;
 use crate::error::{Error, Failure, Misuse};
@@ -165,12 +165,13 @@ impl ServerHandshake {
     ) -> Option<Failure> {
         let State::Unanswered(request) = self.state else { return None };
         self.state = State::Done;
-        let response = match request {
-            Request::Upgrade => HttpResponse::FORBIDDEN,
-            Request::Get => HttpResponse::UPGRADE_REQUIRED,
-            Request::OtherMethod => HttpResponse::METHOD_NOT_ALLOWED,
+        let (status, text) = match request {
+            Request::Upgrade => (403, ""),
+            Request::Get => (426, "this is a WebSocket server"),
+            // Without a body: the method may be HEAD.
+            Request::OtherMethod => (405, ""),
         };
-        response.write(tx).err().map(Failure::Local)
+        refusal(status, text).write(tx).err().map(Failure::Local)
     }
 
     /// Reads on in a head.
@@ -180,22 +181,21 @@ impl ServerHandshake {
         tx: &mut WriteBuffer<T>,
     ) -> Option<ServerEvent<'b>> {
         let State::Head(reader) = &mut self.state else { return None };
-        let (head, error, failure) = match reader.receive(rx) {
+        let input = rx.unread();
+        let is_head = input.strip_prefix(b"\r\n").unwrap_or(input).starts_with(b"HEAD ");
+        let (error, minimum) = match reader.receive(rx) {
             Received::Nothing => return None,
             Received::EndOfStream => {
                 self.state = State::Done;
                 return Some(ServerEvent::EndOfStream);
             }
-            Received::Head(place) => {
-                let head = rx.slice(place);
-                match RequestHead::judge(head) {
-                    Ok(request) => return Some(self.hand_out(request)),
-                    Err(error) => (head, error, Failure::Handshake(error)),
-                }
-            }
-            Received::Failed(error, failure) => (rx.unread(), error, failure),
+            Received::Head(place) => match RequestHead::judge(rx.slice(place)) {
+                Ok(request) => return Some(self.hand_out(request)),
+                Err(error) => (error, 0),
+            },
+            Received::Failed(error, minimum) => (error, minimum),
         };
-        Some(ServerEvent::Failed(self.refuse(head, error, tx).unwrap_or(failure)))
+        Some(ServerEvent::Failed(self.refuse(is_head, error, minimum, tx)))
     }
 
     fn hand_out<'b>(&mut self, request: RequestHead<'b>) -> ServerEvent<'b> {
@@ -210,23 +210,27 @@ impl ServerHandshake {
         ServerEvent::OtherRequest(request)
     }
 
-    /// Writes the refusal of this head. Returns why it could not be written.
+    /// Writes the refusal of this head.
     #[cold]
     fn refuse<T: Storage>(
         &mut self,
-        head: &[u8],
+        is_head: bool,
         error: HandshakeError,
+        minimum: u32,
         tx: &mut WriteBuffer<T>,
-    ) -> Option<Failure> {
+    ) -> Failure {
         self.state = State::Done;
         // RFC 6455 4.2.2: "the server MUST stop processing the client's handshake and return an HTTP
         // response with an appropriate error code". If the refusal does not fit, the write buffer
         // is too small for any handshake.
         let mut response = error.response();
         // RFC 9110 9.3.2: the server "MUST NOT send content in the response" to HEAD.
-        if head.strip_prefix(b"\r\n").unwrap_or(head).starts_with(b"HEAD ") {
+        if is_head {
             response = response.head_only();
         }
-        response.write(tx).err().map(Failure::Local)
+        match response.write(tx) {
+            Ok(()) => failure(error, minimum),
+            Err(error) => Failure::Local(error),
+        }
     }
 }

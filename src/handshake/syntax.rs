@@ -30,8 +30,16 @@ pub(super) enum Received {
     Head(Range<usize>),
     /// The stream ended before the head did.
     EndOfStream,
-    /// What the peer is told, and what the caller is.
-    Failed(HandshakeError, Failure),
+    /// What is wrong, and the size that the read buffer must have, if the buffer is what is wrong.
+    Failed(HandshakeError, u32),
+}
+
+/// Returns what the caller is told of a [`Received::Failed`].
+pub(super) fn failure(error: HandshakeError, minimum: u32) -> Failure {
+    match minimum {
+        0 => Failure::Handshake(error),
+        _ => Failure::Local(Error::ReadBufferTooSmall { minimum: minimum as usize }),
+    }
 }
 
 /// The part of the head that the next byte belongs to.
@@ -89,12 +97,10 @@ impl HeadReader {
             Ok(None) if rx.at_end() => Received::EndOfStream,
             // The configuration would allow the head, and the buffer cannot hold it.
             Ok(None) if rx.unread().len() == rx.capacity() => {
-                let minimum = self.max_size as usize;
-                let failure = Failure::Local(Error::ReadBufferTooSmall { minimum });
-                Received::Failed(HandshakeError::HeadTooLarge, failure)
+                Received::Failed(HandshakeError::HeadTooLarge, self.max_size)
             }
             Ok(None) => Received::Nothing,
-            Err(error) => Received::Failed(error, Failure::Handshake(error)),
+            Err(error) => Received::Failed(error, 0),
         }
     }
 
@@ -238,17 +244,28 @@ fn length_while(bytes: &[u8], good: impl Fn(u8) -> bool) -> usize {
     bytes.iter().position(|&byte| !good(byte)).unwrap_or(bytes.len())
 }
 
+pub(super) const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+pub(super) const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
+
 /// The count of bytes that a token can hold (RFC 9110 section 5.6.2), in front of the first that it
 /// cannot.
 fn token_len(bytes: &[u8]) -> usize {
     let mut len = 0;
     if !SMALL {
-        for four in bytes.chunks_exact(4) {
-            let Ok(four) = <&[u8; 4]>::try_from(four) else { break };
-            if !four.iter().fold(true, |all, &byte| all & is_token_byte(byte)) {
+        for word in bytes.chunks_exact(8) {
+            let Ok(&word) = <&[u8; 8]>::try_from(word) else { break };
+            let word = u64::from_le_bytes(word);
+            // A top bit is set where a byte is a letter or a dash, which is what names are made of.
+            // No sum of seven bits each carries into the next byte.
+            let lower = (word | ONES * 0x20) & !TOPS;
+            let letter = (lower + ONES * 0x1F) & !(lower + ONES * 0x05);
+            let not_dash = ((word ^ ONES * 0x2D) & !TOPS) + ONES * 0x7F;
+            let other = !((letter | !not_dash) & !word) & TOPS;
+            if other != 0 {
+                len += other.trailing_zeros() as usize / 8;
                 break;
             }
-            len += 4;
+            len += 8;
         }
     }
     len + length_while(bytes.get(len..).unwrap_or_default(), is_token_byte)
@@ -257,8 +274,6 @@ fn token_len(bytes: &[u8]) -> usize {
 /// The count of bytes that a field value or a reason phrase can hold (RFC 9110 section 5.5), in
 /// front of the first that it cannot.
 fn text_len(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
-    const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
     let mut len = 0;
     if !SMALL {
         for word in bytes.chunks_exact(8) {
