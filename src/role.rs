@@ -2,6 +2,7 @@
 
 use crate::entropy::Entropy;
 use crate::error::EntropyError;
+use crate::websocket::opening::{ClientOpening, ServerOpening};
 
 /// The end of the connection that this side is: [`Server`] or [`Client`].
 pub trait Role: private::Role {
@@ -40,10 +41,7 @@ impl<E: Entropy> Role for Client<E> {}
 
 impl private::Role for Server {
     const MASKS: bool = false;
-    #[cfg(feature = "handshake")]
-    type Handshake = crate::handshake::ServerHandshake;
-    #[cfg(not(feature = "handshake"))]
-    type Handshake = core::convert::Infallible;
+    type Handshake = ServerOpening;
 
     #[inline]
     fn key(&mut self, _: private::Token) -> Result<Option<[u8; 4]>, EntropyError> {
@@ -53,10 +51,7 @@ impl private::Role for Server {
 
 impl<E: Entropy> private::Role for Client<E> {
     const MASKS: bool = true;
-    #[cfg(feature = "handshake")]
-    type Handshake = crate::handshake::ClientHandshake;
-    #[cfg(not(feature = "handshake"))]
-    type Handshake = core::convert::Infallible;
+    type Handshake = ClientOpening;
 
     #[inline]
     fn key(&mut self, _: private::Token) -> Result<Option<[u8; 4]>, EntropyError> {

@@ -85,7 +85,7 @@ fn a_handshake_shows_no_credential_and_no_key() {
     let head = format!(
         "GET /{SECRET}?token={SECRET} HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-         Cookie: {SECRET}\r\nAuthorization: {SECRET}\r\n\r\n"
+         Sec-WebSocket-Protocol: {SECRET}\r\nCookie: {SECRET}\r\nAuthorization: {SECRET}\r\n\r\n"
     );
     let (mut rx, mut tx) = (ReadBuffer::growing(4096), WriteBuffer::growing(4096));
     assert_eq!(rx.extend(head.as_bytes()), head.len());
@@ -99,10 +99,11 @@ fn a_handshake_shows_no_credential_and_no_key() {
     hides(&request.upgrade());
     hides(&Event::UpgradeRequest(request.clone()));
     let headers = [("Set-Cookie", SECRET)];
-    let accept = Accept::new().with_headers(&headers);
+    let accept = Accept::new().with_subprotocol(SECRET).with_headers(&headers);
     hides(&accept);
     let accepted = request.upgrade().unwrap().accept(accept).unwrap();
     hides(&accepted);
+    hides(&accepted.agreed());
     accepted.fields().for_each(|field| hides(&field));
     handshake.accept(&request, accept, &mut tx).unwrap();
     hides(&tx);
@@ -115,7 +116,7 @@ fn a_handshake_shows_no_credential_and_no_key() {
     hides(&uri);
     hides(&uri.resource_name());
     let headers = [("Authorization", SECRET)];
-    let request = ConnectRequest::new(&uri).with_headers(&headers);
+    let request = ConnectRequest::new(&uri).with_subprotocols(&[SECRET]).with_headers(&headers);
     hides(&request);
     request.fields(None).unwrap().for_each(|field| hides(&field));
     hides(&Key::from_nonce(&[7; 16]));
@@ -135,4 +136,11 @@ fn a_handshake_shows_no_credential_and_no_key() {
     let mut ws = WebSocket::client(Config::default(), sevens as Sevens);
     ws.connect(&request, &mut tx).unwrap();
     hides(&ws);
+    let accepted = String::from_utf8(common::http::response("X", &[])).unwrap();
+    let accepted =
+        accepted.replacen("\r\n", &format!("\r\nSec-WebSocket-Protocol: {SECRET}\r\n"), 1);
+    assert_eq!(rx.extend(accepted.as_bytes()), accepted.len());
+    let Some(Event::UpgradeResponse(response)) = ws.receive(&mut rx, &mut tx) else { panic!() };
+    assert_eq!(response.subprotocol(), Some(SECRET));
+    hides(&response);
 }

@@ -185,6 +185,12 @@ fn rule_15_the_body_of_a_refusal_is_handed_on() {
     // RFC 9110 section 5.6.1: empty elements of a list are skipped.
     let trailing = ["Transfer-Encoding: gzip, chunked , ,"];
     assert_eq!(body(&trailing, "5\r\nhello\r\n0\r\n\r\n"), "body \"hello\"");
+    let split = ["Transfer-Encoding: chunked", "Transfer-Encoding:", "Transfer-Encoding: ,"];
+    assert_eq!(body(&split, "5\r\nhello\r\n0\r\n\r\n"), "body \"hello\"");
+    assert_eq!(
+        body(&["Transfer-Encoding:", "Content-Length: 3"], "raw and more"),
+        "body \"raw and more\""
+    );
     // RFC 9110 section 8.6: equal lengths count as one, others are worth nothing.
     for lines in [&["Content-Length: 15", "Content-Length: 15"][..], &["Content-Length: 15, 015"]] {
         assert_eq!(body(lines, &format!("{page}rest")), whole);
@@ -465,6 +471,31 @@ fn rule_19_a_request_that_does_not_fit_can_be_put_elsewhere() {
             }
         }
     }
+}
+
+/// The answer, with frames behind it, may come before the caller has written the whole request: the
+/// replies that it asks for have room all the same.
+#[test]
+fn a_request_that_is_not_written_yet_leaves_room_for_replies() {
+    let (_, request) = asked(Config::default(), &[]);
+    let uri = Uri::parse("ws://server.example.com/chat").unwrap();
+    let mut ws = WebSocket::client(Config::default(), sevens as Sevens);
+    let error = ws.connect(&ConnectRequest::new(&uri), &mut WriteBuffer::new([0; 0]));
+    let Err(Error::NeverFits { needed }) = error else { panic!("{error:?}") };
+    let (mut rx, mut tx) =
+        (ReadBuffer::growing(1024), WriteBuffer::new(vec![0; needed].into_boxed_slice()));
+    ws.connect(&ConnectRequest::new(&uri), &mut tx).unwrap();
+    let ping = plain(0x89, &[b'x'; 125]);
+    let input = [response("X", &[]), ping, plain(0x88, &[3, 232])].concat();
+    assert_eq!(rx.extend(&input), input.len());
+    let mut events = Vec::new();
+    while let Some(event) = ws.receive(&mut rx, &mut tx) {
+        events.push(words(&event));
+    }
+    assert_eq!(events.len(), 3, "{events:?}");
+    assert!(!events.iter().any(|event| event.starts_with("failed")), "{events:?}");
+    // A pong of 125 bytes and a Close with a code, both masked.
+    assert_eq!(tx.bytes().len(), request.len() + 131 + 8);
 }
 
 /// Rule 20, RFC 8441 section 5 and RFC 9220: opened by extended CONNECT, there is neither key nor accept.

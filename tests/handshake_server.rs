@@ -33,6 +33,13 @@ fn refused(input: &[u8], reason: &str, status: u16) -> Answer {
     assert_eq!(run.events, [format!("failed Handshake({reason})")], "{shown}");
     assert_eq!(run.state, State::Closed);
     assert!(run.done);
+    if input.trim_ascii_start().starts_with(b"HEAD ") {
+        // RFC 9110 section 9.3.2: the length of the body, and no body.
+        let answer = Answer::head(&run.output);
+        assert_ne!(answer.header("Content-Length"), ["0"]);
+        assert_eq!((answer.status, &answer.body[..]), (status, &b""[..]), "{shown}");
+        return answer;
+    }
     let followed = handshake(&[input, REQUEST, &masked(0x89, b"ping")].concat());
     assert_eq!(followed, run, "{shown}");
     let answer = Answer::whole(&run.output);
@@ -57,6 +64,10 @@ fn rule_01_only_get_of_http_1_1_or_later() {
             refused(&head(&format!("{method} / HTTP/1.1"), REQUEST_HEADERS), "Method", 405);
         assert_eq!(answer.header("Allow"), ["GET"]);
     }
+    // Nor has a refusal by any other rule a body if the method is HEAD.
+    refused(b"HEAD / HTTP/1.1\r\n\r\n", "Host", 400);
+    refused(b"\r\nHEAD / HTTP/1.0\r\n\r\n", "HttpVersion", 505);
+    refused(b"HEAD / HTTP/1.1\r\nHost: a\r\n b\r\n\r\n", "Malformed", 400);
     for version in ["0.9", "1.0", "2.0", "3.0"] {
         let input = head(&format!("GET / HTTP/{version}"), REQUEST_HEADERS);
         refused(&input, "HttpVersion", 505);

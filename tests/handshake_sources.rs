@@ -2,7 +2,7 @@
 //! head says of its target. Rules 20, 51, 54, 56, 58 and 59.
 
 mod common;
-use common::http::{Answer, REQUEST_HEADERS, RESPONSE_HEADERS, head, request, response};
+use common::http::{Answer, REQUEST_HEADERS, RESPONSE_HEADERS, head, replace, request, response};
 use common::*;
 use sockless::handshake::{Accept, ConnectRequest, HandshakeError, Key, Upgrade, Uri, head_len};
 use sockless::{Config, Event, Misuse, ReadBuffer, WebSocket, WriteBuffer};
@@ -212,6 +212,12 @@ fn rule_51_a_target_has_a_path_a_query_and_an_authority() {
         assert_eq!(run.events, ["failed Handshake(Host)"], "{bad}");
     }
     assert_eq!(handshake(&head("GET ws://h/ HTTP/1.1", REQUEST_HEADERS)).output, ACCEPTED);
+    // RFC 9112 section 3.2: 400 to any request "with an invalid field value" of Host.
+    for host in ["[", "h:p", "a b"] {
+        let lines = replace(&REQUEST_HEADERS, "Host", &[&format!("Host: {host}")]).join("\r\n");
+        let run = handshake(format!("GET ws://h/ HTTP/1.1\r\n{lines}\r\n\r\n").as_bytes());
+        assert_eq!(run.events, ["failed Handshake(Host)"], "{host}");
+    }
 }
 
 /// Rule 56: what cannot become a head is refused at its first bad byte, as long as it may be.

@@ -2,13 +2,10 @@
 
 use core::fmt;
 
-use super::compression::{Agreed, Offer};
+use super::compression::{Agreed, ExtensionsValue, Offer};
 use super::message::{
-    CONNECTION, EXTENSIONS, ExtensionsValue, FieldValue, Inner, UPGRADE, check_headers, fields,
-    text,
+    CONNECTION, EXTENSIONS, FieldValue, Inner, UPGRADE, check_headers, fields, text,
 };
-#[cfg(feature = "deflate")]
-use crate::deflate::DeflateConfig;
 use crate::error::Misuse;
 
 /// How a server accepts a request; see [`WebSocket::accept`](crate::WebSocket::accept).
@@ -44,7 +41,7 @@ impl<'a> Accept<'a> {
     /// [`WebSocket::deflate`](crate::WebSocket::deflate) returns what was agreed.
     #[cfg(feature = "deflate")]
     #[must_use]
-    pub const fn with_deflate(mut self, config: DeflateConfig) -> Accept<'a> {
+    pub const fn with_deflate(mut self, config: crate::deflate::DeflateConfig) -> Accept<'a> {
         self.offer.config = Some(config);
         self
     }
@@ -62,10 +59,10 @@ impl<'a> Accept<'a> {
 }
 
 impl fmt::Debug for Accept<'_> {
-    /// Shows no header: they can hold credentials.
+    /// Shows no header, and the subprotocol's length: both can hold credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Accept")
-            .field("subprotocol", &self.subprotocol)
+            .field("subprotocol", &self.subprotocol.map(str::len))
             .field("headers", &self.headers.len())
             .finish_non_exhaustive()
     }

@@ -42,7 +42,8 @@ impl Body {
             return Body { remaining: 0, state: State::Length };
         }
         let mut length = None;
-        let mut coding = None;
+        // The last transfer coding of all lines, if there is a line of them.
+        let mut chunked = None;
         let mut ambiguous = false;
         for (name, value) in headers {
             match Field::of(name) {
@@ -50,20 +51,20 @@ impl Body {
                     length = content_length(value, length);
                     ambiguous |= length.is_none();
                 }
-                Field::TransferEncoding => coding = Some(value),
+                Field::TransferEncoding => {
+                    chunked.get_or_insert(false);
+                    let mut list = value;
+                    while let Some(coding) = next_element(&mut list) {
+                        chunked = Some(coding.eq_ignore_ascii_case(b"chunked"));
+                    }
+                }
                 _ => {}
             }
         }
-        match (coding, length) {
+        match (chunked, length) {
             // RFC 9112 6.3: a coding overrides a length. Unless chunked is the last coding, the
             // stream's end is the body's.
-            (Some(coding), _) => {
-                let mut list = coding;
-                let last = core::iter::from_fn(|| next_element(&mut list)).last();
-                let chunked = last.is_some_and(|last| last.eq_ignore_ascii_case(b"chunked"));
-                let state = if chunked { State::Size(false) } else { State::EndOfStream };
-                Body { remaining: 0, state }
-            }
+            (Some(true), _) => Body { remaining: 0, state: State::Size(false) },
             (None, Some(remaining)) if !ambiguous => Body { remaining, state: State::Length },
             _ => Body { remaining: 0, state: State::EndOfStream },
         }

@@ -9,7 +9,7 @@ use super::head::ResponseHead;
 use super::key::Key;
 use super::request::ConnectRequest;
 use super::rules::check_response;
-use super::syntax::HeadReader;
+use super::syntax::{HeadReader, Received, failure};
 use crate::buffer::{ReadBuffer, Storage, WriteBuffer};
 use crate::config::Config;
 use crate::entropy::Entropy;
@@ -246,9 +246,8 @@ impl ClientHandshake {
         let State::Head { reader, nonce } = &mut self.state else { return None };
         let nonce = *nonce;
         let head = loop {
-            match reader.read(rx.unread_mut()) {
-                Ok(Some(len)) => {
-                    let head = rx.take(0, len);
+            match reader.receive(rx) {
+                Received::Head(head) => {
                     // RFC 9110 15.2: interim responses may come before the final one.
                     let status = rx.slice(head.clone()).get(9..12).unwrap_or_default();
                     if !status.starts_with(b"1") || status == b"101" {
@@ -256,16 +255,12 @@ impl ClientHandshake {
                     }
                     reader.restart();
                 }
-                Ok(None) if rx.at_end() => return Some(self.end_of_stream()),
-                // The configuration would allow the head, and the buffer cannot hold it.
-                Ok(None) if rx.unread().len() == rx.capacity() => {
-                    let minimum = reader.max_size();
+                Received::Nothing => return None,
+                Received::EndOfStream => return Some(self.end_of_stream()),
+                Received::Failed(error, minimum) => {
                     self.state = State::Done;
-                    let failure = Failure::Local(Error::ReadBufferTooSmall { minimum });
-                    return Some(ClientEvent::Failed(failure));
+                    return Some(ClientEvent::Failed(failure(error, minimum)));
                 }
-                Ok(None) => return None,
-                Err(error) => return Some(ClientEvent::Failed(self.fail(error))),
             }
         };
         match self.judge(&nonce, rx.slice(head)) {

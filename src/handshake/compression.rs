@@ -1,14 +1,16 @@
 //! What a handshake offers and agrees on about compression, or nothing: the one place that knows
 //! whether the feature `deflate` is on.
 
+use core::fmt;
+
 #[cfg(feature = "deflate")]
-pub(super) use with::{Offer, Offered};
+pub(super) use with::{Compression, ExtensionsValue, Offer, Offered};
 #[cfg(not(feature = "deflate"))]
-pub(super) use without::{Offer, Offered};
+pub(super) use without::{Compression, ExtensionsValue, Offer, Offered};
 
 /// What a handshake has agreed on: the result of [`ServerHandshake`](super::ServerHandshake),
 /// [`ClientHandshake`](super::ClientHandshake) and the checks for headers of any source.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Agreed<'a> {
     pub(super) subprotocol: Option<&'a str>,
     pub(super) compression: Compression,
@@ -29,18 +31,22 @@ impl<'a> Agreed<'a> {
     }
 }
 
-#[cfg(feature = "deflate")]
-use crate::deflate::Compression;
-/// Without the feature there is nothing to agree on.
-#[cfg(not(feature = "deflate"))]
-type Compression = ();
+impl fmt::Debug for Agreed<'_> {
+    /// Shows the subprotocol's length: it can be a credential.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Agreed")
+            .field("subprotocol", &self.subprotocol.map(str::len))
+            .field("compression", &self.compression)
+            .finish()
+    }
+}
 
 #[cfg(feature = "deflate")]
 mod with {
     use alloc::boxed::Box;
 
-    use super::Compression;
-    use crate::deflate::{DeflateConfig, HeaderValue, OfferShape};
+    pub(in crate::handshake) use crate::deflate::{Compression, HeaderValue as ExtensionsValue};
+    use crate::deflate::{DeflateConfig, OfferShape};
     use crate::extensions::{Extension, ExtensionSyntaxError};
     use crate::handshake::error::HandshakeError;
 
@@ -56,7 +62,7 @@ mod with {
             Offer { config: None, shape: OfferShape::Parameters };
 
         /// Returns the value of the client's `Sec-WebSocket-Extensions`.
-        pub(in crate::handshake) fn value(&self) -> Option<HeaderValue> {
+        pub(in crate::handshake) fn value(&self) -> Option<ExtensionsValue> {
             self.config.map(|config| config.shaped_offer(self.shape))
         }
 
@@ -64,7 +70,7 @@ mod with {
         pub(in crate::handshake) fn answer<'a>(
             &self,
             offers: impl Iterator<Item = Result<Extension<'a>, ExtensionSyntaxError>>,
-        ) -> (Option<HeaderValue>, Compression) {
+        ) -> (Option<ExtensionsValue>, Compression) {
             let answer =
                 self.config.and_then(|config| Some((config.negotiate(offers).ok()??, config)));
             match answer {
@@ -119,6 +125,10 @@ mod with {
 mod without {
     use crate::extensions::{Extension, ExtensionSyntaxError};
     use crate::handshake::error::HandshakeError;
+
+    /// There is nothing to agree on.
+    pub(in crate::handshake) type Compression = ();
+    pub(in crate::handshake) type ExtensionsValue = &'static str;
 
     #[derive(Clone, Copy, Debug, Default)]
     pub(in crate::handshake) struct Offer;

@@ -6,6 +6,7 @@ use super::error::HandshakeError;
 use super::fields::trim;
 use super::key::{KEY_LEN, Key};
 use super::rules::{Upgrade, extension_list, judge_request, subprotocols};
+use super::syntax::{ONES, TOPS};
 use super::uri::is_host_and_port;
 use crate::ascii::until;
 use crate::config::OPTIMIZE_FOR_SIZE;
@@ -27,8 +28,7 @@ impl<'b> RequestHead<'b> {
         head = head.strip_prefix(b"\r\n").unwrap_or(head);
         let method = word(&mut head, b' ');
         let target = word(&mut head, b' ');
-        word(&mut head, b'\n');
-        let headers = Headers { lines: head };
+        let headers = Headers::behind(head);
         // RFC 9112 3.2: origin-form, absolute-form, "*" for OPTIONS, an authority for CONNECT.
         let authority = match split_target(target) {
             Some(_) if target == "*" && method != "OPTIONS" => {
@@ -46,7 +46,7 @@ impl<'b> RequestHead<'b> {
         if !authority.is_none_or(has_host) {
             return Err(HandshakeError::Host);
         }
-        let key = judge_request(method, authority.is_some(), headers.clone())?;
+        let key = judge_request(method, headers.clone())?;
         Ok(RequestHead { method, target, headers, key })
     }
 
@@ -220,12 +220,11 @@ impl<'b> ResponseHead<'b> {
         let digits = head.get(..3).unwrap_or_default();
         let status =
             digits.iter().fold(0, |sum, byte| sum * 10 + u16::from(byte.wrapping_sub(b'0')));
-        word(&mut head, b'\n');
         // RFC 6455 4.1 asks for a 101 of HTTP/1.1 or later; other responses may be of HTTP/1.0.
         if status == 101 && version.ends_with('0') {
             return Err(HandshakeError::HttpVersion);
         }
-        Ok(ResponseHead { status, headers: Headers { lines: head }, subprotocol: None })
+        Ok(ResponseHead { status, headers: Headers::behind(head), subprotocol: None })
     }
 
     /// Returns the status: 101, unless the handshake was rejected.
@@ -256,12 +255,12 @@ impl<'b> ResponseHead<'b> {
 }
 
 impl fmt::Debug for ResponseHead<'_> {
-    /// Shows no value: some hold credentials.
+    /// Shows no value, and the subprotocol's length: either can be a credential.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseHead")
             .field("status", &self.status)
             .field("headers", &self.headers)
-            .field("subprotocol", &self.subprotocol)
+            .field("subprotocol", &self.subprotocol.map(str::len))
             .finish()
     }
 }
@@ -275,6 +274,12 @@ pub struct Headers<'b> {
 }
 
 impl<'b> Headers<'b> {
+    /// The lines behind the first one.
+    fn behind(mut head: &'b [u8]) -> Headers<'b> {
+        until(&mut head, b'\n');
+        Headers { lines: head.get(1..).unwrap_or_default() }
+    }
+
     fn first(mut self, name: &str) -> Option<&'b [u8]> {
         self.find(|(given, _)| given.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
     }
@@ -311,8 +316,6 @@ impl fmt::Debug for DebugName<'_> {
 /// Returns the place of the first byte that is `wanted`.
 #[inline]
 fn place_of(wanted: u8, bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
-    const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
     let mut at = 0;
     if !OPTIMIZE_FOR_SIZE {
         for word in bytes.chunks_exact(8) {

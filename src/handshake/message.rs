@@ -2,21 +2,18 @@
 
 use core::fmt;
 
+use super::compression::ExtensionsValue;
 use super::fields::{Field, is_field_value, is_token};
 use super::key::Key;
 use crate::buffer::{Storage, WriteBuffer};
 use crate::bytes::copy;
+use crate::config::OPTIMIZE_FOR_SIZE;
 use crate::error::{Error, Misuse};
 
 /// The value of a header field that we send. [`Display`](fmt::Display) writes it; it is text
 /// without control characters.
 #[derive(Clone, Copy)]
 pub struct FieldValue<'a>(pub(super) Inner<'a>);
-
-#[cfg(feature = "deflate")]
-pub(super) type ExtensionsValue = crate::deflate::HeaderValue;
-#[cfg(not(feature = "deflate"))]
-pub(super) type ExtensionsValue = &'static str;
 
 #[derive(Clone, Copy)]
 pub(super) enum Inner<'a> {
@@ -104,7 +101,7 @@ pub(super) struct Out<'a> {
 }
 
 impl Out<'_> {
-    #[cfg_attr(target_os = "none", inline(never))]
+    #[inline(never)]
     pub(super) fn bytes(&mut self, bytes: &[u8]) {
         self.len = self.len.saturating_add(bytes.len());
         if let Some((to, free)) = core::mem::take(&mut self.free).split_at_mut_checked(bytes.len())
@@ -130,8 +127,8 @@ impl Out<'_> {
     }
 }
 
-/// Writes a head, and keeps `keep` bytes free behind it: measured first, then written, or refused
-/// with the size that it needs.
+/// Writes a head, and keeps `keep` bytes free behind it: where it does not fit into 256
+/// bytes it is measured, then written, or refused with the size that it needs.
 pub(super) fn write_head<T: Storage>(
     tx: &mut WriteBuffer<T>,
     keep: usize,
@@ -139,13 +136,18 @@ pub(super) fn write_head<T: Storage>(
 ) -> Result<(), Error> {
     let mut len = 0;
     loop {
-        let free = if len == 0 { &mut [] } else { tx.reserve_and_keep(len, keep)? };
+        let free = match len {
+            0 if OPTIMIZE_FOR_SIZE => &mut [],
+            0 => tx.reserve_and_keep(256, keep).unwrap_or_default(),
+            _ => tx.reserve_and_keep(len, keep)?,
+        };
+        let room = free.len();
         let mut out = Out { free, len: 0 };
         write(&mut out);
-        if out.len == len {
+        len = out.len;
+        if len <= room {
             break;
         }
-        len = out.len;
     }
     tx.commit(len);
     Ok(())

@@ -11,9 +11,7 @@ use super::message::{
 };
 use super::rules::check_response;
 use super::uri::Uri;
-use crate::buffer::{Storage, WriteBuffer};
-#[cfg(feature = "deflate")]
-use crate::deflate::{DeflateConfig, OfferShape};
+use crate::buffer::{CONTROL_RESERVE, Storage, WriteBuffer};
 use crate::error::{Error, Misuse};
 
 /// A client's request to open a WebSocket; see [`WebSocket::connect`](crate::WebSocket::connect).
@@ -71,7 +69,10 @@ impl<'a> ConnectRequest<'a> {
     /// agreed to.
     #[cfg(feature = "deflate")]
     #[must_use]
-    pub const fn with_deflate(mut self, config: DeflateConfig) -> ConnectRequest<'a> {
+    pub const fn with_deflate(
+        mut self,
+        config: crate::deflate::DeflateConfig,
+    ) -> ConnectRequest<'a> {
         self.offer.config = Some(config);
         self
     }
@@ -79,7 +80,10 @@ impl<'a> ConnectRequest<'a> {
     /// Sets the shape of the offer of compression: some servers refuse offers with parameters.
     #[cfg(feature = "deflate")]
     #[must_use]
-    pub const fn with_deflate_shape(mut self, shape: OfferShape) -> ConnectRequest<'a> {
+    pub const fn with_deflate_shape(
+        mut self,
+        shape: crate::deflate::OfferShape,
+    ) -> ConnectRequest<'a> {
         self.offer.shape = shape;
         self
     }
@@ -183,8 +187,8 @@ impl<'a> ConnectRequest<'a> {
         key: &Key,
         tx: &mut WriteBuffer<T>,
     ) -> Result<(), Error> {
-        // No reply can be due before the request has left.
-        write_head(tx, 0, |out| {
+        // The answer, with frames behind it, may come before the caller has written the request.
+        write_head(tx, CONTROL_RESERVE, |out| {
             out.put("GET ");
             self.resource.iter().for_each(|part| out.put(part));
             out.put(" HTTP/1.1\r\nHost: ");
@@ -196,10 +200,10 @@ impl<'a> ConnectRequest<'a> {
 }
 
 impl fmt::Debug for ConnectRequest<'_> {
-    /// Shows no target, no origin and no header: they can hold credentials.
+    /// Shows no target, no origin, no subprotocol and no header: they can hold credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConnectRequest")
-            .field("subprotocols", &self.subprotocols)
+            .field("subprotocols", &self.subprotocols.len())
             .field("headers", &self.headers.len())
             .finish_non_exhaustive()
     }

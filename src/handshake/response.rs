@@ -109,19 +109,17 @@ impl<'a> HttpResponse<'a> {
     }
 }
 
-impl HttpResponse<'static> {
-    /// The response to a request for something else, if the caller has none.
-    pub(super) const UPGRADE_REQUIRED: HttpResponse<'static> = HttpResponse::new(426)
-        .with_headers(&UPGRADE_REQUIRED)
-        .with_body(b"this is a WebSocket server");
-
-    /// The response to a request by another method than GET, if the caller has none. It has no body:
-    /// the method may be HEAD.
-    pub(super) const METHOD_NOT_ALLOWED: HttpResponse<'static> =
-        HttpResponse::new(405).with_headers(&[("Allow", "GET")]);
-
-    /// The response to a request for a WebSocket, if the caller has none.
-    pub(super) const FORBIDDEN: HttpResponse<'static> = HttpResponse::new(403);
+/// Makes a response with the headers that its status calls for, and a body of this text.
+pub(super) fn refusal(status: u16, text: &'static str) -> HttpResponse<'static> {
+    let headers: &[(&str, &str)] = match status {
+        426 => &[PLAIN, ("Upgrade", "websocket"), VERSION],
+        405 => &[PLAIN, ("Allow", "GET")],
+        _ => &[PLAIN],
+    };
+    // Without a body there is no type of it.
+    let skipped = usize::from(text.is_empty());
+    let headers = headers.get(skipped..).unwrap_or_default();
+    HttpResponse::new(status).with_headers(headers).with_body(text.as_bytes())
 }
 
 impl fmt::Debug for HttpResponse<'_> {
@@ -149,12 +147,7 @@ impl HandshakeError {
     /// ```
     #[must_use]
     pub fn response(self) -> HttpResponse<'static> {
-        let headers: &[(&str, &str)] = match self.status() {
-            426 => &UPGRADE_REQUIRED,
-            405 => &[PLAIN, ("Allow", "GET")],
-            _ => &[PLAIN],
-        };
-        HttpResponse::new(self.status()).with_headers(headers).with_body(self.text().as_bytes())
+        refusal(self.status(), self.text())
     }
 
     /// Returns the response that refuses an extended CONNECT. HTTP/2 and HTTP/3 have no `Upgrade`
@@ -163,17 +156,16 @@ impl HandshakeError {
     #[must_use]
     pub fn connect_response(self) -> HttpResponse<'static> {
         match self {
-            HandshakeError::WebSocketVersion => HttpResponse::new(400)
-                .with_headers(&[PLAIN, ("Sec-WebSocket-Version", "13")])
-                .with_body(self.text().as_bytes()),
+            HandshakeError::WebSocketVersion => {
+                refusal(400, self.text()).with_headers(&[PLAIN, VERSION])
+            }
             _ => self.response(),
         }
     }
 }
 
 const PLAIN: (&str, &str) = ("Content-Type", "text/plain");
-const UPGRADE_REQUIRED: [(&str, &str); 3] =
-    [PLAIN, ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")];
+const VERSION: (&str, &str) = ("Sec-WebSocket-Version", "13");
 
 /// Returns the reason phrase of a status behind a space (RFC 9110 section 15). It means nothing to a
 /// peer and may be empty.
@@ -208,7 +200,7 @@ const STATUS: &str = "200 OK\n\
     505 HTTP Version Not Supported";
 
 /// Writes the decimal digits of a number.
-#[cfg_attr(target_os = "none", inline(never))]
+#[inline(never)]
 fn decimal(mut number: usize, digits: &mut [u8; 20]) -> &[u8] {
     let mut first = digits.len();
     for (place, digit) in digits.iter_mut().enumerate().rev() {

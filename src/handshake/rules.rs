@@ -56,7 +56,7 @@ impl<'a, I: IntoIterator<Item: HeaderField<'a>> + Clone> Upgrade<I> {
     /// Returns the [`HandshakeError`] of the first rule that is broken; send its
     /// [`response`](HandshakeError::response).
     pub fn from_request(method: &str, headers: I) -> Result<Option<Upgrade<I>>, HandshakeError> {
-        let key = judge_request(method, false, headers.clone())?;
+        let key = judge_request(method, headers.clone())?;
         Ok(key.map(|key| Upgrade::new(Key::from_checked(key), headers)))
     }
 
@@ -150,18 +150,16 @@ impl<I> fmt::Debug for Upgrade<I> {
     }
 }
 
-/// Judges a request of HTTP/1.1: the key if it asks for a WebSocket. With `has_authority` the target
-/// is in absolute form.
+/// Judges a request of HTTP/1.1: the key if it asks for a WebSocket.
 pub(super) fn judge_request<'a>(
     method: &str,
-    has_authority: bool,
     headers: impl IntoIterator<Item: HeaderField<'a>> + Clone,
 ) -> Result<Option<&'a [u8; KEY_LEN]>, HandshakeError> {
     let found = Found::in_headers(headers.clone());
     let [host, key, ..] = found.once;
     // RFC 9112 3.2: 400 to a request without a Host, with more than one, or with one that is no host.
-    // It may be empty. An absolute form's authority takes its place, but the field must be there.
-    if !host.is_some_and(|host| has_authority || is_host_and_port(host)) {
+    // It may be empty, and an absolute form's authority makes no difference to it.
+    if !host.is_some_and(is_host_and_port) {
         return Err(HandshakeError::Host);
     }
     if !found.upgrade {

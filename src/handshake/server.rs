@@ -5,8 +5,8 @@ use super::compression::Agreed;
 use super::error::HandshakeError;
 use super::head::RequestHead;
 use super::message::write_head;
-use super::response::HttpResponse;
-use super::syntax::HeadReader;
+use super::response::{HttpResponse, refusal};
+use super::syntax::{HeadReader, Received, failure};
 use crate::buffer::{CONTROL_RESERVE, ReadBuffer, Storage, WriteBuffer};
 use crate::config::Config;
 use crate::error::{Error, Failure, Misuse};
@@ -165,12 +165,13 @@ impl ServerHandshake {
     ) -> Option<Failure> {
         let State::Unanswered(request) = self.state else { return None };
         self.state = State::Done;
-        let response = match request {
-            Request::Upgrade => HttpResponse::FORBIDDEN,
-            Request::Get => HttpResponse::UPGRADE_REQUIRED,
-            Request::OtherMethod => HttpResponse::METHOD_NOT_ALLOWED,
+        let (status, text) = match request {
+            Request::Upgrade => (403, ""),
+            Request::Get => (426, "this is a WebSocket server"),
+            // Without a body: the method may be HEAD.
+            Request::OtherMethod => (405, ""),
         };
-        response.write(tx).err().map(Failure::Local)
+        refusal(status, text).write(tx).err().map(Failure::Local)
     }
 
     /// Reads on in a head.
@@ -179,50 +180,56 @@ impl ServerHandshake {
         rx: &'b mut ReadBuffer<S>,
         tx: &mut WriteBuffer<T>,
     ) -> Option<ServerEvent<'b>> {
-        let capacity = rx.capacity();
         let State::Head(reader) = &mut self.state else { return None };
-        let len = match reader.read(rx.unread_mut()) {
-            Ok(Some(len)) => len,
-            Ok(None) if rx.at_end() => {
+        let input = rx.unread();
+        let is_head = input.strip_prefix(b"\r\n").unwrap_or(input).starts_with(b"HEAD ");
+        let (error, minimum) = match reader.receive(rx) {
+            Received::Nothing => return None,
+            Received::EndOfStream => {
                 self.state = State::Done;
                 return Some(ServerEvent::EndOfStream);
             }
-            // The configuration would allow the head, and the buffer cannot hold it.
-            Ok(None) if rx.unread().len() == capacity => {
-                let minimum = reader.max_size();
-                self.refuse(HandshakeError::HeadTooLarge, tx);
-                let failure = Failure::Local(Error::ReadBufferTooSmall { minimum });
-                return Some(ServerEvent::Failed(failure));
-            }
-            Ok(None) => return None,
-            Err(error) => return Some(ServerEvent::Failed(self.refuse(error, tx))),
+            Received::Head(place) => match RequestHead::judge(rx.slice(place)) {
+                Ok(request) => return Some(self.hand_out(request)),
+                Err(error) => (error, 0),
+            },
+            Received::Failed(error, minimum) => (error, minimum),
         };
-        let head = rx.take(0, len);
-        match RequestHead::judge(rx.slice(head)) {
-            Ok(request) => {
-                self.state = State::Unanswered(match request.method() {
-                    _ if request.is_upgrade() => Request::Upgrade,
-                    "GET" => Request::Get,
-                    _ => Request::OtherMethod,
-                });
-                Some(if request.is_upgrade() {
-                    ServerEvent::UpgradeRequest(request)
-                } else {
-                    ServerEvent::OtherRequest(request)
-                })
-            }
-            Err(error) => Some(ServerEvent::Failed(self.refuse(error, tx))),
-        }
+        Some(ServerEvent::Failed(self.refuse(is_head, error, minimum, tx)))
     }
 
+    fn hand_out<'b>(&mut self, request: RequestHead<'b>) -> ServerEvent<'b> {
+        if request.is_upgrade() {
+            self.state = State::Unanswered(Request::Upgrade);
+            return ServerEvent::UpgradeRequest(request);
+        }
+        self.state = State::Unanswered(match request.method() {
+            "GET" => Request::Get,
+            _ => Request::OtherMethod,
+        });
+        ServerEvent::OtherRequest(request)
+    }
+
+    /// Writes the refusal of this head.
     #[cold]
-    fn refuse<T: Storage>(&mut self, error: HandshakeError, tx: &mut WriteBuffer<T>) -> Failure {
+    fn refuse<T: Storage>(
+        &mut self,
+        is_head: bool,
+        error: HandshakeError,
+        minimum: u32,
+        tx: &mut WriteBuffer<T>,
+    ) -> Failure {
         self.state = State::Done;
         // RFC 6455 4.2.2: "the server MUST stop processing the client's handshake and return an HTTP
         // response with an appropriate error code". If the refusal does not fit, the write buffer
         // is too small for any handshake.
-        match error.response().write(tx) {
-            Ok(()) => Failure::Handshake(error),
+        let mut response = error.response();
+        // RFC 9110 9.3.2: the server "MUST NOT send content in the response" to HEAD.
+        if is_head {
+            response = response.head_only();
+        }
+        match response.write(tx) {
+            Ok(()) => failure(error, minimum),
             Err(error) => Failure::Local(error),
         }
     }

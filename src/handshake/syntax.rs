@@ -1,8 +1,12 @@
 //! The syntax and the limits of an HTTP/1.1 head, judged as its bytes arrive (RFC 9112 sections 2 to 5).
 
+use core::ops::Range;
+
 use super::error::HandshakeError;
 use super::fields::is_token_byte;
+use crate::buffer::{ReadBuffer, Storage};
 use crate::config::{Config, OPTIMIZE_FOR_SIZE};
+use crate::error::{Error, Failure};
 
 /// Reads one head, byte after byte, and remembers how far it came. No byte is read twice, however
 /// the input is cut, and the first byte that cannot belong to a head is an error.
@@ -16,6 +20,26 @@ pub(super) struct HeadReader {
     headers: u16,
     of_response: bool,
     state: State,
+}
+
+/// What a [`HeadReader`] makes of what was received.
+pub(super) enum Received {
+    /// More input is needed.
+    Nothing,
+    /// The place of the head, which was taken off the input.
+    Head(Range<usize>),
+    /// The stream ended before the head did.
+    EndOfStream,
+    /// What is wrong, and the size that the read buffer must have, if the buffer is what is wrong.
+    Failed(HandshakeError, u32),
+}
+
+/// Returns what the caller is told of a [`Received::Failed`].
+pub(super) fn failure(error: HandshakeError, minimum: u32) -> Failure {
+    match minimum {
+        0 => Failure::Handshake(error),
+        _ => Failure::Local(Error::ReadBufferTooSmall { minimum: minimum as usize }),
+    }
 }
 
 /// The part of the head that the next byte belongs to.
@@ -66,9 +90,18 @@ impl HeadReader {
         (self.at, self.headers, self.state) = (0, 0, State::Version(0));
     }
 
-    /// The limit on the size of the head, in bytes.
-    pub(super) const fn max_size(&self) -> usize {
-        self.max_size as usize
+    /// Reads on in what was received, and takes the head off it when it is whole.
+    pub(super) fn receive<S: Storage>(&mut self, rx: &mut ReadBuffer<S>) -> Received {
+        match self.read(rx.unread_mut()) {
+            Ok(Some(len)) => Received::Head(rx.take(0, len)),
+            Ok(None) if rx.at_end() => Received::EndOfStream,
+            // The configuration would allow the head, and the buffer cannot hold it.
+            Ok(None) if rx.unread().len() == rx.capacity() => {
+                Received::Failed(HandshakeError::HeadTooLarge, self.max_size)
+            }
+            Ok(None) => Received::Nothing,
+            Err(error) => Received::Failed(error, 0),
+        }
     }
 
     /// Reads on in `head`, which begins with the first byte of the head. Returns the length of the
@@ -78,14 +111,14 @@ impl HeadReader {
     ///
     /// # Errors
     /// Returns the error of the first byte that breaks the syntax or a limit.
-    pub(super) fn read(&mut self, head: &mut [u8]) -> Result<Option<usize>, HandshakeError> {
-        let within = head.len().min(self.max_size());
+    fn read(&mut self, head: &mut [u8]) -> Result<Option<usize>, HandshakeError> {
+        let within = head.len().min(self.max_size as usize);
         let head = head.get_mut(..within).unwrap_or_default();
         loop {
             let at = self.at as usize;
             let Some(rest) = head.get(at..) else { return Ok(None) };
             let Some((&byte, behind)) = rest.split_first() else {
-                let full = at == self.max_size();
+                let full = at == self.max_size as usize;
                 return if full { Err(HandshakeError::HeadTooLarge) } else { Ok(None) };
             };
             // The common case: whole lines, or as much of one as there is.
@@ -214,17 +247,28 @@ fn length_while(bytes: &[u8], good: impl Fn(u8) -> bool) -> usize {
     bytes.iter().position(|&byte| !good(byte)).unwrap_or(bytes.len())
 }
 
+pub(super) const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+pub(super) const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
+
 /// The count of bytes that a token can hold (RFC 9110 section 5.6.2), in front of the first that it
 /// cannot.
 fn token_len(bytes: &[u8]) -> usize {
     let mut len = 0;
     if !OPTIMIZE_FOR_SIZE {
-        for four in bytes.chunks_exact(4) {
-            let Ok(four) = <&[u8; 4]>::try_from(four) else { break };
-            if !four.iter().fold(true, |all, &byte| all & is_token_byte(byte)) {
+        for word in bytes.chunks_exact(8) {
+            let Ok(&word) = <&[u8; 8]>::try_from(word) else { break };
+            let word = u64::from_le_bytes(word);
+            // A top bit is set where a byte is a letter or a dash, which is what names are made of.
+            // No sum of seven bits each carries into the next byte.
+            let lower = (word | (ONES * 0x20)) & !TOPS;
+            let letter = (lower + ONES * 0x1F) & !(lower + ONES * 0x05);
+            let not_dash = ((word ^ (ONES * 0x2D)) & !TOPS) + ONES * 0x7F;
+            let other = !((letter | !not_dash) & !word) & TOPS;
+            if other != 0 {
+                len += other.trailing_zeros() as usize / 8;
                 break;
             }
-            len += 4;
+            len += 8;
         }
     }
     len + length_while(bytes.get(len..).unwrap_or_default(), is_token_byte)
@@ -233,8 +277,6 @@ fn token_len(bytes: &[u8]) -> usize {
 /// The count of bytes that a field value or a reason phrase can hold (RFC 9110 section 5.5), in
 /// front of the first that it cannot.
 fn text_len(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
-    const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
     let mut len = 0;
     if !OPTIMIZE_FOR_SIZE {
         for word in bytes.chunks_exact(8) {

@@ -262,13 +262,11 @@ fn write_parts(parts: &[&str; 3], f: &mut fmt::Formatter<'_>) -> fmt::Result {
 }
 
 /// Splits before the first of the bytes in `stops`; everything is the first half if there is none.
-#[cfg_attr(target_os = "none", inline(never))]
 fn split_before<'a>(text: &'a str, stops: &[u8]) -> (&'a str, &'a str) {
     let at = text.bytes().position(|byte| stops.contains(&byte)).unwrap_or(text.len());
     split_at(text, at)
 }
 
-#[cfg_attr(target_os = "none", inline(never))]
 fn split_at(text: &str, at: usize) -> (&str, &str) {
     text.split_at_checked(at).unwrap_or((text, ""))
 }
@@ -326,15 +324,14 @@ const PLAIN: &Ascii = &Ascii::alphanumeric_and(b"-._~!$&'()*+,;=");
 const RESOURCE: &Ascii = &Ascii::alphanumeric_and(b"-._~!$&'()*+,;=:@/?");
 
 /// Whether each byte is `allowed` or part of a percent-encoding (RFC 3986, section 2.1).
-#[cfg_attr(target_os = "none", inline(never))]
 fn is_made_of(mut text: &[u8], allowed: &Ascii) -> bool {
     loop {
         text = match text {
             [] => return true,
+            [byte, rest @ ..] if allowed.has(*byte) => rest,
             [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
                 rest
             }
-            [byte, rest @ ..] if allowed.has(*byte) => rest,
             _ => return false,
         }
     }
@@ -360,7 +357,6 @@ fn is_name_or_ipv4(host: &[u8]) -> bool {
 }
 
 /// Four decimal numbers below 256 without leading zeros (RFC 3986, section 3.2.2).
-#[cfg_attr(target_os = "none", inline(never))]
 fn is_ipv4(mut text: &[u8]) -> bool {
     for octet in 1..=4 {
         let digits = until(&mut text, b'.');

@@ -41,6 +41,14 @@ pub enum Outcome {
     Done,
 }
 
+#[cfg(not(feature = "handshake"))]
+pub(crate) use core::convert::{Infallible as ClientOpening, Infallible as ServerOpening};
+
+#[cfg(feature = "handshake")]
+pub(crate) use crate::handshake::{
+    ClientHandshake as ClientOpening, ServerHandshake as ServerOpening,
+};
+
 /// Without the feature `handshake`, every connection begins open.
 impl Opening for Infallible {
     fn resume<T: Storage>(&mut self, _: &mut WriteBuffer<T>) -> Option<Failure> {
