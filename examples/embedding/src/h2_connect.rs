@@ -10,36 +10,25 @@ use sockless::{Role, Server, WebSocket, WriteBuffer};
 
 pub type Failure = Box<dyn Error + Send + Sync>;
 pub type Output = WriteBuffer<GrowableBuffer>;
-/// Called with `None` when the connection is open, and then with each event.
-pub type OnEvent<'f, R> = &'f mut (
-            dyn FnMut(
-    &mut WebSocket<R>,
-    Option<Event<'_>>,
-    &mut Output,
-) -> Result<(), sockless::Error>
-                + Send
-        );
+pub type Socket = WebSocket<Client<OsEntropy>>;
+pub type Done = Result<(), sockless::Error>;
 
 /// Answers a request of a connection whose builder said `enable_connect_protocol`, and echoes.
 pub async fn serve(
     request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
 ) -> Result<(), Failure> {
-    let protocol = request.extensions().get().map_or("", Protocol::as_str);
-    let method = request.method().as_str();
-    let upgrade = match Upgrade::from_connect(method, protocol, request.headers()) {
-        Ok(Some(upgrade)) => upgrade,
+    let name = request.extensions().get().map_or("", Protocol::as_str);
+    let accepted = match Upgrade::from_connect(request.method().as_str(), name, request.headers()) {
+        Ok(Some(upgrade)) => upgrade.accept(Accept::new())?,
         Ok(None) => return refuse(HttpResponse::new(404), respond), // or your pages
         Err(error) => return refuse(error.connect_response(), respond),
     };
-    let accepted = upgrade.accept(Accept::new())?;
-    let response = (accepted.fields())
-        .fold(Response::builder().status(accepted.status()), |response, (name, value)| {
-            response.header(name, value.to_string())
-        });
+    let response = Response::builder().status(accepted.status());
+    let response = accepted.fields().fold(response, |r, (k, v)| r.header(k, v.to_string()));
     let send = respond.send_response(response.body(())?, false)?;
     let ws = WebSocket::from_upgraded(Server, Config::default());
-    drive(ws, request.into_body(), send, &mut |ws, event, tx| match event {
+    drive(ws, request.into_body(), send, |ws, event, tx| match event {
         Some(Event::Text(text)) => ws.send_text(text, tx),
         Some(Event::Binary(bytes)) => ws.send_binary(bytes, tx),
         _ => Ok(()),
@@ -48,29 +37,25 @@ pub async fn serve(
 }
 
 fn refuse(refusal: HttpResponse<'_>, mut respond: SendResponse<Bytes>) -> Result<(), Failure> {
-    let response = (refusal.headers().iter())
-        .fold(Response::builder().status(refusal.status()), |response, &(name, value)| {
-            response.header(name, value)
-        });
+    let response = Response::builder().status(refusal.status());
+    let response = refusal.headers().iter().fold(response, |r, &(k, v)| r.header(k, v));
     let mut send = respond.send_response(response.body(())?, false)?;
     Ok(send.send_data(Bytes::copy_from_slice(refusal.body()), true)?)
 }
 
-/// Opens a WebSocket on a connection whose server allows it, and hands its events to `on_event`.
+/// Opens a WebSocket on a connection whose server allows it. `on_event` gets `None` when it is open,
+/// and then each event.
 pub async fn connect(
     requests: SendRequest<Bytes>,
     uri: &str,
-    on_event: OnEvent<'_, Client<OsEntropy>>,
+    on_event: impl FnMut(&mut Socket, Option<Event<'_>>, &mut Output) -> Done,
 ) -> Result<(), Failure> {
-    let mut requests = requests.ready().await?;
     let target = Uri::parse(uri)?;
     let connect = ConnectRequest::new(&target);
-    let request = (connect.fields(None)?).fold(
-        Request::builder().method(Method::CONNECT).uri(uri.replacen("ws", "http", 1)),
-        |request, (name, value)| request.header(name, value.to_string()),
-    );
+    let request = Request::builder().method(Method::CONNECT).uri(uri.replacen("ws", "http", 1));
+    let request = connect.fields(None)?.fold(request, |r, (k, v)| r.header(k, v.to_string()));
     let request = request.extension(Protocol::from_static("websocket")).body(())?;
-    let (response, send) = requests.send_request(request, false)?;
+    let (response, send) = requests.ready().await?.send_request(request, false)?;
     let response = response.await?;
     connect.check_response(None, response.status().as_u16(), response.headers())?;
     let ws = WebSocket::from_upgraded(Client::new(OsEntropy::new()), Config::default());
@@ -81,7 +66,7 @@ async fn drive<R: Role>(
     mut ws: WebSocket<R>,
     mut body: RecvStream,
     mut send: SendStream<Bytes>,
-    on_event: OnEvent<'_, R>,
+    mut on_event: impl FnMut(&mut WebSocket<R>, Option<Event<'_>>, &mut Output) -> Done,
 ) -> Result<(), Failure> {
     let (mut rx, mut tx) = (ReadBuffer::growing(1 << 20), WriteBuffer::growing(2 << 20));
     let mut data = Bytes::new();
@@ -114,12 +99,10 @@ async fn drive<R: Role>(
 async fn flush(tx: &mut Output, send: &mut SendStream<Bytes>) -> Result<(), Failure> {
     while !tx.is_empty() {
         send.reserve_capacity(tx.len());
-        let capacity =
-            poll_fn(|cx| send.poll_capacity(cx)).await.ok_or("the stream was reset")??;
-        let data = tx.bytes().get(..capacity).unwrap_or(tx.bytes());
-        let n = data.len();
-        send.send_data(Bytes::copy_from_slice(data), false)?;
-        tx.consume(n);
+        let n = poll_fn(|cx| send.poll_capacity(cx)).await.ok_or("the stream was reset")??;
+        let data = Bytes::copy_from_slice(tx.bytes().get(..n).unwrap_or(tx.bytes()));
+        tx.consume(data.len());
+        send.send_data(data, false)?;
     }
     Ok(())
 }

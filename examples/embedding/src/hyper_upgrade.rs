@@ -13,16 +13,13 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 pub async fn upgrade(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Box<dyn Error + Send + Sync>> {
-    let upgrade = match Upgrade::from_request(request.method().as_str(), request.headers()) {
-        Ok(Some(upgrade)) => upgrade,
+    let accepted = match Upgrade::from_request(request.method().as_str(), request.headers()) {
+        Ok(Some(upgrade)) => upgrade.accept(Accept::new())?,
         Ok(None) => return refuse(HttpResponse::new(404)), // or your pages
         Err(error) => return refuse(error.response()),
     };
-    let accepted = upgrade.accept(Accept::new())?;
-    let response = (accepted.fields())
-        .fold(Response::builder().status(accepted.status()), |response, (name, value)| {
-            response.header(name, value.to_string())
-        });
+    let response = Response::builder().status(accepted.status());
+    let response = accepted.fields().fold(response, |r, (k, v)| r.header(k, v.to_string()));
     tokio::spawn(async move {
         echo(TokioIo::new(hyper::upgrade::on(request).await.map_err(io::Error::other)?)).await
     });
@@ -32,10 +29,8 @@ pub async fn upgrade(
 fn refuse(
     refusal: HttpResponse<'static>,
 ) -> Result<Response<Full<Bytes>>, Box<dyn Error + Send + Sync>> {
-    let response = (refusal.headers().iter())
-        .fold(Response::builder().status(refusal.status()), |response, &(name, value)| {
-            response.header(name, value)
-        });
+    let response = Response::builder().status(refusal.status());
+    let response = refusal.headers().iter().fold(response, |r, &(k, v)| r.header(k, v));
     Ok(response.body(Full::from(refusal.body()))?)
 }
 

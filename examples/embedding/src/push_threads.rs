@@ -8,17 +8,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{thread, time::Duration};
 
 use sockless::handshake::{Accept, ServerEvent, ServerHandshake};
-use sockless::{
-    Config, GrowableBuffer, Incoming, ReadBuffer, Receiver, Reply, Sender, WriteBuffer,
-};
+use sockless::{Config, GrowableBuffer, Incoming, MessageKind};
+use sockless::{ReadBuffer, Receiver, Reply, Sender, WriteBuffer};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const LARGEST: usize = 64 << 10;
 
 #[derive(Clone)]
 enum Outgoing {
-    Text(Arc<str>),
-    Binary(Arc<[u8]>),
+    Message(MessageKind, Arc<[u8]>),
     Reply(Reply),
 }
 
@@ -44,12 +42,7 @@ pub fn listen(listener: &TcpListener) -> io::Result<()> {
     let room = Arc::new(Room::default());
     for id in 0.. {
         let (socket, room) = (listener.accept()?.0, room.clone());
-        thread::spawn(move || {
-            if let Err(error) = serve(socket, id, &room) {
-                eprintln!("connection {id}: {error}");
-            }
-            room.members().remove(&id);
-        });
+        thread::spawn(move || eprintln!("connection {id}: {:?}", serve(socket, id, &room)));
     }
     Ok(())
 }
@@ -60,9 +53,9 @@ fn serve(mut socket: TcpStream, id: u64, room: &Room) -> io::Result<()> {
     let mut rx = ReadBuffer::growing(LARGEST);
     if open(&mut socket, &mut rx)? {
         let (queue, outgoing) = mpsc::sync_channel(64);
-        room.members().insert(id, (queue.clone(), socket.try_clone()?));
-        let output = socket.try_clone()?;
+        let (output, member) = (socket.try_clone()?, (queue.clone(), socket.try_clone()?));
         let writer = thread::spawn(move || write(output, outgoing));
+        room.members().insert(id, member);
         let read = read(&mut socket, rx, queue, room);
         room.members().remove(&id); // the last of its queue's senders: the writer ends
         writer.join().map_err(|_| io::Error::other("the writer panicked"))??;
@@ -106,19 +99,16 @@ fn read(
             }
             Ok(Some(Incoming::End)) => return Ok(()),
             Ok(Some(Incoming::Data(message))) => {
-                room.push(&match message.text() {
-                    Some(text) => Outgoing::Text(text.into()),
-                    None => Outgoing::Binary(message.bytes().into()),
-                });
+                room.push(&Outgoing::Message(message.kind(), message.bytes().into()));
                 None
             }
             Ok(Some(item)) => item.reply(),
             Err(violation) => Some(violation.into()),
         };
-        if let Some(reply) = reply {
-            if queue.send(Outgoing::Reply(reply)).is_err() || reply.is_close() {
-                return Ok(()); // the writer has failed, or ends with the Close
-            }
+        if let Some(reply) = reply
+            && (queue.send(Outgoing::Reply(reply)).is_err() || reply.is_close())
+        {
+            return Ok(()); // the writer has failed, or ends with the Close
         }
     }
 }
@@ -127,8 +117,7 @@ fn write(mut socket: TcpStream, queue: mpsc::Receiver<Outgoing>) -> io::Result<(
     let (mut sender, mut tx) = (Sender::server(), WriteBuffer::growing(LARGEST + 1024));
     for outgoing in queue {
         match outgoing {
-            Outgoing::Text(text) => sender.text(&text, &mut tx),
-            Outgoing::Binary(bytes) => sender.binary(&bytes, &mut tx),
+            Outgoing::Message(kind, bytes) => sender.fragment(kind, &bytes, true, &mut tx),
             Outgoing::Reply(reply) => sender.reply(reply, &mut tx),
         }
         .map_err(io::Error::other)?;

@@ -101,11 +101,9 @@ fn vanishes(address: SocketAddr) {
 }
 
 /// Serves with tokio on a thread of its own, until the test's process ends.
-fn on_tokio<F: Future<Output = ()> + Send>(
-    serve: impl Fn(tokio::net::TcpStream) -> F + Send + 'static,
-) -> SocketAddr
+fn on_tokio<F>(serve: impl Fn(tokio::net::TcpStream) -> F + Send + 'static) -> SocketAddr
 where
-    F: 'static,
+    F: Future<Output = ()> + Send + 'static,
 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -194,9 +192,9 @@ fn push_threads_push_to_all() {
     let address = room_address();
     let mut clients = [client(address), client(address), client(address)];
     // A client that has its own message back is a member.
-    for i in 0..clients.len() {
-        clients[i].send(Message::text("here")).unwrap();
-        assert_eq!(clients[i].read().unwrap(), Message::text("here"));
+    for client in &mut clients {
+        client.send(Message::text("here")).unwrap();
+        assert_eq!(client.read().unwrap(), Message::text("here"));
     }
     clients[0].send(Message::text("to all")).unwrap();
     for client in &mut clients {
@@ -288,27 +286,23 @@ async fn h2_connect_echoes_on_two_streams_of_a_connection() {
     let requests = h2_requests(h2_address()).await;
     for text in ["Hello".to_owned(), "ö".repeat(100_000)] {
         let (mut answer, mut code) = (String::new(), None);
-        h2_connect::connect(
-            requests.clone(),
-            "ws://localhost/",
-            &mut |ws, event, tx| match event {
-                None => {
-                    ws.send_ping(b"", tx)?;
-                    let (begin, end) = text.as_bytes().split_at(text.len() / 2 + 1);
-                    ws.send_fragment(sockless::MessageKind::Text, begin, false, tx)?;
-                    ws.send_fragment(sockless::MessageKind::Text, end, true, tx)
-                }
-                Some(Event::Text(text)) => {
-                    answer = text.to_owned();
-                    ws.close(CloseCode::NORMAL, "", tx)
-                }
-                Some(Event::Close(close)) => {
-                    code = Some(close.code());
-                    Ok(())
-                }
-                _ => Ok(()),
-            },
-        )
+        h2_connect::connect(requests.clone(), "ws://localhost/", |ws, event, tx| match event {
+            None => {
+                ws.send_ping(b"", tx)?;
+                let (begin, end) = text.as_bytes().split_at(text.len() / 2 + 1);
+                ws.send_fragment(sockless::MessageKind::Text, begin, false, tx)?;
+                ws.send_fragment(sockless::MessageKind::Text, end, true, tx)
+            }
+            Some(Event::Text(text)) => {
+                answer = text.to_owned();
+                ws.close(CloseCode::NORMAL, "", tx)
+            }
+            Some(Event::Close(close)) => {
+                code = Some(close.code());
+                Ok(())
+            }
+            _ => Ok(()),
+        })
         .await
         .unwrap();
         assert!(answer == text);
