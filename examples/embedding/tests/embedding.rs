@@ -175,6 +175,45 @@ fn proxy_answers_502_for_a_server_that_is_not_there() {
     assert_eq!(response.status(), 502);
 }
 
+/// A client that goes without a Close is no reason to leave the server without one.
+#[test]
+fn proxy_closes_to_the_server_when_the_client_vanishes() {
+    let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = proxy_to(upstream.local_addr().unwrap());
+    let server = thread::spawn(move || {
+        let socket = upstream.accept().unwrap().0;
+        socket.set_read_timeout(Some(LONG)).unwrap();
+        let mut ws = tungstenite::accept(socket).unwrap();
+        ws.send(Message::binary(vec![7; 200_000])).unwrap(); // more than one read takes
+        ws.read().unwrap()
+    });
+    let ws = client(address);
+    ws.get_ref().peek(&mut [0]).unwrap();
+    drop(ws); // with unread input: its socket is reset
+    let Message::Close(Some(close)) = server.join().unwrap() else { panic!("no Close") };
+    assert_eq!(close.code, TheirCode::Away);
+}
+
+/// Fragments go through as they come: the first is there before the last is sent.
+#[test]
+fn proxy_does_not_wait_for_the_end_of_a_message() {
+    let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut ws = client_of(&upstream, proxy_to(upstream.local_addr().unwrap()));
+    ws.0.send(fragment("Hel", Data::Text, false)).unwrap();
+    let mut frame = [0; 9]; // masked
+    ws.1.read_exact(&mut frame).unwrap();
+    assert_eq!(frame[..2], [0x01, 0x83]);
+}
+
+/// A client of the proxy at `address`, and the server's raw end of its connection.
+fn client_of(upstream: &TcpListener, address: SocketAddr) -> (WebSocket<TcpStream>, TcpStream) {
+    thread::scope(|scope| {
+        let server = scope.spawn(|| tungstenite::accept(upstream.accept().unwrap().0).unwrap());
+        let ws = client(address);
+        (ws, server.join().unwrap().into_inner())
+    })
+}
+
 fn room_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
