@@ -3,7 +3,8 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -27,6 +28,12 @@ pub(crate) trait Link {
 
     /// Runs `f` with the sending side and what it writes to.
     fn with_writer<T>(&mut self, f: impl FnOnce(&mut Self::Write, &mut WriteSide) -> T) -> T;
+
+    /// Returns `true` if everything queued was written and flushed.
+    fn is_flushed(&self) -> bool;
+
+    /// Returns `true` if our Close was queued or the transport is broken.
+    fn is_closed(&self) -> bool;
 }
 
 /// One transport for both directions.
@@ -49,6 +56,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link for Whole<IO> {
     fn with_writer<T>(&mut self, f: impl FnOnce(&mut IO, &mut WriteSide) -> T) -> T {
         f(&mut self.io, &mut self.write)
     }
+
+    #[inline]
+    fn is_flushed(&self) -> bool {
+        self.write.is_flushed()
+    }
+
+    #[inline]
+    fn is_closed(&self) -> bool {
+        self.write.is_closed()
+    }
 }
 
 /// A link whose sending side is at hand without a lock.
@@ -69,21 +86,56 @@ pub(crate) struct Linked<R, W> {
     pub(crate) shared: Arc<Shared<W>>,
 }
 
+/// The sending side of split halves. The writer locks it to queue and to write. The reader reads the
+/// flags, and locks it only if there is a reply to queue or something to write.
 #[derive(Debug)]
-pub(crate) struct Shared<W>(Mutex<(W, WriteSide)>);
+pub(crate) struct Shared<W> {
+    /// What the last holder of the lock left: [`UNSENT`] and [`CLOSED`].
+    flags: AtomicU8,
+    locked: Mutex<(W, WriteSide)>,
+}
+
+/// Something queued was not written or not flushed.
+const UNSENT: u8 = 1;
+
+/// Our Close was queued, or the transport is broken.
+const CLOSED: u8 = 2;
 
 impl<W> Shared<W> {
-    pub(crate) const fn new(io: W, write: WriteSide) -> Shared<W> {
-        Shared(Mutex::new((io, write)))
+    pub(crate) fn new(io: W, write: WriteSide) -> Shared<W> {
+        Shared { flags: AtomicU8::new(flags(&write)), locked: Mutex::new((io, write)) }
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, (W, WriteSide)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Runs `f` under the lock.
+    #[inline]
+    pub(crate) fn with<T>(&self, f: impl FnOnce(&mut W, &mut WriteSide) -> T) -> T {
+        let mut locked = self.locked.lock().unwrap_or_else(PoisonError::into_inner);
+        let (io, write) = &mut *locked;
+        let result = f(io, write);
+        // Stored under the lock, so that the flags of an earlier holder never replace these.
+        self.flags.store(flags(write), Ordering::Release);
+        result
     }
 
     pub(crate) fn into_inner(self) -> (W, WriteSide) {
-        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+        self.locked.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Returns `true` if everything queued was written and flushed.
+    #[inline]
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & UNSENT == 0
+    }
+
+    /// Returns `true` if our Close was queued or the transport is broken.
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & CLOSED != 0
+    }
+}
+
+const fn flags(write: &WriteSide) -> u8 {
+    (if write.is_flushed() { 0 } else { UNSENT }) | (if write.is_closed() { CLOSED } else { 0 })
 }
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link for Linked<R, W> {
@@ -97,8 +149,17 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link for Linked<R, W> {
 
     #[inline]
     fn with_writer<T>(&mut self, f: impl FnOnce(&mut W, &mut WriteSide) -> T) -> T {
-        let (io, write) = &mut *self.shared.lock();
-        f(io, write)
+        self.shared.with(f)
+    }
+
+    #[inline]
+    fn is_flushed(&self) -> bool {
+        self.shared.is_flushed()
+    }
+
+    #[inline]
+    fn is_closed(&self) -> bool {
+        self.shared.is_closed()
     }
 }
 
@@ -226,7 +287,7 @@ impl<L: Link> Engine<L> {
         side: Side,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
-        if self.link.with_writer(|_, write| write.is_flushed()) {
+        if self.link.is_flushed() {
             return Poll::Ready(Ok(()));
         }
         self.wakers.register(side, cx.waker());
@@ -270,6 +331,9 @@ impl<L: Link> Engine<L> {
     }
 
     fn poll_write(&mut self) -> Poll<io::Result<()>> {
+        if self.link.is_flushed() {
+            return Poll::Ready(Ok(()));
+        }
         let mut cx = Context::from_waker(self.wakers.waker());
         self.link.with_writer(|io, write| write.poll_flush(io, &mut cx))
     }
@@ -316,7 +380,7 @@ impl<L: Link> Engine<L> {
         if self.read.take_activity() {
             self.timer.received();
         }
-        if self.link.with_writer(|_, write| write.is_closed()) {
+        if self.link.is_closed() {
             self.timer.closing();
         }
         let mut cx = Context::from_waker(self.wakers.waker());

@@ -5,11 +5,13 @@ use std::cell::RefCell;
 use sockless::deflate::Pool;
 use sockless::{Entropy, EntropyError, OsEntropy, Storage};
 
-/// First size of a buffer in bytes.
-const FIRST: usize = 8 << 10;
+/// First size of a buffer in bytes. Sizes double, and each is a little more than a power of two: a
+/// message of 64 KiB is read whole with its header. In a buffer of 64 KiB it would be moved down by the
+/// length of its header, to make space for its end.
+const FIRST: usize = (8 << 10) + 16;
 
 /// Largest buffer in bytes that the pool keeps.
-const LARGEST: usize = 256 << 10;
+const LARGEST: usize = 32 * FIRST;
 
 /// Most bytes of buffers that one thread keeps.
 const MOST: usize = 4 << 20;

@@ -17,6 +17,7 @@ use crate::engine::{Engine, Linked, Shared, Whole};
 use crate::message::{CloseFrame, Event, Message, Text};
 use crate::stream::{Agreed, WebSocketStream};
 use crate::wakers::{Side, Wakers};
+use crate::write::WriteSide;
 use crate::{CloseCode, Error};
 
 /// A transport that can be split into an owned reader and an owned writer.
@@ -87,8 +88,8 @@ split_by_lock!([] crate::http::UpgradedIo);
 /// The receiving half of a [`WebSocketStream`], from [`WebSocketStream::split`].
 ///
 /// It answers pings and Closes, sends pings when the peer is silent, and watches the time limits, while
-/// the [`Writer`] sleeps or sends. Messages are parsed without a lock; before each read and for a reply
-/// it takes the lock of the writing side.
+/// the [`Writer`] sleeps or sends. It reads and parses messages without a lock. It takes the lock of the
+/// sending side if it has a reply or a ping to send, and while queued bytes wait for the transport.
 #[derive(Debug)]
 pub struct Reader<IO: SplitTransport> {
     engine: Engine<Linked<IO::Reader, IO::Writer>>,
@@ -97,9 +98,9 @@ pub struct Reader<IO: SplitTransport> {
 
 /// The sending half of a [`WebSocketStream`], from [`WebSocketStream::split`].
 ///
-/// Its methods take a lock that is free unless the [`Reader`] sends a reply at this moment. A writer that
-/// is dropped leaves the connection open for the reader; close it by
-/// [`close`](Self::close) first.
+/// [`send`](Self::send) takes one lock each time it is polled. The lock is free unless the [`Reader`] is
+/// writing a reply or queued bytes. A writer that is dropped leaves the connection open for the reader;
+/// close it by [`close`](Self::close) first.
 pub struct Writer<IO: SplitTransport> {
     shared: Arc<Shared<IO::Writer>>,
     wakers: Wakers,
@@ -226,8 +227,8 @@ impl<IO: SplitTransport> Writer<IO> {
     /// # Errors
     /// As for [`WebSocketStream::send`].
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        self.feed(message).await?;
-        self.flush().await
+        let mut message = Some(message.into());
+        poll_fn(|cx| self.poll_send(&mut message, cx)).await
     }
 
     /// Queues a message. It is written by [`flush`](Self::flush), by a receive that has to wait for the
@@ -259,7 +260,7 @@ impl<IO: SplitTransport> Writer<IO> {
         fin: bool,
     ) -> Result<(), Error> {
         poll_fn(|cx| self.poll_room(cx)).await?;
-        self.shared.lock().1.queue_fragment(kind, bytes, fin)
+        self.shared.with(|_, write| write.queue_fragment(kind, bytes, fin))
     }
 
     /// Waits until everything queued is written.
@@ -285,24 +286,64 @@ impl<IO: SplitTransport> Writer<IO> {
     }
 
     fn queue(&self, message: Message) -> Result<(), Error> {
-        let write = &mut self.shared.lock().1;
-        write.queue(message)?;
-        if write.is_closed() {
-            // The reader's limit of the closing handshake starts.
-            self.wakers.wake(Side::Receiving);
-        }
+        self.shared.with(|_, write| write.queue(message))?;
+        self.wake_if_closed();
         Ok(())
     }
 
+    /// Starts the reader's limit of the closing handshake. Not under the lock: the reader reads a flag
+    /// that is stored at its end.
+    fn wake_if_closed(&self) {
+        if self.shared.is_closed() {
+            self.wakers.wake(Side::Receiving);
+        }
+    }
+
     fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        if self.shared.lock().1.has_room() {
+        self.shared.with(|io, write| self.poll_room_in(io, write, cx))
+    }
+
+    fn poll_room_in(
+        &self,
+        io: &mut IO::Writer,
+        write: &mut WriteSide,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Error>> {
+        if write.has_room() {
             return Poll::Ready(Ok(()));
         }
-        self.poll_write(cx)
+        self.poll_write_in(io, write, cx)
+    }
+
+    /// Queues the message once there is room and writes it, under one lock.
+    fn poll_send(
+        &self,
+        message: &mut Option<Message>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Error>> {
+        let done = self.shared.with(|io, write| {
+            if message.is_some() {
+                ready!(self.poll_room_in(io, write, cx))?;
+            }
+            if let Some(message) = message.take() {
+                write.queue(message)?;
+            }
+            self.poll_write_in(io, write, cx)
+        });
+        self.wake_if_closed();
+        done
     }
 
     fn poll_write(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let (io, write) = &mut *self.shared.lock();
+        self.shared.with(|io, write| self.poll_write_in(io, write, cx))
+    }
+
+    fn poll_write_in(
+        &self,
+        io: &mut IO::Writer,
+        write: &mut WriteSide,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Error>> {
         if write.is_flushed() {
             return Poll::Ready(Ok(()));
         }
@@ -328,7 +369,7 @@ impl<IO: SplitTransport> Sink<Message> for Writer<IO> {
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        if !self.shared.lock().1.is_closed() {
+        if !self.shared.is_closed() {
             let close = CloseFrame { code: CloseCode::NORMAL, reason: Text::from_static("") };
             self.queue(Message::Close(Some(close)))?;
         }
