@@ -257,9 +257,9 @@ fn token_len(bytes: &[u8]) -> usize {
             let word = u64::from_le_bytes(word);
             // A top bit is set where a byte is a letter or a dash, which is what names are made of.
             // No sum of seven bits each carries into the next byte.
-            let lower = (word | ONES * 0x20) & !TOPS;
+            let lower = (word | (ONES * 0x20)) & !TOPS;
             let letter = (lower + ONES * 0x1F) & !(lower + ONES * 0x05);
-            let not_dash = ((word ^ ONES * 0x2D) & !TOPS) + ONES * 0x7F;
+            let not_dash = ((word ^ (ONES * 0x2D)) & !TOPS) + ONES * 0x7F;
             let other = !((letter | !not_dash) & !word) & TOPS;
             if other != 0 {
                 len += other.trailing_zeros() as usize / 8;
