@@ -4,9 +4,9 @@ use alloc::boxed::Box;
 
 use super::deflation::Deflation;
 use super::inflation::Inflation;
-use super::negotiation::{DeflateConfig, DeflateParams};
 use super::pool::Pool;
 use super::totals::CompressionStats;
+use super::{DeflateConfig, DeflateParams};
 use crate::buffer::{Storage, WriteBuffer};
 use crate::frame::MessageKind;
 use crate::role::Role;
@@ -61,8 +61,9 @@ impl<R: Role> Sender<R> {
         self.deflation.as_ref().map(|deflation| deflation.agreement)
     }
 
-    /// Whether messages that begin from now on are compressed, where that was agreed and they are long enough. At
-    /// first they are. What does not compress, such as pictures, is better sent plain.
+    /// Whether messages that begin from now on are compressed, where that was agreed and they are
+    /// long enough. At first they are. What does not compress, such as pictures, is better sent
+    /// plain.
     pub fn set_compress(&mut self, compress: bool) {
         if let Some(deflation) = &mut self.deflation {
             deflation.on = compress;
@@ -91,8 +92,9 @@ impl<R: Role> Sender<R> {
 }
 
 impl<R: Role> WebSocket<R> {
-    /// A connection on which compression was agreed elsewhere: by [`DeflateConfig::negotiate`] on the request of an
-    /// upgrade that an HTTP library does, or by [`DeflateConfig::accept_response`] on its answer.
+    /// A connection on which compression was agreed elsewhere: by [`DeflateConfig::negotiate`] on
+    /// the request of an upgrade that an HTTP library does, or by
+    /// [`DeflateConfig::accept_response`] on its answer.
     ///
     /// ```
     /// use sockless::deflate::DeflateConfig;
@@ -137,8 +139,8 @@ impl<R: Role> WebSocket<R> {
     /// Puts as much of the next part of a message as there is room for; see [`Sender::stream`].
     ///
     /// # Errors
-    /// [`Misuse::NotOpen`](crate::Misuse::NotOpen) before the handshake is finished; otherwise as for
-    /// [`Sender::stream`].
+    /// [`Misuse::NotOpen`](crate::Misuse::NotOpen) before the handshake is finished; otherwise as
+    /// for [`Sender::stream`].
     pub fn send_stream<T: Storage>(
         &mut self,
         kind: MessageKind,
@@ -161,15 +163,15 @@ impl<R: Role> WebSocket<R> {
         self.sender.deflated()
     }
 
-    /// Takes memory for compression from the pool, so far as it can be of use: before the connection has something to
-    /// do.
+    /// Takes memory for compression from the pool, so far as it can be of use: before the
+    /// connection has something to do.
     pub fn borrow_from(&mut self, pool: &mut Pool) {
         self.receiver.borrow_from(pool);
         self.sender.borrow_from(pool);
     }
 
-    /// Gives memory for compression to the pool, so far as no context is kept and no message is on its way: when the
-    /// connection has nothing more to do for now.
+    /// Gives memory for compression to the pool, so far as no context is kept and no message is on
+    /// its way: when the connection has nothing more to do for now.
     pub fn return_to(&mut self, pool: &mut Pool) {
         self.receiver.return_to(pool);
         self.sender.return_to(pool);

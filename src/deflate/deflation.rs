@@ -8,11 +8,12 @@ use crate::mask::mask;
 use crate::role::Role;
 use crate::role::private::Token;
 
-/// The least room that a frame is begun in when more frames may follow: less for a payload is not worth a header.
+/// The least room that a frame is begun in when more frames may follow: less for a payload is not
+/// worth a header.
 pub(crate) const LEAST_ROOM: usize = FrameHeader::MAX_LEN + 64;
 
-/// What a [`Sender`](crate::Sender) needs to compress. Lives on the heap, so that a connection without compression has
-/// a pointer and no more.
+/// What a [`Sender`](crate::Sender) needs to compress. Lives on the heap, so that a connection
+/// without compression has a pointer and no more.
 #[derive(Debug)]
 pub(crate) struct Deflation {
     pub(super) config: DeflateConfig,
@@ -52,8 +53,8 @@ impl Deflation {
         self.on && len >= self.config.threshold
     }
 
-    /// Whether a part of a message is compressed: what its first part was decides, and of a message that this is not
-    /// all of nobody knows the length.
+    /// Whether a part of a message is compressed: what its first part was decides, and of a message
+    /// that this is not all of nobody knows the length.
     pub(crate) const fn takes(&self, begins: bool, part: &[u8], fin: bool) -> bool {
         if begins {
             self.compresses(if fin { part.len() } else { usize::MAX })
@@ -87,14 +88,14 @@ impl Deflation {
         if self.frame(kind, &mut rest, flush, needed, role, tx)? {
             return Ok(());
         }
-        // The bound holds for every setting, as far as is known. If it did not, the message would go on in a further
-        // frame.
+        // The bound holds for every setting, as far as is known. If it did not, the message would
+        // go on in a further frame.
         debug_assert!(false, "{} bytes do not fit in their bound", bytes.len());
         self.frame(kind, &mut rest, flush, needed, role, tx).map(|_| ())
     }
 
-    /// Puts as much of a message as there is room for, in one frame: that there is [enough](LEAST_ROOM) is the caller's
-    /// to see. Whether that is all.
+    /// Puts as much of a message as there is room for, in one frame: that there is
+    /// [enough](LEAST_ROOM) is the caller's to see. Whether that is all.
     pub(crate) fn put_some<R: Role, S: Storage>(
         &mut self,
         kind: MessageKind,
@@ -108,8 +109,8 @@ impl Deflation {
         self.frame(kind, input, flush, room, role, tx)
     }
 
-    /// Compresses into `room` bytes of the buffer, behind the place of the longest header that it may need. Whether
-    /// all of the input was taken and, as far as it was to be flushed, came out.
+    /// Compresses into `room` bytes of the buffer, behind the place of the longest header that it
+    /// may need. Whether all of the input was taken and, as far as it was to be flushed, came out.
     fn frame<R: Role, S: Storage>(
         &mut self,
         kind: MessageKind,
