@@ -5,9 +5,9 @@ use crate::EntropyError;
 /// A source of unpredictable bytes: masking keys (RFC 6455 section 10.3) and the handshake key
 /// (section 4.1) are drawn from it.
 ///
-/// With the feature `getrandom` there is `OsEntropy`. A closure becomes a source by
-/// [`FnEntropy`]; a function pointer, `&mut E`, and with `alloc` `Box<E>` (of `dyn Entropy`, too) are
-/// sources as they are.
+/// With the feature `getrandom` there is `OsEntropy`. A closure becomes a source by [`FnEntropy`];
+/// a function pointer, `&mut E`, and with `alloc` `Box<E>` (of `dyn Entropy`, too) are sources as
+/// they are.
 ///
 /// ```
 /// use sockless::{Entropy, EntropyError, FnEntropy};
@@ -80,9 +80,9 @@ impl<F> core::fmt::Debug for FnEntropy<F> {
     }
 }
 
-/// The operating system's entropy, drawn in blocks of `N` bytes: with 256, a system call for each 64
-/// frames. A key is erased from the block once it is used, and the block lies in the connection, of
-/// which it is the largest part; with an `N` of 0 each key is a system call.
+/// The operating system's entropy, drawn in blocks of `N` bytes: with 256, a system call for each
+/// 64 frames. A key is erased from the block once it is used, and the block lies in the connection,
+/// of which it is the largest part; with an `N` of 0 each key is a system call.
 ///
 /// It is not `Clone`: two connections would send the same keys. For the same reason, do not use a
 /// connection in both processes after a `fork`.

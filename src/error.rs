@@ -1,12 +1,13 @@
-//! Errors by blame: the peer's ([`Violation`] of the protocol), the caller's ([`Misuse`]), and what is
-//! nobody's (a buffer too small, entropy that cannot be had). "Need more input" is not among them.
+//! Errors by blame: the peer's ([`Violation`] of the protocol), the caller's ([`Misuse`]), and what
+//! is nobody's (a buffer too small, entropy that cannot be had). "Need more input" is not among
+//! them.
 
 use core::fmt;
 
 #[cfg(feature = "handshake")]
 use crate::handshake::error::HandshakeError;
 
-/// How the peer broke the protocol of an open connection. Final: the connection fails with
+/// A violation of the protocol by the peer of an open connection. Final: the connection fails with
 /// [`close_code`](Violation::close_code) (RFC 6455 section 7.1.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
@@ -83,8 +84,8 @@ impl core::error::Error for Violation {}
 pub enum Misuse {
     /// The connection is not open yet.
     NotOpen,
-    /// A Close was sent, or the connection has failed or ended: nothing may follow (RFC 6455 section
-    /// 5.5.1).
+    /// A Close was sent, or the connection has failed or ended: nothing may follow (RFC 6455
+    /// section 5.5.1).
     Closed,
     /// A message begun in fragments is not finished.
     MessageUnfinished,
@@ -112,7 +113,8 @@ pub enum Misuse {
     InvalidSubprotocol,
     /// A subprotocol that the client did not offer (RFC 6455 section 4.2.2).
     SubprotocolNotOffered,
-    /// A status that cannot end a handshake: not 200-599, or one with a body that has none (204, 304).
+    /// A status that cannot end a handshake: not 200-599, or one with a body that has none (204,
+    /// 304).
     InvalidStatus,
 }
 
@@ -153,8 +155,9 @@ impl fmt::Display for EntropyError {
 
 impl core::error::Error for EntropyError {}
 
-/// Why a call was not carried out. Nothing was written, except that [`Sender::reply`](crate::Sender::reply)
-/// may have dropped an earlier unsent pong, and that a stream may have written a part.
+/// Why a call was not carried out. Nothing was written, except that
+/// [`Sender::reply`](crate::Sender::reply) may have dropped an earlier unsent pong, and that a
+/// stream may have written a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -170,8 +173,8 @@ pub enum Error {
     },
     /// The [`ReadBuffer`](crate::ReadBuffer) is below its minimum.
     ReadBufferTooSmall {
-        /// A capacity in bytes that is enough: [`READ_BUFFER_MIN`](crate::READ_BUFFER_MIN), or for the
-        /// head of a handshake its configured limit.
+        /// A capacity in bytes that is enough: [`READ_BUFFER_MIN`](crate::READ_BUFFER_MIN), or for
+        /// the head of a handshake its configured limit.
         minimum: usize,
     },
     /// The [`WriteBuffer`](crate::WriteBuffer) is below its minimum.

@@ -1,8 +1,8 @@
 //! Lists of extensions, as the `Sec-WebSocket-Extensions` header holds them (RFC 6455 section 9.1).
 //!
-//! This is the syntax alone: what an extension means is for its own module to say. Nothing is copied or allocated;
-//! names and values are slices of the header. A list may span several header lines (RFC 6455 section 9.1, erratum
-//! 3433), so the parser takes an iterator of lines.
+//! This is the syntax alone: what an extension means is for its own module to say. Nothing is
+//! copied or allocated; names and values are slices of the header. A list may span several header
+//! lines (RFC 6455 section 9.1, erratum 3433), so the parser takes an iterator of lines.
 //!
 //! ```
 //! use sockless::extensions;
@@ -16,9 +16,10 @@
 //! }
 //! ```
 //!
-//! The grammar is the one of the section, with what HTTP asks a recipient to tolerate: whitespace (space and tab)
-//! around separators and empty elements between commas. A quoted value is read as the token that it stands for, and a
-//! quoted value that is no token after its escapes are resolved is an error, as the section demands.
+//! The grammar is the one of the section, with what HTTP asks a recipient to tolerate: whitespace
+//! (space and tab) around separators and empty elements between commas. A quoted value is read as
+//! the token that it stands for, and a quoted value that is no token after its escapes are resolved
+//! is an error, as the section demands.
 
 use core::fmt;
 
@@ -26,8 +27,9 @@ use crate::ascii::Ascii;
 
 /// Reads a list of extensions from the values of one or several header lines, in order.
 ///
-/// The iterator gives an error once, at the element that breaks the grammar, and ends there: whoever receives it must
-/// fail the handshake (RFC 6455 section 9.1). The work is linear in the length of the lines.
+/// The iterator gives an error once, at the element that breaks the grammar, and ends there:
+/// whoever receives it must fail the handshake (RFC 6455 section 9.1). The work is linear in the
+/// length of the lines.
 pub fn parse<'a, L>(lines: L) -> Extensions<'a, L::IntoIter>
 where
     L: IntoIterator<Item = &'a [u8]>,
@@ -125,18 +127,20 @@ impl<'a> Parameter<'a> {
 
 /// The value of a parameter: a token, never empty.
 ///
-/// Two values are equal when they stand for the same token, quoted or not: `10`, `"10"` and `"1\0"`.
+/// Two values are equal when they stand for the same token, quoted or not: `10`, `"10"` and
+/// `"1\0"`.
 #[derive(Clone, Copy)]
 pub struct Value<'a> {
-    /// Without the quotes, with the backslashes. No token holds a backslash, so what is one is known.
+    /// Without the quotes, with the backslashes. No token holds a backslash, so what is one is
+    /// known.
     raw: Token<'a>,
 }
 
 impl<'a> Value<'a> {
     /// The characters of the token, escapes resolved. All of them are ASCII.
     pub fn chars(&self) -> impl Iterator<Item = char> + Clone + use<'a> {
-        // An escape stands for the character behind it, and a token holds no backslash: leaving every backslash out is
-        // the whole of it.
+        // An escape stands for the character behind it, and a token holds no backslash: leaving
+        // every backslash out is the whole of it.
         self.raw.0.iter().filter(|&&byte| byte != b'\\').map(|&byte| char::from(byte))
     }
 
@@ -210,7 +214,8 @@ impl fmt::Display for ExtensionSyntaxError {
 
 impl core::error::Error for ExtensionSyntaxError {}
 
-/// Takes `extension = token *( ";" parameter )` off the input. What follows it is nothing or a comma.
+/// Takes `extension = token *( ";" parameter )` off the input. What follows it is nothing or a
+/// comma.
 fn element<'a>(rest: &mut &'a [u8]) -> Option<Extension<'a>> {
     let name = token(rest)?;
     let begin = *rest;
@@ -246,8 +251,8 @@ fn token<'a>(rest: &mut &'a [u8]) -> Option<Token<'a>> {
     Some(Token(token))
 }
 
-/// Takes what follows the opening quote of a quoted string, up to the closing one, and white space off the input; only if
-/// it stands for a token.
+/// Takes what follows the opening quote of a quoted string, up to the closing one, and white space
+/// off the input; only if it stands for a token.
 fn quoted_token<'a>(rest: &mut &'a [u8]) -> Option<Token<'a>> {
     let mut escaped = false;
     let mut empty = true;
@@ -269,7 +274,7 @@ fn quoted_token<'a>(rest: &mut &'a [u8]) -> Option<Token<'a>> {
     None
 }
 
-/// What stands in the input before the rest of it.
+/// Returns the part of the input before `rest`.
 fn before<'a>(input: &'a [u8], rest: &[u8]) -> Option<&'a [u8]> {
     input.get(..input.len().checked_sub(rest.len())?)
 }
@@ -412,8 +417,8 @@ mod tests {
         assert_eq!(list.next(), None, "an error ends the list");
     }
 
-    /// Every line of up to six characters of a small alphabet: what is accepted, written back and read again, is the
-    /// same list.
+    /// Every line of up to six characters of a small alphabet: what is accepted, written back and
+    /// read again, is the same list.
     #[test]
     fn every_short_line_reads_back() {
         const ALPHABET: &[u8] = b"a;=,\" \\/";

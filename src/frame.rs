@@ -7,7 +7,7 @@ use core::fmt;
 
 use crate::error::Violation;
 
-/// What a frame carries (RFC 6455 section 5.2). Reserved opcodes have no value here: they fail in
+/// The type of a frame (RFC 6455 section 5.2). Reserved opcodes have no value here: they fail in
 /// [`FrameHeader::parse`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
@@ -42,7 +42,7 @@ impl OpCode {
         })
     }
 
-    /// Whether this is a control frame (RFC 6455 section 5.5).
+    /// Returns `true` for a control frame (RFC 6455 section 5.5).
     #[must_use]
     pub const fn is_control(self) -> bool {
         self as u8 & 0x8 != 0
@@ -121,11 +121,11 @@ impl MessageKind {
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FrameHeader {
-    /// Whether the frame ends its message. Always set on control frames.
+    /// `true` if the frame ends its message. Control frames always have it.
     pub fin: bool,
     /// The reserved bits as a number: RSV1 is 4, RSV2 is 2, RSV3 is 1.
     pub rsv: u8,
-    /// What the frame carries.
+    /// The type of the frame.
     pub opcode: OpCode,
     /// The masking key, if the payload is masked.
     pub mask: Option<[u8; 4]>,
@@ -161,15 +161,15 @@ impl FrameHeader {
     ///
     /// # Errors
     /// A header that no endpoint may send: a reserved opcode, a control frame that is fragmented or
-    /// over 125 bytes, a length that is not in its shortest form or of 2^63 and more. Each is told as
-    /// soon as the byte that breaks the rule is there.
+    /// over 125 bytes, a length that is not in its shortest form or of 2^63 and more. Each is told
+    /// as soon as the byte that breaks the rule is there.
     #[inline]
     pub fn parse(bytes: &[u8]) -> Result<Option<(FrameHeader, usize)>, Violation> {
         FrameHeader::parse_and(bytes, |_, _, _| Ok(()))
     }
 
-    /// Reads a header likewise; its opcode, reserved bits and mask bit are judged by `judge` as soon as the first two
-    /// bytes are there.
+    /// Reads a header likewise; its opcode, reserved bits and mask bit are judged by `judge` as
+    /// soon as the first two bytes are there.
     #[inline]
     pub(crate) fn parse_and(
         bytes: &[u8],

@@ -1,6 +1,7 @@
-//! **The WebSocket protocol without the socket.** One pure state machine: byte slices go in, events and
-//! byte slices come out. It does no I/O and has no clock, entropy, thread or heap inside, so a blocking
-//! server, an async task, an io_uring loop, another library and a microcontroller drive the same code.
+//! **The WebSocket protocol without the socket.** One pure state machine: byte slices go in, events
+//! and byte slices come out. It does no I/O and has no clock, entropy, thread or heap inside, so a
+//! blocking server, an async task, an io_uring loop, another library and a microcontroller drive
+//! the same code.
 //!
 //! # Quick start
 //!
@@ -21,7 +22,7 @@
 //!                 Event::UpgradeRequest(request) => ws.accept(&request, Accept::new(), &mut tx)?,
 //!                 Event::Text(text) => ws.send_text(text, &mut tx)?,
 //!                 Event::Binary(bytes) => ws.send_binary(bytes, &mut tx)?,
-//!                 _ => {} // pings are answered, a Close is echoed, failures are in the output already
+//!                 _ => {} // pings, Closes and failures are answered in the output already
 //!             }
 //!         }
 //!         stream.write_all(tx.bytes())?;
@@ -52,17 +53,17 @@
 //! # States
 //!
 //! ```text
-//!                accept / confirm               close, or the peer's Close
-//!  Connecting ─────────────────────────► Open ─────────────────────────────► Closing
-//!      │                                   │                                    │ Close in both
-//!      │ refusal, response,                │ failure (Close in the output),     │ directions, failure,
-//!      ▼ end of the stream                 ▼ end of the stream (1006)           ▼ end of the stream
-//!    Closed ◄─────────────────────────── Closed ◄──────────────────────────── Closed
+//!              accept / confirm             close, or the peer's Close
+//!  Connecting ─────────────────────► Open ─────────────────────────────► Closing
+//!      │                               │                                    │ both Closes,
+//!      │ refusal, response,            │ failure (Close in the output),     │ failure,
+//!      ▼ end of the stream             ▼ end of the stream (1006)           ▼ end of the stream
+//!    Closed                          Closed                               Closed
 //! ```
 //!
-//! [`WebSocket::state`] returns the state. [`WebSocket::is_done`] returns `true` when it is time to stop
-//! reading and to close the transport: for a server as soon as it is closed, for a client when the
-//! server has ended the stream (RFC 6455 section 7.1.1).
+//! [`WebSocket::state`] returns the state. [`WebSocket::is_done`] returns `true` when it is time to
+//! stop reading and to close the transport: for a server as soon as it is closed, for a client when
+//! the server has ended the stream (RFC 6455 section 7.1.1).
 //!
 //! # Which type do I need
 //!

@@ -18,7 +18,7 @@ const LONG: usize = 256;
 /// assert_eq!(&payload, b"Hello");
 /// ```
 #[cfg_attr(target_os = "none", inline(never))]
-// As a call it takes small messages a tenth more instructions.
+// Inlined: a call costs small messages a tenth more instructions.
 #[cfg_attr(not(target_os = "none"), inline(always))]
 pub fn mask(payload: &mut [u8], key: [u8; 4]) -> [u8; 4] {
     let next = next_key(key, payload.len());
@@ -89,7 +89,8 @@ pub(crate) fn mask_into(from: &[u8], to: &mut [u8], key: [u8; 4]) {
     }
 }
 
-/// As [`blocks`], from one place to another. The source stays as it is, so the last block may be read last.
+/// Masks like [`blocks`], from one slice into another. The source stays as it is, so the last block
+/// may be read last.
 #[inline(always)]
 fn copied<const N: usize>(from: &[u8], to: &mut [u8], key: [u8; 4], next: [u8; 4]) -> bool {
     let Some(&(mut tail)) = from.last_chunk::<N>() else { return false };
@@ -108,9 +109,10 @@ fn copied<const N: usize>(from: &[u8], to: &mut [u8], key: [u8; 4], next: [u8; 4
     true
 }
 
-/// Masks in blocks of `N` bytes, a multiple of 8, if there are as many. What is left behind the last whole
-/// block is done by a block that ends where the payload ends: it overlaps the one before, so its bytes are
-/// read first. It begins with the key that would follow the payload: both are in step.
+/// Masks in blocks of `N` bytes, a multiple of 8, if there are as many. What is left behind the
+/// last whole block is done by a block that ends where the payload ends: it overlaps the one
+/// before, so its bytes are read first. It begins with the key that would follow the payload: both
+/// are in step.
 #[inline(always)]
 fn blocks<const N: usize>(payload: &mut [u8], key: [u8; 4], next: [u8; 4]) -> bool {
     let Some(&(mut tail)) = payload.last_chunk::<N>() else { return false };
@@ -170,7 +172,7 @@ mod wide {
 
         #[inline(always)]
         fn call(self) {
-            // What is left is as long as a block, unless nothing is.
+            // The rest is as long as a block, or empty.
             blocks::<64>(self.payload, self.key, self.next);
         }
     }
