@@ -2,8 +2,8 @@
 
 use crate::config::SMALL;
 
-/// Letters, digits and some others, so that a member is found by one look: at a byte for each or,
-/// where flash is short, at a bit.
+/// Letters, digits and some others, so that a member is found by one look: at a byte for each or, where flash is short, at
+/// a bit.
 pub(crate) struct Ascii([u8; if SMALL { 16 } else { 256 }]);
 
 impl Ascii {

@@ -16,8 +16,8 @@ pub const MAX_REASON_LEN: usize = 123;
 ///
 /// Any `u16` can be held, also the ones that only report something locally
 /// ([`NO_STATUS_RECEIVED`](Self::NO_STATUS_RECEIVED), [`ABNORMAL`](Self::ABNORMAL),
-/// [`TLS`](Self::TLS)). [`is_sendable`](Self::is_sendable) returns `true` for a code that may be in a
-/// frame.
+/// [`TLS`](Self::TLS)). [`is_sendable`](Self::is_sendable) returns `true` for a code that may be in
+/// a frame.
 ///
 /// ```
 /// use sockless::CloseCode;
@@ -68,13 +68,13 @@ impl CloseCode {
     /// 1015: the TLS handshake failed. Reported locally, never sent.
     pub const TLS: Self = Self(1015);
 
-    /// A code of any value. [`is_sendable`](Self::is_sendable) tells if it may be put into a frame.
+    /// Makes a code of any value; see [`is_sendable`](Self::is_sendable).
     #[must_use]
     pub const fn new(code: u16) -> Self {
         Self(code)
     }
 
-    /// The number.
+    /// Returns the number.
     #[must_use]
     pub const fn get(self) -> u16 {
         self.0
@@ -115,7 +115,7 @@ impl From<CloseCode> for u16 {
 }
 
 impl Violation {
-    /// The code of the Close frame that answers this (RFC 6455 section 7.4.1).
+    /// Returns the code of the Close frame that answers this (RFC 6455 section 7.4.1).
     #[cfg_attr(target_os = "none", inline(never))]
     #[must_use]
     pub const fn close_code(self) -> CloseCode {
