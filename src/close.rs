@@ -1,4 +1,5 @@
-//! Close codes and the body of a Close frame ([RFC 6455, section 5.5.1] and [section 7.4]).
+//! Defines close codes, and the body of a Close frame ([RFC 6455, section 5.5.1] and [section
+//! 7.4]).
 //!
 //! [RFC 6455, section 5.5.1]: https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
 //! [section 7.4]: https://www.rfc-editor.org/rfc/rfc6455#section-7.4

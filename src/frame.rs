@@ -1,4 +1,4 @@
-//! The frame header of RFC 6455 section 5.2: parsing and encoding as pure functions.
+//! Parses and encodes the frame header of RFC 6455 section 5.2, as pure functions.
 //!
 //! Proxies and inspectors that want frames rather than messages work with [`FrameHeader`] and
 //! [`mask`](crate::mask) alone.
@@ -7,8 +7,8 @@ use core::fmt;
 
 use crate::error::Violation;
 
-/// The type of a frame (RFC 6455 section 5.2). Reserved opcodes have no value here: they fail in
-/// [`FrameHeader::parse`].
+/// The type of a frame (RFC 6455 section 5.2). There is no value for a reserved opcode:
+/// [`FrameHeader::parse`] rejects it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[repr(u8)]
@@ -100,7 +100,7 @@ impl MessageKind {
     }
 }
 
-/// Everything of a frame but its payload (RFC 6455 section 5.2).
+/// A frame without its payload (RFC 6455 section 5.2).
 ///
 /// ```
 /// use sockless::{FrameHeader, OpCode};
@@ -153,23 +153,27 @@ impl FrameHeader {
     /// RSV1 as a value of [`rsv`](Self::rsv): the bit that permessage-deflate defines.
     pub const RSV1: u8 = 4;
 
-    /// Reads a header from the beginning of `bytes`: the header and its length in bytes, or `None`
-    /// while it is incomplete. The payload need not be there.
+    /// Parses the header at the start of `bytes`. Returns the header and its length in bytes, or
+    /// `None` while it is incomplete. The payload may be missing.
     ///
-    /// Rules that depend on the role, on extensions or on earlier frames are the
-    /// [`Receiver`](crate::Receiver)'s to check.
+    /// A [`Receiver`](crate::Receiver) checks the rules that depend on the role, on extensions or
+    /// on earlier frames.
     ///
     /// # Errors
-    /// A header that no endpoint may send: a reserved opcode, a control frame that is fragmented or
-    /// over 125 bytes, a length that is not in its shortest form or of 2^63 and more. Each is told
-    /// as soon as the byte that breaks the rule is there.
+    /// Each error is returned as soon as the byte that breaks the rule is there.
+    ///
+    /// - Returns [`Violation::ReservedOpCode`] for a reserved opcode.
+    /// - Returns [`Violation::FragmentedControl`] or [`Violation::ControlTooLong`] for a control
+    ///   frame that is fragmented or longer than 125 bytes.
+    /// - Returns [`Violation::LengthNotMinimal`] or [`Violation::LengthTopBit`] for a length that
+    ///   is not in its shortest form, or is 2^63 or more.
     #[inline]
     pub fn parse(bytes: &[u8]) -> Result<Option<(FrameHeader, usize)>, Violation> {
         FrameHeader::parse_and(bytes, |_, _, _| Ok(()))
     }
 
-    /// Reads a header likewise; its opcode, reserved bits and mask bit are judged by `judge` as
-    /// soon as the first two bytes are there.
+    /// Parses a header, and calls `judge` with its opcode, reserved bits and mask bit as soon as
+    /// the first two bytes are there.
     #[inline]
     pub(crate) fn parse_and(
         bytes: &[u8],
@@ -302,7 +306,7 @@ impl fmt::Debug for EncodedHeader {
 }
 
 impl EncodedHeader {
-    /// The bytes to send in front of the payload.
+    /// Returns the bytes to send before the payload.
     #[inline]
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -310,7 +314,7 @@ impl EncodedHeader {
     }
 }
 
-/// A header that [`FrameHeader::parse`] would give: any of those that may be on the wire.
+/// Makes any header that [`FrameHeader::parse`] can return.
 #[cfg(feature = "arbitrary")]
 impl<'a> arbitrary::Arbitrary<'a> for FrameHeader {
     fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<FrameHeader> {

@@ -171,14 +171,14 @@ impl Timers {
 pub enum Action {
     /// Send a Ping. Its payload is free; any byte that comes back counts as an answer.
     Ping,
-    /// A limit was passed: end the connection. Reported once.
+    /// A limit was exceeded: end the connection. Reported once.
     ///
     /// After [`Timeout::Pong`] and [`Timeout::Idle`] a Close may be sent first;
     /// [`Keepalive::closing`] then bounds the wait for its answer.
     TimedOut(Timeout),
 }
 
-/// Which limit was passed.
+/// The limit that was exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Timeout {
     /// The opening handshake took longer than [`Timers::handshake_within`].
@@ -212,9 +212,10 @@ pub struct Keepalive {
     pong_within: Ticks,
     idle_within: Ticks,
     close_within: Ticks,
-    /// When the last byte arrived, or the connection opened.
+    /// The time of the last received byte, or of the opening.
     received: u64,
-    /// When what `state` waits for began: the handshake, the last byte, the Ping, our Close.
+    /// The start of the running timer of `state`: the handshake, the last byte, the Ping or our
+    /// Close.
     since: u64,
     state: State,
 }
@@ -246,23 +247,22 @@ impl Keepalive {
         }
     }
 
-    /// The handshake is done: from here on silence counts.
+    /// Records the end of the handshake. Silence counts from now on.
     pub const fn opened(&mut self, now: u64) {
         if matches!(self.state, State::Handshake) {
             self.alive(now);
         }
     }
 
-    /// Bytes arrived, whichever they are. To be called for each read that is not empty.
+    /// Records received bytes. Call it for each read that is not empty.
     pub const fn received(&mut self, now: u64) {
         if matches!(self.state, State::Open | State::Waiting) {
             self.alive(now);
         }
     }
 
-    /// Our last bytes are on their way, and the end of the connection is all that is waited for:
-    /// our Close was sent, as the first or as the answer, or a refusal of the handshake. Further
-    /// calls do not extend the limit.
+    /// Records that only the end of the connection is awaited: our Close was sent, first or in
+    /// reply, or a refusal of the handshake. Further calls do not extend the limit.
     pub const fn closing(&mut self, now: u64) {
         if !matches!(self.state, State::Closing | State::Over) {
             self.state = State::Closing;
@@ -270,10 +270,10 @@ impl Keepalive {
         }
     }
 
-    /// Returns the action that is due at `now`, if any. Taking an action settles it: asked again at
-    /// the same time, the answer is `None`.
+    /// Returns the action that is due at `now`, if any. Each action is returned once: the next call
+    /// at the same time returns `None`.
     ///
-    /// A limit on silence that has passed is reported rather than a Ping that is due as well.
+    /// If a limit on silence and a Ping are both due, the limit is returned.
     pub const fn poll(&mut self, now: u64) -> Option<Action> {
         if now < self.since {
             self.since = now;
@@ -295,7 +295,7 @@ impl Keepalive {
                 self.since = now;
                 return Some(Action::Ping);
             }
-            // Nothing runs out in these.
+            // These states have no timer.
             State::Silent | State::Over => return None,
         };
         self.state = match timeout {
@@ -305,9 +305,8 @@ impl Keepalive {
         Some(Action::TimedOut(timeout))
     }
 
-    /// When [`poll`](Self::poll) has something to say next, if nothing happens before; `None` when
-    /// nothing is awaited. It may lie in the past: then something is due already. Each other call
-    /// can change it.
+    /// Returns the time at which [`poll`](Self::poll) next returns an action, or `None` if no timer
+    /// runs. If the time is in the past, an action is due already. Each other call can change it.
     #[must_use]
     pub const fn deadline(&self) -> Option<u64> {
         let (phase, silence) = (self.phase_ends(), self.silence_ends());
@@ -342,8 +341,8 @@ impl Keepalive {
     }
 }
 
-/// A timer's length, or the time at which it ends, in half the size of an `Option<u64>`: the
-/// largest number stands for "off" and for "never".
+/// The length of a timer, or its end, in half the size of an `Option<u64>`. The largest number
+/// means "off" or "never".
 #[derive(Clone, Copy, Debug)]
 struct Ticks(u64);
 

@@ -1,4 +1,4 @@
-//! The two ends of a connection.
+//! Defines the two ends of a connection.
 
 use crate::entropy::Entropy;
 use crate::error::EntropyError;

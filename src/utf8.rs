@@ -1,4 +1,4 @@
-//! UTF-8 validation of text that arrives in pieces (RFC 6455 section 8.1, RFC 3629).
+//! Validates UTF-8 text that arrives in pieces (RFC 6455 section 8.1, RFC 3629).
 
 use crate::config::SMALL;
 
