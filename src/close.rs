@@ -1,4 +1,5 @@
-//! Close codes and the body of a Close frame ([RFC 6455, section 5.5.1] and [section 7.4]).
+//! Defines close codes, and the body of a Close frame ([RFC 6455, section 5.5.1] and [section
+//! 7.4]).
 //!
 //! [RFC 6455, section 5.5.1]: https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
 //! [section 7.4]: https://www.rfc-editor.org/rfc/rfc6455#section-7.4
@@ -15,8 +16,9 @@ pub const MAX_REASON_LEN: usize = 123;
 /// Why a connection ends: the number in a Close frame (RFC 6455, section 7.4).
 ///
 /// Any `u16` can be held, also the ones that only report something locally
-/// ([`NO_STATUS_RECEIVED`](Self::NO_STATUS_RECEIVED), [`ABNORMAL`](Self::ABNORMAL), [`TLS`](Self::TLS)).
-/// Whether a code may stand in a frame is asked with [`is_sendable`](Self::is_sendable).
+/// ([`NO_STATUS_RECEIVED`](Self::NO_STATUS_RECEIVED), [`ABNORMAL`](Self::ABNORMAL),
+/// [`TLS`](Self::TLS)). [`is_sendable`](Self::is_sendable) returns `true` for a code that may be in
+/// a frame.
 ///
 /// ```
 /// use sockless::CloseCode;
@@ -37,7 +39,8 @@ impl CloseCode {
     pub const GOING_AWAY: Self = Self(1001);
     /// 1002: the peer broke the protocol.
     pub const PROTOCOL_ERROR: Self = Self(1002);
-    /// 1003: a kind of data that this endpoint cannot take, such as binary where only text is understood.
+    /// 1003: a kind of data that this endpoint cannot take, such as binary where only text is
+    /// understood.
     pub const UNSUPPORTED_DATA: Self = Self(1003);
     /// 1005: the Close frame had no code. Reported locally, never sent.
     pub const NO_STATUS_RECEIVED: Self = Self(1005);
@@ -49,7 +52,8 @@ impl CloseCode {
     pub const POLICY_VIOLATION: Self = Self(1008);
     /// 1009: a message too big to process.
     pub const MESSAGE_TOO_BIG: Self = Self(1009);
-    /// 1010: the client needs an extension that the server did not agree to. Only a client sends it.
+    /// 1010: the client needs an extension that the server did not agree to. Only a client sends
+    /// it.
     pub const MANDATORY_EXTENSION: Self = Self(1010);
     /// 1011: an unexpected condition kept this endpoint from going on.
     pub const INTERNAL_ERROR: Self = Self(1011);
@@ -65,25 +69,25 @@ impl CloseCode {
     /// 1015: the TLS handshake failed. Reported locally, never sent.
     pub const TLS: Self = Self(1015);
 
-    /// A code of any value. [`is_sendable`](Self::is_sendable) tells if it may be put into a frame.
+    /// Makes a code of any value; see [`is_sendable`](Self::is_sendable).
     #[must_use]
     pub const fn new(code: u16) -> Self {
         Self(code)
     }
 
-    /// The number.
+    /// Returns the number.
     #[must_use]
     pub const fn get(self) -> u16 {
         self.0
     }
 
-    /// Whether the code may stand in a Close frame, sent or received: 1000 to 1003, 1007 to 1014 and
-    /// 3000 to 4999.
+    /// Returns `true` if the code may be in a Close frame, sent or received: 1000 to 1003, 1007 to
+    /// 1014 and 3000 to 4999.
     ///
-    /// 1004, 1005, 1006 and 1015 are reserved; 1016 to 2999 belong to future revisions and to extensions,
-    /// of which none has defined one; below 1000 and above 4999 nothing is assigned (RFC 6455,
-    /// sections 7.4.1 and 7.4.2). 3000 to 3999 are registered with IANA by libraries and applications,
-    /// 4000 to 4999 are for private use.
+    /// 1004, 1005, 1006 and 1015 are reserved; 1016 to 2999 belong to future revisions and to
+    /// extensions, of which none has defined one; below 1000 and above 4999 nothing is assigned
+    /// (RFC 6455, sections 7.4.1 and 7.4.2). 3000 to 3999 are registered with IANA by libraries and
+    /// applications, 4000 to 4999 are for private use.
     ///
     /// ```
     /// use sockless::CloseCode;
@@ -112,7 +116,7 @@ impl From<CloseCode> for u16 {
 }
 
 impl Violation {
-    /// The code of the Close frame that answers this (RFC 6455 section 7.4.1).
+    /// Returns the code of the Close frame that answers this (RFC 6455 section 7.4.1).
     #[inline(never)]
     #[must_use]
     pub const fn close_code(self) -> CloseCode {
@@ -133,11 +137,13 @@ impl fmt::Display for CloseCode {
     }
 }
 
-/// What a Close frame says: a code and a reason meant for people and logs, in the frame's own buffer.
+/// The content of a Close frame: a code and a reason meant for people and logs, in the frame's own
+/// buffer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Close<'b> {
     code: CloseCode,
-    /// Known to be UTF-8, and made into text when asked for: on a small device that is code of its own.
+    /// Known to be UTF-8, and made into text when asked for: on a small device that is code of its
+    /// own.
     reason: &'b [u8],
 }
 
@@ -154,8 +160,8 @@ impl<'b> Close<'b> {
     /// Reads the unmasked payload of a Close frame (RFC 6455, sections 5.5.1 and 7.1.5).
     ///
     /// An empty payload is a Close without a code and is reported as
-    /// [`NO_STATUS_RECEIVED`](CloseCode::NO_STATUS_RECEIVED). That a control frame holds at most 125 bytes
-    /// is a matter of its header and not checked again here.
+    /// [`NO_STATUS_RECEIVED`](CloseCode::NO_STATUS_RECEIVED). That a control frame holds at most
+    /// 125 bytes is a matter of its header and not checked again here.
     ///
     /// # Errors
     /// [`Violation::CloseTooShort`], [`Violation::InvalidCloseCode`] or [`Violation::InvalidUtf8`].
@@ -171,8 +177,8 @@ impl<'b> Close<'b> {
     /// ```
     pub fn parse(payload: &'b [u8]) -> Result<Self, Violation> {
         let Some((code, reason)) = payload.split_first_chunk::<2>() else {
-            // RFC 6455, section 5.5.1: "If there is a body, the first two bytes of the body MUST be a
-            // 2-byte unsigned integer".
+            // RFC 6455, section 5.5.1: "If there is a body, the first two bytes of the body MUST be
+            // a 2-byte unsigned integer".
             return if payload.is_empty() {
                 Ok(Self::new(CloseCode::NO_STATUS_RECEIVED, ""))
             } else {
@@ -242,7 +248,8 @@ pub fn truncate_reason(reason: &str) -> &str {
     (MAX_REASON_LEN - 3..=MAX_REASON_LEN).rev().find_map(|end| reason.get(..end)).unwrap_or("")
 }
 
-/// What [`Close::parse`] would give: a code that may be on the wire with a reason that fits, or none of both.
+/// Makes a value that [`Close::parse`] can return: a code that may be on the wire with a reason
+/// that fits, or none of both.
 #[cfg(feature = "arbitrary")]
 impl<'a> arbitrary::Arbitrary<'a> for Close<'a> {
     fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Close<'a>> {

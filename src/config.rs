@@ -12,7 +12,9 @@ pub(crate) const OPTIMIZE_FOR_SIZE: bool = cfg!(any(
 /// The limits of a connection. Every limit is exact: a size or count equal to it passes.
 ///
 /// ```
-/// let config = sockless::Config::default().with_max_message_size(1 << 20).with_max_frame_size(1 << 16);
+/// use sockless::Config;
+///
+/// let config = Config::default().with_max_message_size(1 << 20).with_max_frame_size(1 << 16);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
@@ -34,7 +36,7 @@ impl Config {
             max_message_size: 64 << 20,
             // Some peers cut messages to 1 KiB: twice the frames of our largest message that way.
             max_fragments: 1 << 17,
-            // What common HTTP servers allow; browsers with many cookies come near half of it.
+            // Common HTTP servers allow as much; browsers with many cookies come near half of it.
             max_head_size: 16 << 10,
             max_headers: 64,
         }
@@ -49,27 +51,27 @@ impl Config {
         self
     }
 
-    /// Sets the largest message, in bytes, over all its frames. A larger one fails the connection with
-    /// 1009: decided from the header of the frame that would exceed the limit, and for a compressed
-    /// message while it is inflated. A message that is received whole must also fit in the read
-    /// buffer.
+    /// Sets the largest message, in bytes, over all its frames. A larger one fails the connection
+    /// with 1009: decided from the header of the frame that would exceed the limit, and for a
+    /// compressed message while it is inflated. A message that is received whole must also fit in
+    /// the read buffer.
     #[must_use]
     pub const fn with_max_message_size(mut self, bytes: u64) -> Config {
         self.max_message_size = bytes;
         self
     }
 
-    /// Sets how many frames a message may have, empty ones included; 0 counts as 1. More frames fail
-    /// the connection with 1008.
+    /// Sets how many frames a message may have, empty ones included; 0 counts as 1. More frames
+    /// fail the connection with 1008.
     #[must_use]
     pub const fn with_max_fragments(mut self, frames: u32) -> Config {
         self.max_fragments = frames;
         self
     }
 
-    /// Sets the largest HTTP head of a handshake, in bytes, from its first byte to the end of its empty
-    /// line; no line can be longer. A larger one is refused with 431. The head must also fit in the
-    /// read buffer.
+    /// Sets the largest HTTP head of a handshake, in bytes, from its first byte to the end of its
+    /// empty line; no line can be longer. A larger one is refused with 431. The head must also fit
+    /// in the read buffer.
     #[must_use]
     pub const fn with_max_head_size(mut self, bytes: u32) -> Config {
         self.max_head_size = bytes;

@@ -1,13 +1,13 @@
-//! The entropy that a client draws masking keys and its handshake key from.
+//! Provides the entropy for a client's masking keys and handshake key.
 
 use crate::EntropyError;
 
 /// A source of unpredictable bytes: masking keys (RFC 6455 section 10.3) and the handshake key
 /// (section 4.1) are drawn from it.
 ///
-/// With the feature `getrandom` there is `OsEntropy`. A closure becomes a source by
-/// [`FnEntropy`]; a function pointer, `&mut E`, and with `alloc` `Box<E>` (of `dyn Entropy`, too) are
-/// sources as they are.
+/// With the feature `getrandom` there is `OsEntropy`. A closure becomes a source by [`FnEntropy`];
+/// a function pointer, `&mut E`, and with `alloc` `Box<E>` (of `dyn Entropy`, too) are sources as
+/// they are.
 ///
 /// ```
 /// use sockless::{Entropy, EntropyError, FnEntropy};
@@ -28,7 +28,8 @@ pub trait Entropy {
     /// Fills all of `bytes`.
     ///
     /// # Errors
-    /// Returns [`EntropyError`] if it cannot. The frame or request is not sent then.
+    /// Returns [`EntropyError`] if the source has no entropy. The frame or request is then not
+    /// sent.
     fn fill(&mut self, bytes: &mut [u8]) -> Result<(), EntropyError>;
 }
 
@@ -59,7 +60,7 @@ impl<E: Entropy + ?Sized> Entropy for alloc::boxed::Box<E> {
 pub struct FnEntropy<F>(F);
 
 impl<F: FnMut(&mut [u8]) -> Result<(), EntropyError>> FnEntropy<F> {
-    /// Makes a source of `fill`, which fills all of the bytes that it is given or fails.
+    /// Makes a source of `fill`, which either fills all of the passed bytes or fails.
     #[inline]
     pub const fn new(fill: F) -> FnEntropy<F> {
         FnEntropy(fill)
@@ -80,9 +81,9 @@ impl<F> core::fmt::Debug for FnEntropy<F> {
     }
 }
 
-/// The operating system's entropy, drawn in blocks of `N` bytes: with 256, a system call for each 64
-/// frames. A key is erased from the block once it is used, and the block lies in the connection, of
-/// which it is the largest part; with an `N` of 0 each key is a system call.
+/// The operating system's entropy, drawn in blocks of `N` bytes: with 256, a system call for each
+/// 64 frames. A key is erased from the block once it is used, and the block lies in the connection,
+/// of which it is the largest part; with an `N` of 0 each key is a system call.
 ///
 /// It is not `Clone`: two connections would send the same keys. For the same reason, do not use a
 /// connection in both processes after a `fork`.
@@ -110,7 +111,7 @@ impl<const N: usize> OsEntropy<N> {
         OsEntropy { block: [0; N], unused: 0 }
     }
 
-    /// Draws a new block in the place of what is left of the last one.
+    /// Draws a new block, which replaces the rest of the last one.
     #[cold]
     fn refill(&mut self) -> Result<(), EntropyError> {
         self.unused = 0;

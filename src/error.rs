@@ -1,12 +1,12 @@
-//! Errors by blame: the peer's ([`Violation`] of the protocol), the caller's ([`Misuse`]), and what is
-//! nobody's (a buffer too small, entropy that cannot be had). "Need more input" is not among them.
+//! Defines the errors by blame: a [`Violation`] is the peer's, a [`Misuse`] is the caller's. An
+//! [`Error`] may also be nobody's: no room, or no entropy. Incomplete input is not an error.
 
 use core::fmt;
 
 #[cfg(feature = "handshake")]
 use crate::handshake::error::HandshakeError;
 
-/// How the peer broke the protocol of an open connection. Final: the connection fails with
+/// A violation of the protocol by the peer of an open connection. Final: the connection fails with
 /// [`close_code`](Violation::close_code) (RFC 6455 section 7.1.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
@@ -30,7 +30,7 @@ pub enum Violation {
     Masked,
     /// A continuation frame with no message to continue (section 5.4).
     UnexpectedContinuation,
-    /// A text or binary frame before the message begun earlier has ended (section 5.4).
+    /// A text or binary frame inside an unfinished message (section 5.4).
     ExpectedContinuation,
     /// Text, or the reason of a Close, that is not UTF-8 (section 8.1).
     InvalidUtf8,
@@ -38,13 +38,13 @@ pub enum Violation {
     CloseTooShort,
     /// A close code that may not be on the wire (section 7.4).
     InvalidCloseCode,
-    /// A frame over the configured size, or over what the caller's buffer can ever hold.
+    /// A frame larger than the configured size, or than the read buffer.
     FrameTooBig,
-    /// A message over the configured size, or over what the caller's buffer can ever hold.
+    /// A message larger than the configured size, or than the read buffer.
     MessageTooBig,
     /// A message in more fragments than configured.
     TooManyFragments,
-    /// A compressed message that is no DEFLATE data, or is not whole (RFC 7692 section 7.2.2).
+    /// A compressed message that is not DEFLATE data, or is incomplete (RFC 7692 section 7.2.2).
     CorruptCompression,
     /// A compressed message that inflates to more than the configured multiple of its size.
     CompressionRatio,
@@ -83,12 +83,12 @@ impl core::error::Error for Violation {}
 pub enum Misuse {
     /// The connection is not open yet.
     NotOpen,
-    /// A Close was sent, or the connection has failed or ended: nothing may follow (RFC 6455 section
-    /// 5.5.1).
+    /// A Close was sent, or the connection has failed or ended: nothing may follow (RFC 6455
+    /// section 5.5.1).
     Closed,
     /// A message begun in fragments is not finished.
     MessageUnfinished,
-    /// The fragment's kind is not that of the message begun.
+    /// The kind of the fragment is not the kind of its message.
     WrongKind,
     /// Text that is not UTF-8 (RFC 6455 section 5.6).
     InvalidText,
@@ -114,7 +114,8 @@ pub enum Misuse {
     InvalidSubprotocol,
     /// A subprotocol that the client did not offer (RFC 6455 section 4.2.2).
     SubprotocolNotOffered,
-    /// A status that cannot end a handshake: not 200-599, or one with a body that has none (204, 304).
+    /// A status that cannot end a handshake: not 200-599, or one with a body that has none (204,
+    /// 304).
     InvalidStatus,
 }
 
@@ -144,7 +145,7 @@ impl fmt::Display for Misuse {
 
 impl core::error::Error for Misuse {}
 
-/// The source of entropy failed. No key was made up in its place.
+/// The source of entropy failed. No other key was used instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EntropyError;
 
@@ -156,15 +157,15 @@ impl fmt::Display for EntropyError {
 
 impl core::error::Error for EntropyError {}
 
-/// Why a call was not carried out. Nothing was written, except that [`Sender::reply`](crate::Sender::reply)
-/// may have dropped an earlier unsent pong, and that a stream may have written a part.
+/// The reason why a call failed. Nothing was written, except that
+/// [`Sender::reply`](crate::Sender::reply) may have dropped an earlier unsent pong, and that a
+/// stream may have written a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
-    /// The call was wrong.
+    /// The call is not valid.
     Misuse(Misuse),
-    /// The [`WriteBuffer`](crate::WriteBuffer) has no room for this now. Send what is in it, then
-    /// call again.
+    /// The [`WriteBuffer`](crate::WriteBuffer) has no room now. Write the unsent bytes, then retry.
     NoRoom,
     /// This does not fit in the [`WriteBuffer`](crate::WriteBuffer), even when the buffer is empty.
     NeverFits {
@@ -173,8 +174,8 @@ pub enum Error {
     },
     /// The [`ReadBuffer`](crate::ReadBuffer) is below its minimum.
     ReadBufferTooSmall {
-        /// A capacity in bytes that is enough: [`READ_BUFFER_MIN`](crate::READ_BUFFER_MIN), or for the
-        /// head of a handshake its configured limit.
+        /// A capacity in bytes that is enough: [`READ_BUFFER_MIN`](crate::READ_BUFFER_MIN), or for
+        /// the head of a handshake its configured limit.
         minimum: usize,
     },
     /// The [`WriteBuffer`](crate::WriteBuffer) is below its minimum.
@@ -182,7 +183,7 @@ pub enum Error {
         /// The least capacity in bytes, [`WRITE_BUFFER_MIN`](crate::WRITE_BUFFER_MIN).
         minimum: usize,
     },
-    /// No entropy.
+    /// The source of entropy failed.
     Entropy(EntropyError),
 }
 
@@ -226,10 +227,10 @@ impl core::error::Error for Error {}
 pub enum Failure {
     /// The peer broke the protocol of the open connection.
     Protocol(Violation),
-    /// The peer's opening handshake was no good.
+    /// The peer broke the rules of the opening handshake.
     #[cfg(feature = "handshake")]
     Handshake(HandshakeError),
-    /// Our own side could not go on: a buffer below its minimum, or no entropy for a reply.
+    /// This side could not continue: a buffer is below its minimum, or a reply had no entropy.
     Local(Error),
 }
 

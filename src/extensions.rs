@@ -1,8 +1,8 @@
-//! Lists of extensions, as the `Sec-WebSocket-Extensions` header holds them (RFC 6455 section 9.1).
+//! Parses the extension lists of `Sec-WebSocket-Extensions` (RFC 6455 section 9.1).
 //!
-//! This is the syntax alone: what an extension means is for its own module to say. Nothing is copied or allocated;
-//! names and values are slices of the header. A list may span several header lines (RFC 6455 section 9.1, erratum
-//! 3433), so the parser takes an iterator of lines.
+//! The module knows the syntax alone, and no extension. Nothing is copied or allocated: names and
+//! values are slices of the header. A list may span several header lines (RFC 6455 section 9.1,
+//! erratum 3433), so the parser accepts an iterator of lines.
 //!
 //! ```
 //! use sockless::extensions;
@@ -16,9 +16,10 @@
 //! }
 //! ```
 //!
-//! The grammar is the one of the section, with what HTTP asks a recipient to tolerate: whitespace (space and tab)
-//! around separators and empty elements between commas. A quoted value is read as the token that it stands for, and a
-//! quoted value that is no token after its escapes are resolved is an error, as the section demands.
+//! The parser also accepts what HTTP asks a recipient to tolerate: spaces and tabs around
+//! separators, and empty elements between commas. A quoted value is read as the token inside the
+//! quotes. If it is not a token once its escapes are resolved, the list is invalid (RFC 6455
+//! section 9.1).
 
 use core::fmt;
 
@@ -26,8 +27,9 @@ use crate::ascii::Ascii;
 
 /// Reads a list of extensions from the values of one or several header lines, in order.
 ///
-/// The iterator gives an error once, at the element that breaks the grammar, and ends there: whoever receives it must
-/// fail the handshake (RFC 6455 section 9.1). The work is linear in the length of the lines.
+/// The iterator returns one error, at the element that breaks the grammar, and ends there. The
+/// receiver of such a list must fail the handshake (RFC 6455 section 9.1). The work is linear in
+/// the length of the lines.
 pub fn parse<'a, L>(lines: L) -> Extensions<'a, L::IntoIter>
 where
     L: IntoIterator<Item = &'a [u8]>,
@@ -70,18 +72,18 @@ where
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extension<'a> {
     name: Token<'a>,
-    /// From behind the name and white space to the end of the element; known to be well-formed.
+    /// The rest of the element after the name and white space, known to be well-formed.
     parameters: &'a [u8],
 }
 
 impl<'a> Extension<'a> {
-    /// The name, exactly as written.
+    /// Returns the name, exactly as written.
     #[must_use]
     pub const fn name(&self) -> &'a str {
         self.name.as_str()
     }
 
-    /// The parameters in order, repeated ones included.
+    /// Returns the parameters in order, repeated ones included.
     #[must_use]
     pub const fn parameters(&self) -> Parameters<'a> {
         Parameters { rest: self.parameters }
@@ -110,13 +112,13 @@ pub struct Parameter<'a> {
 }
 
 impl<'a> Parameter<'a> {
-    /// The name, exactly as written.
+    /// Returns the name, exactly as written.
     #[must_use]
     pub const fn name(&self) -> &'a str {
         self.name.as_str()
     }
 
-    /// The value, or `None` where the name stands alone.
+    /// Returns the value, or `None` for a name without a value.
     #[must_use]
     pub const fn value(&self) -> Option<Value<'a>> {
         self.value
@@ -125,22 +127,24 @@ impl<'a> Parameter<'a> {
 
 /// The value of a parameter: a token, never empty.
 ///
-/// Two values are equal when they stand for the same token, quoted or not: `10`, `"10"` and `"1\0"`.
+/// Two values are equal when they stand for the same token, quoted or not: `10`, `"10"` and
+/// `"1\0"`.
 #[derive(Clone, Copy)]
 pub struct Value<'a> {
-    /// Without the quotes, with the backslashes. No token holds a backslash, so what is one is known.
+    /// The value without its quotes, with its backslashes. No token has a backslash, so each one is
+    /// an escape.
     raw: Token<'a>,
 }
 
 impl<'a> Value<'a> {
-    /// The characters of the token, escapes resolved. All of them are ASCII.
+    /// Returns the characters of the token, with escapes resolved. All are ASCII.
     pub fn chars(&self) -> impl Iterator<Item = char> + Clone + use<'a> {
-        // An escape stands for the character behind it, and a token holds no backslash: leaving every backslash out is
-        // the whole of it.
+        // An escape is a backslash before the escaped character, and a token has no backslash. So
+        // dropping every backslash resolves all escapes.
         self.raw.0.iter().filter(|&&byte| byte != b'\\').map(|&byte| char::from(byte))
     }
 
-    /// The token as a slice of the header, if it was written without escapes.
+    /// Returns the token as a slice of the header, or `None` if it has escapes.
     #[must_use]
     pub fn as_str(&self) -> Option<&'a str> {
         if self.raw.0.contains(&b'\\') { None } else { Some(self.raw.as_str()) }
@@ -179,7 +183,7 @@ impl fmt::Debug for Value<'_> {
     }
 }
 
-/// Bytes known to be ASCII, which nobody has asked for as text yet.
+/// Bytes known to be ASCII, converted to text on demand.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Token<'a>(&'a [u8]);
 
@@ -210,7 +214,8 @@ impl fmt::Display for ExtensionSyntaxError {
 
 impl core::error::Error for ExtensionSyntaxError {}
 
-/// Takes `extension = token *( ";" parameter )` off the input. What follows it is nothing or a comma.
+/// Consumes `extension = token *( ";" parameter )`. The rest of the input is empty or starts with a
+/// comma.
 fn element<'a>(rest: &mut &'a [u8]) -> Option<Extension<'a>> {
     let name = token(rest)?;
     let begin = *rest;
@@ -220,7 +225,7 @@ fn element<'a>(rest: &mut &'a [u8]) -> Option<Extension<'a>> {
     Some(Extension { name, parameters: before(begin, rest)? })
 }
 
-/// Takes `";" token [ "=" ( token | quoted-string ) ]` and white space off the input.
+/// Consumes `";" token [ "=" ( token | quoted-string ) ]` and white space.
 fn parameter<'a>(rest: &mut &'a [u8]) -> Option<Parameter<'a>> {
     *rest = trim_space(rest.strip_prefix(b";")?);
     let name = token(rest)?;
@@ -238,7 +243,7 @@ fn parameter<'a>(rest: &mut &'a [u8]) -> Option<Parameter<'a>> {
     Some(Parameter { name, value: Some(Value { raw }) })
 }
 
-/// Takes one or more token characters (RFC 9110 section 5.6.2) and white space off the input.
+/// Consumes one or more token characters (RFC 9110 section 5.6.2) and white space.
 fn token<'a>(rest: &mut &'a [u8]) -> Option<Token<'a>> {
     let behind = trim_start(rest, |byte| TOKEN.has(byte));
     let token = before(rest, behind).filter(|token| !token.is_empty())?;
@@ -246,8 +251,8 @@ fn token<'a>(rest: &mut &'a [u8]) -> Option<Token<'a>> {
     Some(Token(token))
 }
 
-/// Takes what follows the opening quote of a quoted string, up to the closing one, and white space off the input; only if
-/// it stands for a token.
+/// Consumes a quoted string after its opening quote, and the white space after it. Returns `None`
+/// unless the string is a token.
 fn quoted_token<'a>(rest: &mut &'a [u8]) -> Option<Token<'a>> {
     let mut escaped = false;
     let mut empty = true;
@@ -269,7 +274,7 @@ fn quoted_token<'a>(rest: &mut &'a [u8]) -> Option<Token<'a>> {
     None
 }
 
-/// What stands in the input before the rest of it.
+/// Returns the part of the input before `rest`.
 fn before<'a>(input: &'a [u8], rest: &[u8]) -> Option<&'a [u8]> {
     input.get(..input.len().checked_sub(rest.len())?)
 }
@@ -412,8 +417,8 @@ mod tests {
         assert_eq!(list.next(), None, "an error ends the list");
     }
 
-    /// Every line of up to six characters of a small alphabet: what is accepted, written back and read again, is the
-    /// same list.
+    /// Every line of up to six characters of a small alphabet: what is accepted, written back and
+    /// read again, is the same list.
     #[test]
     fn every_short_line_reads_back() {
         const ALPHABET: &[u8] = b"a;=,\" \\/";

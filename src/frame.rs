@@ -1,4 +1,4 @@
-//! The frame header of RFC 6455 section 5.2: parsing and encoding as pure functions.
+//! Parses and encodes the frame header of RFC 6455 section 5.2, as pure functions.
 //!
 //! Proxies and inspectors that want frames rather than messages work with [`FrameHeader`] and
 //! [`mask`](crate::mask) alone.
@@ -8,8 +8,8 @@ use core::fmt;
 use crate::config::OPTIMIZE_FOR_SIZE;
 use crate::error::Violation;
 
-/// What a frame carries (RFC 6455 section 5.2). Reserved opcodes have no value here: they fail in
-/// [`FrameHeader::parse`].
+/// The type of a frame (RFC 6455 section 5.2). There is no value for a reserved opcode:
+/// [`FrameHeader::parse`] rejects it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[repr(u8)]
@@ -49,7 +49,7 @@ impl OpCode {
         (fin as u8) << 7 | self as u8
     }
 
-    /// Whether this is a control frame (RFC 6455 section 5.5).
+    /// Returns `true` for a control frame (RFC 6455 section 5.5).
     #[must_use]
     pub const fn is_control(self) -> bool {
         self as u8 & 0x8 != 0
@@ -107,7 +107,7 @@ impl MessageKind {
     }
 }
 
-/// Everything of a frame but its payload (RFC 6455 section 5.2).
+/// A frame without its payload (RFC 6455 section 5.2).
 ///
 /// ```
 /// use sockless::{FrameHeader, OpCode};
@@ -128,11 +128,11 @@ impl MessageKind {
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FrameHeader {
-    /// Whether the frame ends its message. Always set on control frames.
+    /// `true` if the frame ends its message. Control frames always have it.
     pub fin: bool,
     /// The reserved bits as a number: RSV1 is 4, RSV2 is 2, RSV3 is 1.
     pub rsv: u8,
-    /// What the frame carries.
+    /// The type of the frame.
     pub opcode: OpCode,
     /// The masking key, if the payload is masked.
     pub mask: Option<[u8; 4]>,
@@ -160,23 +160,27 @@ impl FrameHeader {
     /// RSV1 as a value of [`rsv`](Self::rsv): the bit that permessage-deflate defines.
     pub const RSV1: u8 = 4;
 
-    /// Reads a header from the beginning of `bytes`: the header and its length in bytes, or `None`
-    /// while it is incomplete. The payload need not be there.
+    /// Parses the header at the start of `bytes`. Returns the header and its length in bytes, or
+    /// `None` while it is incomplete. The payload may be missing.
     ///
-    /// Rules that depend on the role, on extensions or on earlier frames are the
-    /// [`Receiver`](crate::Receiver)'s to check.
+    /// A [`Receiver`](crate::Receiver) checks the rules that depend on the role, on extensions or
+    /// on earlier frames.
     ///
     /// # Errors
-    /// A header that no endpoint may send: a reserved opcode, a control frame that is fragmented or
-    /// over 125 bytes, a length that is not in its shortest form or of 2^63 and more. Each is told as
-    /// soon as the byte that breaks the rule is there.
+    /// Each error is returned as soon as the byte that breaks the rule is there.
+    ///
+    /// - Returns [`Violation::ReservedOpCode`] for a reserved opcode.
+    /// - Returns [`Violation::FragmentedControl`] or [`Violation::ControlTooLong`] for a control
+    ///   frame that is fragmented or longer than 125 bytes.
+    /// - Returns [`Violation::LengthNotMinimal`] or [`Violation::LengthTopBit`] for a length that
+    ///   is not in its shortest form, or is 2^63 or more.
     #[inline]
     pub fn parse(bytes: &[u8]) -> Result<Option<(FrameHeader, usize)>, Violation> {
         FrameHeader::parse_and(bytes, |_, _, _| Ok(()))
     }
 
-    /// Reads a header likewise; its opcode, reserved bits and mask bit are judged by `judge` as soon as the first two
-    /// bytes are there.
+    /// Parses a header, and calls `judge` with its opcode, reserved bits and mask bit as soon as
+    /// the first two bytes are there.
     #[inline]
     pub(crate) fn parse_and(
         bytes: &[u8],
@@ -324,7 +328,7 @@ impl fmt::Debug for EncodedHeader {
 }
 
 impl EncodedHeader {
-    /// The bytes to send in front of the payload.
+    /// Returns the bytes to send before the payload.
     #[inline]
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -332,7 +336,7 @@ impl EncodedHeader {
     }
 }
 
-/// A header that [`FrameHeader::parse`] would give: any of those that may be on the wire.
+/// Makes any header that [`FrameHeader::parse`] can return.
 #[cfg(feature = "arbitrary")]
 impl<'a> arbitrary::Arbitrary<'a> for FrameHeader {
     fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<FrameHeader> {

@@ -1,12 +1,15 @@
-//! Timers for a connection: the handshake's limit, pings, silence and the closing handshake's limit.
+//! Timers for a connection: the handshake's limit, pings, silence and the closing handshake's
+//! limit.
 //!
-//! [`Keepalive`] stands beside the connection and never touches it: the caller tells it what happened and
-//! when, and asks what is due. Time is an argument: any number that grows, in a unit of the caller's choice
-//! (milliseconds, ticks of a hardware counter). There is no clock inside and none is asked.
+//! [`Keepalive`] stands beside the connection and never touches it: the caller tells it what
+//! happened and when, and asks what is due. Time is an argument: any number that grows, in a unit
+//! of the caller's choice (milliseconds, ticks of a hardware counter). There is no clock inside and
+//! none is asked.
 //!
-//! RFC 6455 leaves these times open. It names the uses: a Ping "may serve either as a keepalive or as a
-//! means to verify that the remote endpoint is still responsive" (section 5.5.2), and a client may give up
-//! on a server that does not end the TCP connection "in a reasonable time period" (section 7.1.1).
+//! RFC 6455 leaves these times open. It names the uses: a Ping "may serve either as a keepalive or
+//! as a means to verify that the remote endpoint is still responsive" (section 5.5.2), and a client
+//! may give up on a server that does not end the TCP connection "in a reasonable time period"
+//! (section 7.1.1).
 //!
 //! # In a loop
 //! ```
@@ -22,7 +25,8 @@
 //! assert_eq!(keepalive.deadline(), Some(11_000));
 //! keepalive.opened(1_020);
 //!
-//! // A loop waits for the socket, but not past the deadline (epoll's timeout, tokio's `sleep_until`).
+//! // A loop waits for the socket, but not past the deadline (epoll's timeout, tokio's
+//! // `sleep_until`).
 //! // Bytes came at 2 000, then nothing:
 //! keepalive.received(2_000);
 //! let now = keepalive.deadline().unwrap();
@@ -54,21 +58,22 @@
 //! A call that does not fit the state changes nothing.
 //!
 //! # Clocks that misbehave
-//! No value of `now` panics. When `now` is smaller than before, whatever is running starts over from it: a
-//! clock that is set back, or a 32-bit counter that wraps, delays a timer by at most its own length. With
-//! such a counter, call [`poll`](Keepalive::poll) at each turn of the loop too, not at
-//! [`deadline`](Keepalive::deadline) alone, as the counter may wrap before it reaches it. When `now` leaps
-//! ahead, because the machine slept or the loop was late, the peer still gets its Ping and all of
-//! `pong_within` to answer it; only `idle_within` counts that time as silence. Read what has arrived before
-//! asking what is due.
+//! No value of `now` panics. When `now` is smaller than before, whatever is running starts over
+//! from it: a clock that is set back, or a 32-bit counter that wraps, delays a timer by at most its
+//! own length. With such a counter, call [`poll`](Keepalive::poll) at each turn of the loop too,
+//! not at [`deadline`](Keepalive::deadline) alone, as the counter may wrap before it reaches it.
+//! When `now` leaps ahead, because the machine slept or the loop was late, the peer still gets its
+//! Ping and all of `pong_within` to answer it; only `idle_within` counts that time as silence. Read
+//! what has arrived before asking what is due.
 
 use core::fmt;
 
-/// How long each thing may take, in the caller's unit of time. `None` turns a timer off; `Some(0)` counts
-/// as one tick, so that [`Keepalive::poll`] comes to rest at each point in time.
+/// The lengths of the timers, in the caller's unit of time. `None` turns a timer off; `Some(0)`
+/// counts as one tick, so that [`Keepalive::poll`] comes to rest at each point in time.
 ///
-/// Which values are right depends on what lies between the two ends: proxies and address translators often
-/// drop a connection after a minute of silence, so a `ping_after` well below that keeps it alive.
+/// Which values are right depends on what lies between the two ends: proxies and address
+/// translators often drop a connection after a minute of silence, so a `ping_after` well below that
+/// keeps it alive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Timers {
@@ -89,8 +94,9 @@ impl Timers {
         close_within: None,
     };
 
-    /// Sets how long the opening handshake may take, from [`Keepalive::new`] to [`Keepalive::opened`].
-    /// Received bytes do not extend it, so a peer that sends its request byte by byte gains nothing.
+    /// Sets how long the opening handshake may take, from [`Keepalive::new`] to
+    /// [`Keepalive::opened`]. Received bytes do not extend it, so a peer that sends its request
+    /// byte by byte gains nothing.
     #[must_use]
     pub const fn with_handshake_within(mut self, ticks: Option<u64>) -> Self {
         self.handshake_within = ticks;
@@ -104,25 +110,25 @@ impl Timers {
         self
     }
 
-    /// Sets how long a Ping may wait for the next received byte, of a Pong or of anything else. While
-    /// this timer runs, no other Ping is due. With `None`, Pings go on at intervals of `ping_after`,
-    /// answered or not.
+    /// Sets how long a Ping may wait for the next received byte, of a Pong or of anything else.
+    /// While this timer runs, no other Ping is due. With `None`, Pings go on at intervals of
+    /// `ping_after`, answered or not.
     #[must_use]
     pub const fn with_pong_within(mut self, ticks: Option<u64>) -> Self {
         self.pong_within = ticks;
         self
     }
 
-    /// Sets how long nothing at all may be received, whether Pings are sent or not. It is meant for a
-    /// server whose clients send the Pings, or as a limit above `ping_after` and `pong_within`.
+    /// Sets how long nothing at all may be received, whether Pings are sent or not. It is meant for
+    /// a server whose clients send the Pings, or as a limit above `ping_after` and `pong_within`.
     #[must_use]
     pub const fn with_idle_within(mut self, ticks: Option<u64>) -> Self {
         self.idle_within = ticks;
         self
     }
 
-    /// Sets how long the connection may take to end after [`Keepalive::closing`]. Received bytes do not
-    /// extend it.
+    /// Sets how long the connection may take to end after [`Keepalive::closing`]. Received bytes do
+    /// not extend it.
     #[must_use]
     pub const fn with_close_within(mut self, ticks: Option<u64>) -> Self {
         self.close_within = ticks;
@@ -160,19 +166,19 @@ impl Timers {
     }
 }
 
-/// What is due, from [`Keepalive::poll`].
+/// An action that is due, from [`Keepalive::poll`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// Send a Ping. Its payload is free; any byte that comes back counts as an answer.
     Ping,
-    /// A limit was passed: end the connection. Reported once.
+    /// A limit was exceeded: end the connection. Reported once.
     ///
-    /// After [`Timeout::Pong`] and [`Timeout::Idle`] a Close may be sent first; [`Keepalive::closing`] then
-    /// bounds the wait for its answer.
+    /// After [`Timeout::Pong`] and [`Timeout::Idle`] a Close may be sent first;
+    /// [`Keepalive::closing`] then bounds the wait for its answer.
     TimedOut(Timeout),
 }
 
-/// Which limit was passed.
+/// The limit that was exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Timeout {
     /// The opening handshake took longer than [`Timers::handshake_within`].
@@ -206,9 +212,10 @@ pub struct Keepalive {
     pong_within: Ticks,
     idle_within: Ticks,
     close_within: Ticks,
-    /// When the last byte arrived, or the connection opened.
+    /// The time of the last received byte, or of the opening.
     received: u64,
-    /// When what `state` waits for began: the handshake, the last byte, the Ping, our Close.
+    /// The start of the running timer of `state`: the handshake, the last byte, the Ping or our
+    /// Close.
     since: u64,
     state: State,
 }
@@ -240,23 +247,22 @@ impl Keepalive {
         }
     }
 
-    /// The handshake is done: from here on silence counts.
+    /// Records the end of the handshake. Silence counts from now on.
     pub const fn opened(&mut self, now: u64) {
         if matches!(self.state, State::Handshake) {
             self.alive(now);
         }
     }
 
-    /// Bytes arrived, whichever they are. To be called for each read that is not empty.
+    /// Records received bytes. Call it for each read that is not empty.
     pub const fn received(&mut self, now: u64) {
         if matches!(self.state, State::Open | State::Waiting) {
             self.alive(now);
         }
     }
 
-    /// Our last bytes are on their way, and the end of the connection is all that is waited for: our Close
-    /// was sent, as the first or as the answer, or a refusal of the handshake. Further calls do not extend
-    /// the limit.
+    /// Records that only the end of the connection is awaited: our Close was sent, first or in
+    /// reply, or a refusal of the handshake. Further calls do not extend the limit.
     pub const fn closing(&mut self, now: u64) {
         if !matches!(self.state, State::Closing | State::Over) {
             self.state = State::Closing;
@@ -264,10 +270,10 @@ impl Keepalive {
         }
     }
 
-    /// What is due at `now`, if anything. Taking an action settles it: asked again at the same time, the
-    /// answer is `None`.
+    /// Returns the action that is due at `now`, if any. Each action is returned once: the next call
+    /// at the same time returns `None`.
     ///
-    /// A limit on silence that has passed is reported rather than a Ping that is due as well.
+    /// If a limit on silence and a Ping are both due, the limit is returned.
     pub const fn poll(&mut self, now: u64) -> Option<Action> {
         if now < self.since {
             self.since = now;
@@ -289,7 +295,7 @@ impl Keepalive {
                 self.since = now;
                 return Some(Action::Ping);
             }
-            // Nothing runs out in these.
+            // These states have no timer.
             State::Silent | State::Over => return None,
         };
         self.state = match timeout {
@@ -299,8 +305,8 @@ impl Keepalive {
         Some(Action::TimedOut(timeout))
     }
 
-    /// When [`poll`](Self::poll) has something to say next, if nothing happens before; `None` when nothing
-    /// is awaited. It may lie in the past: then something is due already. Each other call can change it.
+    /// Returns the time at which [`poll`](Self::poll) next returns an action, or `None` if no timer
+    /// runs. If the time is in the past, an action is due already. Each other call can change it.
     #[must_use]
     pub const fn deadline(&self) -> Option<u64> {
         let (phase, silence) = (self.phase_ends(), self.silence_ends());
@@ -308,7 +314,7 @@ impl Keepalive {
         if first.is_on() { Some(first.0) } else { None }
     }
 
-    /// When the state runs out, or the next Ping is due in it.
+    /// Returns the time at which the state ends, or the next Ping is due in it.
     const fn phase_ends(&self) -> Ticks {
         let length = match self.state {
             State::Handshake => self.handshake_within,
@@ -320,7 +326,7 @@ impl Keepalive {
         length.after(self.since)
     }
 
-    /// When the peer has been silent for too long.
+    /// Returns the time at which the peer has been silent for too long.
     const fn silence_ends(&self) -> Ticks {
         match self.state {
             State::Open | State::Waiting => self.idle_within.after(self.received),
@@ -335,8 +341,8 @@ impl Keepalive {
     }
 }
 
-/// A timer's length, or the time at which it ends, in half the size of an `Option<u64>`: the largest number
-/// stands for "off" and for "never".
+/// The length of a timer, or its end, in half the size of an `Option<u64>`. The largest number
+/// means "off" or "never".
 #[derive(Clone, Copy, Debug)]
 struct Ticks(u64);
 
@@ -355,12 +361,13 @@ impl Ticks {
         self.0 != Self::OFF.0
     }
 
-    /// When a timer of this length ends that began at `start`. An end past the last number is never reached.
+    /// Returns the end of a timer of this length that began at `start`. An end past the last number
+    /// is never reached.
     const fn after(self, start: u64) -> Self {
         Self(start.saturating_add(self.0))
     }
 
-    /// Whether an end has come.
+    /// Returns `true` if the timer has ended.
     const fn is_due(self, now: u64) -> bool {
         self.is_on() && self.0 <= now
     }

@@ -1,6 +1,7 @@
-//! **The WebSocket protocol without the socket.** One pure state machine: byte slices go in, events and
-//! byte slices come out. It does no I/O and has no clock, entropy, thread or heap inside, so a blocking
-//! server, an async task, an io_uring loop, another library and a microcontroller drive the same code.
+//! **The WebSocket protocol without the socket.** One pure state machine: byte slices go in, events
+//! and byte slices come out. It does no I/O and has no clock, entropy, thread or heap inside, so a
+//! blocking server, an async task, an io_uring loop, another library and a microcontroller drive
+//! the same code.
 //!
 //! # Quick start
 //!
@@ -21,7 +22,7 @@
 //!                 Event::UpgradeRequest(request) => ws.accept(&request, Accept::new(), &mut tx)?,
 //!                 Event::Text(text) => ws.send_text(text, &mut tx)?,
 //!                 Event::Binary(bytes) => ws.send_binary(bytes, &mut tx)?,
-//!                 _ => {} // pings are answered, a Close is echoed, failures are in the output already
+//!                 _ => {} // pings, Closes and failures are answered in the output already
 //!             }
 //!         }
 //!         stream.write_all(tx.bytes())?;
@@ -52,41 +53,44 @@
 //! # States
 //!
 //! ```text
-//!                accept / confirm               close, or the peer's Close
-//!  Connecting ─────────────────────────► Open ─────────────────────────────► Closing
-//!      │                                   │                                    │ Close in both
-//!      │ refusal, response,                │ failure (Close in the output),     │ directions, failure,
-//!      ▼ end of the stream                 ▼ end of the stream (1006)           ▼ end of the stream
-//!    Closed ◄─────────────────────────── Closed ◄──────────────────────────── Closed
+//!              accept / confirm             close, or the peer's Close
+//!  Connecting ─────────────────────► Open ─────────────────────────────► Closing
+//!      │                               │                                    │ both Closes,
+//!      │ refusal, response,            │ failure (Close in the output),     │ failure,
+//!      ▼ end of the stream             ▼ end of the stream (1006)           ▼ end of the stream
+//!    Closed                          Closed                               Closed
 //! ```
 //!
-//! [`WebSocket::state`] returns the state. [`WebSocket::is_done`] returns `true` when it is time to stop
-//! reading and to close the transport: for a server as soon as it is closed, for a client when the
-//! server has ended the stream (RFC 6455 section 7.1.1).
+//! [`WebSocket::state`] returns the state. [`WebSocket::is_done`] returns `true` when it is time to
+//! stop reading and to close the transport: for a server as soon as it is closed, for a client when
+//! the server has ended the stream (RFC 6455 section 7.1.1).
 //!
 //! # Which type do I need
 //!
-//! | you write | take |
-//! |---|---|
-//! | an application with a socket | [`WebSocket`], for the whole life of a connection |
-//! | a library on top of an HTTP stack | `handshake::Upgrade` or `handshake::ConnectRequest` for the headers, then [`WebSocket::from_upgraded`] |
-//! | a driver with a reader task and a writer task | [`Receiver`] and [`Sender`] |
-//! | firmware | [`WebSocket`] over arrays; see [`firmware`] |
-//! | a proxy or an inspector | `handshake::head_len`, then [`FrameHeader`] and [`mask`](fn@mask), or [`Receiver`] for validated chunks |
-//! | a fuzz target | the feature `arbitrary`, and any of these: all are pure functions of their input |
+//! | you write | use | guide |
+//! |---|---|---|
+//! | an application with a socket | [`WebSocket`], for the whole connection | [`guide::application`] |
+//! | a library on top of an HTTP stack | `handshake::Upgrade`, then [`WebSocket::from_upgraded`] | [`guide::embedding`] |
+//! | a driver with a reader task and a writer task | [`Receiver`], [`Sender`] and [`Reply`] | [`guide::embedding`] |
+//! | firmware | [`WebSocket`] over arrays | [`guide::firmware`] |
+//! | a proxy or an inspector | [`FrameHeader`] and [`mask`](fn@mask), or [`Receiver`] for validated chunks | [`guide::proxies`] |
+//! | a fuzz target | the feature `arbitrary`, and any type: all are pure functions | [`guide::fuzzing`] |
+//! | a program that uses tungstenite today | [`WebSocket`] | [`guide::tungstenite`] |
 //!
 //! # Errors
 //!
 //! | whose fault | type | what to do |
 //! |---|---|---|
-//! | the peer broke the protocol | [`Violation`], with its close code | write the output, then close: the Close is in it |
-//! | the peer broke the handshake | `handshake::HandshakeError`, with its status | likewise: the refusal is in it |
-//! | the caller | [`Misuse`] in [`Error`] | mend the call |
-//! | nobody: no room, no entropy | [`Error`] | write the output and call again |
+//! | the peer broke the protocol | [`Violation`], with its close code | write the output, which has the Close, then close |
+//! | the peer broke the handshake | `handshake::HandshakeError`, with its status | write the output, which has the refusal, then close |
+//! | the caller called at the wrong time | [`Misuse`] in [`Error`] | correct the call |
+//! | the caller: a buffer or message of the wrong size | [`Error::NeverFits`], [`Error::ReadBufferTooSmall`], [`Error::WriteBufferTooSmall`] | use a larger buffer, or send fragments |
+//! | nobody: no room now | [`Error::NoRoom`] | write the output, then retry |
+//! | nobody: no entropy now | [`Error::Entropy`] | retry, or close |
 //!
-//! A connection that has ended early reports why in [`Failure`]. Limits of our own, such as
-//! [`Violation::MessageTooBig`], count as the peer's fault: the protocol has close codes for them. That
-//! more input is needed is not an error.
+//! [`Failure`] says why a connection failed. A limit of our own, such as
+//! [`Violation::MessageTooBig`], counts as the peer's fault: the protocol has a close code for it.
+//! Incomplete input is not an error.
 //!
 //! # Features
 //!
@@ -102,6 +106,7 @@
 //!
 //! Without any feature there is no dependency, and without `alloc` no heap.
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 
@@ -125,9 +130,9 @@ pub mod deflate;
 mod entropy;
 mod error;
 pub mod extensions;
-#[cfg(any(doc, doctest))]
-pub mod firmware;
 mod frame;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 #[cfg(feature = "handshake")]
 pub mod handshake;
 pub mod keepalive;

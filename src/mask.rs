@@ -1,9 +1,9 @@
-//! Masking (RFC 6455 section 5.3): an XOR with four key bytes, over and over.
+//! Masks and unmasks payloads (RFC 6455 section 5.3): an XOR with the four key bytes, repeated.
 
 use crate::bytes::copy;
 use crate::config::OPTIMIZE_FOR_SIZE;
 
-/// From so many bytes on it is worth to ask for the widest instructions that this processor has.
+/// Payload size in bytes from which detecting the widest instructions of the processor pays off.
 #[cfg(feature = "simd")]
 const LONG: usize = 256;
 
@@ -19,7 +19,7 @@ const LONG: usize = 256;
 /// assert_eq!(&payload, b"Hello");
 /// ```
 #[cfg_attr(target_os = "none", inline(never))]
-// As a call it takes small messages a tenth more instructions.
+// Inlined: a call costs small messages a tenth more instructions.
 #[cfg_attr(not(target_os = "none"), inline(always))]
 pub fn mask(payload: &mut [u8], key: [u8; 4]) -> [u8; 4] {
     let next = next_key(key, payload.len());
@@ -39,7 +39,7 @@ pub fn mask(payload: &mut [u8], key: [u8; 4]) -> [u8; 4] {
     next
 }
 
-/// The key that follows behind `len` bytes.
+/// Returns the key for the bytes after `len` bytes.
 #[inline]
 fn next_key(key: [u8; 4], len: usize) -> [u8; 4] {
     let turn = 8 * (len % 4) as u32;
@@ -60,7 +60,7 @@ fn long(payload: &mut [u8], key: [u8; 4], next: [u8; 4]) -> bool {
     blocks::<32>(payload, key, next)
 }
 
-/// Masks what is no longer than a few words.
+/// Masks a payload of a few words.
 #[inline]
 fn few(payload: &mut [u8], key: [u8; 4], next: [u8; 4]) {
     if !blocks::<8>(payload, key, next) {
@@ -96,7 +96,8 @@ pub(crate) fn mask_into(from: &[u8], to: &mut [u8], key: [u8; 4]) {
     }
 }
 
-/// As [`blocks`], from one place to another. The source stays as it is, so the last block may be read last.
+/// Masks like [`blocks`], from one slice into another. The source stays as it is, so the last block
+/// may be read last.
 #[inline(always)]
 fn copied<const N: usize>(from: &[u8], to: &mut [u8], key: [u8; 4], next: [u8; 4]) -> bool {
     let Some(&(mut tail)) = from.last_chunk::<N>() else { return false };
@@ -115,9 +116,10 @@ fn copied<const N: usize>(from: &[u8], to: &mut [u8], key: [u8; 4], next: [u8; 4
     true
 }
 
-/// Masks in blocks of `N` bytes, a multiple of 8, if there are as many. What is left behind the last whole
-/// block is done by a block that ends where the payload ends: it overlaps the one before, so its bytes are
-/// read first. It begins with the key that would follow the payload: both are in step.
+/// Masks in blocks of `N` bytes, a multiple of 8, if the payload has at least `N`.
+///
+/// The last block ends with the payload and overlaps the block before it, so its bytes are read
+/// first. It starts with the key that would follow the payload, because `N` is a multiple of 4.
 #[inline(always)]
 fn blocks<const N: usize>(payload: &mut [u8], key: [u8; 4], next: [u8; 4]) -> bool {
     let Some(&(mut tail)) = payload.last_chunk::<N>() else { return false };
@@ -143,7 +145,7 @@ fn xor(block: &mut [u8], key: [u8; 4]) {
     }
 }
 
-/// Long payloads, with the widest instructions of this processor.
+/// Masks long payloads with the widest instructions of this processor.
 #[cfg(feature = "simd")]
 mod wide {
     use pulp::{Arch, NullaryFnOnce};
@@ -177,7 +179,7 @@ mod wide {
 
         #[inline(always)]
         fn call(self) {
-            // What is left is as long as a block, unless nothing is.
+            // The rest is as long as a block, or empty.
             blocks::<64>(self.payload, self.key, self.next);
         }
     }

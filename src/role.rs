@@ -1,4 +1,4 @@
-//! The two ends of a connection.
+//! Defines the two ends of a connection.
 
 use crate::entropy::Entropy;
 use crate::error::EntropyError;
@@ -15,8 +15,8 @@ pub trait Role: private::Role {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Server;
 
-/// The client: it requests the handshake, receives unmasked frames and sends frames masked with keys
-/// from `E`.
+/// The client: it requests the handshake, receives unmasked frames and sends frames masked with
+/// keys from `E`.
 #[derive(Clone, Copy, Default)]
 pub struct Client<E> {
     pub(crate) entropy: E,
@@ -66,13 +66,13 @@ pub(crate) mod private {
     use crate::error::EntropyError;
     use crate::websocket::opening::Opening;
 
-    /// An argument that cannot be made outside of this crate: generic code over [`Role`](super::Role)
-    /// elsewhere cannot draw keys.
+    /// An argument that cannot be made outside of this crate: generic code over
+    /// [`Role`](super::Role) elsewhere cannot draw keys.
     #[derive(Clone, Copy, Debug)]
     pub struct Token;
 
-    /// What the halves and the machine need to know of a role. It cannot be named outside, so that
-    /// there are no other roles.
+    /// The private part of a role, for the halves and the machine. It cannot be named outside, so
+    /// that there are no other roles.
     pub trait Role {
         /// `true` if frames of this role are masked (RFC 6455 section 5.1).
         const MASKS: bool;

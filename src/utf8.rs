@@ -1,4 +1,4 @@
-//! UTF-8 validation of text that arrives in pieces (RFC 6455 section 8.1, RFC 3629).
+//! Validates UTF-8 text that arrives in pieces (RFC 6455 section 8.1, RFC 3629).
 
 use crate::config::OPTIMIZE_FOR_SIZE;
 
@@ -32,7 +32,7 @@ impl Utf8Validator {
         Utf8Validator { needed: 0, low: 0x80, high: 0xBF }
     }
 
-    /// Whether the text may end here: no sequence is open.
+    /// Returns `true` if the text may end here: no sequence is incomplete.
     #[inline]
     #[must_use]
     pub const fn is_complete(&self) -> bool {
@@ -45,7 +45,7 @@ impl Utf8Validator {
     /// The index in `bytes` of the first bad byte. The state is of no use then.
     pub fn check(&mut self, bytes: &[u8]) -> Result<(), usize> {
         if OPTIMIZE_FOR_SIZE {
-            // What goes eight bytes at a time is in `core`, and as large as all that is here.
+            // The check of eight bytes at a time is in `core`, and as large as this whole file.
             for (i, &byte) in bytes.iter().enumerate() {
                 self.step(byte).map_err(|()| i)?;
             }
@@ -67,7 +67,7 @@ impl Utf8Validator {
                 return Ok(());
             }
         }
-        // What is not whole characters at the end is either a character that the next piece
+        // An incomplete character at the end is either a character that the next piece
         // continues or an error; the bytewise step tells which, and where.
         let tail = rest.get(valid_up_to(rest)..).unwrap_or_default();
         for (i, &byte) in tail.iter().enumerate() {
@@ -77,8 +77,8 @@ impl Utf8Validator {
     }
 
     /// Validates the end of the text `bytes`, of which the first `checked` bytes went through
-    /// [`check`](Self::check). Returns the text, or `None` where code size counts and the text is made
-    /// only when it is asked for.
+    /// [`check`](Self::check). Returns the text, or `None` where code size counts and the text is
+    /// made only when it is asked for.
     #[inline]
     pub(crate) fn finish<'b>(
         &mut self,
@@ -154,7 +154,7 @@ pub(crate) const fn late_text<'b>(early: Option<&'b str>, bytes: &'b [u8]) -> Op
     early
 }
 
-/// Whether all of `bytes` is UTF-8, where no text is to be made of it.
+/// Returns `true` if all of `bytes` is UTF-8, without making a `&str`.
 pub(crate) fn is_utf8(bytes: &[u8]) -> bool {
     let mut utf8 = Utf8Validator::new();
     utf8.check(bytes).is_ok() && utf8.is_complete()

@@ -1,20 +1,20 @@
-//! What an open connection and its halves say and are told about compression.
+//! Adds compression to an open connection and to its halves.
 
 use alloc::boxed::Box;
 
 use super::deflation::Deflation;
 use super::inflation::Inflation;
-use super::negotiation::{DeflateConfig, DeflateParams};
 use super::pool::Pool;
 use super::totals::CompressionStats;
+use super::{DeflateConfig, DeflateParams};
 use crate::buffer::{Storage, WriteBuffer};
 use crate::frame::MessageKind;
 use crate::role::Role;
 use crate::{Error, Receiver, Sender, Streamed, WebSocket};
 
 impl Receiver {
-    /// Inflates compressed messages, as they were agreed. Only [`receive`](Self::receive) and
-    /// [`receive_chunks`](Self::receive_chunks) do it: inflated bytes lie in the read buffer.
+    /// Enables the agreed compression. Only [`receive`](Self::receive) and
+    /// [`receive_chunks`](Self::receive_chunks) inflate: inflated bytes are in the read buffer.
     #[must_use]
     pub fn with_deflate(mut self, agreement: DeflateParams, config: &DeflateConfig) -> Receiver {
         self.begin_inflating(agreement, config);
@@ -26,7 +26,7 @@ impl Receiver {
         self.inflation = Some(Box::new(Inflation::new(agreement, config)));
     }
 
-    /// How much was received as compressed messages.
+    /// Returns the bytes received as compressed messages.
     #[must_use]
     pub fn inflate_stats(&self) -> CompressionStats {
         self.inflation.as_ref().map_or(CompressionStats::default(), |inflation| inflation.totals)
@@ -48,28 +48,29 @@ impl Receiver {
 }
 
 impl<R: Role> Sender<R> {
-    /// Compresses messages, as it was agreed.
+    /// Enables the agreed compression.
     #[must_use]
     pub fn with_deflate(mut self, agreement: DeflateParams, config: &DeflateConfig) -> Sender<R> {
         self.deflation = Some(Box::new(Deflation::agreed(agreement, config)));
         self
     }
 
-    /// What was agreed on compression, if anything was.
+    /// Returns the agreed compression, or `None`.
     #[must_use]
     pub fn deflate_params(&self) -> Option<DeflateParams> {
         self.deflation.as_ref().map(|deflation| deflation.agreement)
     }
 
-    /// Whether messages that begin from now on are compressed, where that was agreed and they are long enough. At
-    /// first they are. What does not compress, such as pictures, is better sent plain.
+    /// Turns compression on or off for messages that start after this call. It starts as on.
+    ///
+    /// Send data that does not compress, such as pictures, with compression off.
     pub fn set_compress(&mut self, compress: bool) {
         if let Some(deflation) = &mut self.deflation {
             deflation.on = compress;
         }
     }
 
-    /// How much was sent as compressed messages.
+    /// Returns the bytes sent as compressed messages.
     #[must_use]
     pub fn deflate_stats(&self) -> CompressionStats {
         self.deflation.as_ref().map_or(CompressionStats::default(), |deflation| deflation.totals)
@@ -91,15 +92,16 @@ impl<R: Role> Sender<R> {
 }
 
 impl<R: Role> WebSocket<R> {
-    /// A connection on which compression was agreed elsewhere: by [`DeflateConfig::negotiate`] on the request of an
-    /// upgrade that an HTTP library does, or by [`DeflateConfig::accept_response`] on its answer.
+    /// Enables compression that was agreed elsewhere: by [`DeflateConfig::negotiate`] on a request
+    /// that an HTTP library received, or by [`DeflateConfig::accept_response`] on a response.
     ///
     /// ```
     /// use sockless::deflate::DeflateConfig;
     /// use sockless::{Config, Server, WebSocket, extensions};
     ///
     /// let config = DeflateConfig::DEFAULT;
-    /// let offers: [&[u8]; 1] = [b"permessage-deflate; client_max_window_bits"]; // Sec-WebSocket-Extensions
+    /// // The values of Sec-WebSocket-Extensions:
+    /// let offers: [&[u8]; 1] = [b"permessage-deflate; client_max_window_bits"];
     /// let mut ws = WebSocket::from_upgraded(Server, Config::default());
     /// if let Some(answer) = config.negotiate(extensions::parse(offers))? {
     ///     assert_eq!(answer.header.as_str(), "permessage-deflate"); // to be sent with the answer
@@ -123,13 +125,14 @@ impl<R: Role> WebSocket<R> {
         self.sender.deflation = Some(Box::new(Deflation::agreed(agreement, config)));
     }
 
-    /// What was agreed on compression, if anything was.
+    /// Returns the agreed compression, or `None`.
     #[must_use]
     pub fn deflate_params(&self) -> Option<DeflateParams> {
         self.sender.deflate_params()
     }
 
-    /// Whether messages that begin from now on are compressed; see [`Sender::set_compress`].
+    /// Turns compression on or off for messages that start after this call; see
+    /// [`Sender::set_compress`].
     pub fn set_compress(&mut self, compress: bool) {
         self.sender.set_compress(compress);
     }
@@ -137,8 +140,8 @@ impl<R: Role> WebSocket<R> {
     /// Puts as much of the next part of a message as there is room for; see [`Sender::stream`].
     ///
     /// # Errors
-    /// [`Misuse::NotOpen`](crate::Misuse::NotOpen) before the handshake is finished; otherwise as for
-    /// [`Sender::stream`].
+    /// [`Misuse::NotOpen`](crate::Misuse::NotOpen) before the handshake is finished; otherwise as
+    /// for [`Sender::stream`].
     pub fn send_stream<T: Storage>(
         &mut self,
         kind: MessageKind,
@@ -149,27 +152,27 @@ impl<R: Role> WebSocket<R> {
         self.sending()?.stream(kind, input, fin, tx)
     }
 
-    /// How much was received as compressed messages.
+    /// Returns the bytes received as compressed messages.
     #[must_use]
     pub fn inflate_stats(&self) -> CompressionStats {
         self.receiver.inflate_stats()
     }
 
-    /// How much was sent as compressed messages.
+    /// Returns the bytes sent as compressed messages.
     #[must_use]
     pub fn deflate_stats(&self) -> CompressionStats {
         self.sender.deflate_stats()
     }
 
-    /// Takes memory for compression from the pool, so far as it can be of use: before the connection has something to
-    /// do.
+    /// Takes memory for compression from the pool, if it can be used. Call it before the connection
+    /// has work to do.
     pub fn borrow_codec_from(&mut self, pool: &mut Pool) {
         self.receiver.borrow_codec_from(pool);
         self.sender.borrow_codec_from(pool);
     }
 
-    /// Gives memory for compression to the pool, so far as no context is kept and no message is on its way: when the
-    /// connection has nothing more to do for now.
+    /// Returns memory for compression to the pool, unless it keeps a context or a part of a message.
+    /// Call it when the connection has no work to do.
     pub fn return_codec_to(&mut self, pool: &mut Pool) {
         self.receiver.return_codec_to(pool);
         self.sender.return_codec_to(pool);

@@ -1,4 +1,4 @@
-//! Deflating one message after another (RFC 7692 section 7.2.1), between the caller's slices.
+//! Compresses one message after another (RFC 7692 section 7.2.1).
 
 use core::fmt;
 
@@ -7,48 +7,50 @@ use zlib_rs::{Deflate, DeflateFlush, Strategy};
 use super::pool::Parameters;
 use super::{Context, DeflateConfig, Flush, Pool, Progress, Step, WindowBits};
 
-/// What ends each flush, and is left out at the end of each message: the length of an empty stored block and its
-/// complement.
+/// The bytes that end each flush, and that a message leaves out at its end: the length of an empty
+/// stored block and its complement.
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
-/// Where less room than this is left, the end of a message is written to a buffer of our own first. The engine asks
-/// for more than six bytes at the end of a flush, or it writes the empty block again and again.
+/// Output size in bytes below which a flush goes through the stage. The engine needs more than six
+/// bytes at the end of a flush, or it writes the empty block again and again.
 const STAGE: usize = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// No byte of the message has come.
+    /// Between messages.
     Between,
     /// More of the message may follow.
     Compressing,
-    /// All that was taken is to come out.
+    /// Consumed input is being flushed.
     Flushing,
-    /// The engine has nothing left; what is staged is the rest, without the tail.
+    /// The engine is empty. The staged bytes are the rest, without the tail.
     Flushed,
-    /// All came out but the tail, which is still to come unless the message ends here.
+    /// Everything is written but the tail, which follows unless the message ends here.
     Owing,
 }
 
-/// The sending half of permessage-deflate: message in, compressed payload out.
+/// Compresses messages into payloads.
 ///
-/// Both may come in pieces of any size. The payload may be cut into frames wherever the output was full. Memory is
-/// taken with the first byte of the first message ([the module](super) has the figures), and between messages without
-/// context takeover it can be lent to others through a [`Pool`].
+/// Messages and payloads may be cut into pieces of any size. A payload may be cut into frames
+/// wherever the output was full. The first byte of the first message allocates memory; [the
+/// module](super) has the figures. Without context takeover, a [`Pool`] can lend this memory to
+/// others between messages.
 pub struct Deflater {
     engine: Option<Deflate>,
     parameters: Parameters,
     takeover: bool,
     phase: Phase,
-    /// Bytes taken, and bytes given, since all had come out.
-    taken: u64,
-    given: u64,
-    /// What came out of a flush and cannot be given yet, since its last four bytes may be the tail.
+    /// Bytes consumed since the last complete flush.
+    consumed: u64,
+    /// Bytes produced since the last complete flush.
+    produced: u64,
+    /// Bytes of a flush that cannot be written yet: the last four may be the tail.
     staged: [u8; STAGE],
     staged_len: usize,
 }
 
 impl Deflater {
-    /// Compresses as `context` says, with the effort of the configuration; allocates nothing yet.
+    /// Makes a compressor for `context`, with the levels of the configuration. Allocates nothing.
     #[must_use]
     pub fn new(context: Context, config: &DeflateConfig) -> Self {
         Self {
@@ -60,23 +62,25 @@ impl Deflater {
             },
             takeover: context.takeover,
             phase: Phase::Between,
-            taken: 0,
-            given: 0,
+            consumed: 0,
+            produced: 0,
             staged: [0; STAGE],
             staged_len: 0,
         }
     }
 
-    /// Compresses the next part of a message. `flush` says what is to come out; once said, it is to be said again until
-    /// the answer is other than [`Step::OutputFull`].
+    /// Compresses the next part of a message. `flush` selects what must be written. Repeat the same
+    /// value until the result is not [`Step::OutputFull`].
     ///
-    /// [`Step::OutputFull`] asks for another call with the input that is left, even if none is, and with room.
-    /// [`Step::InputTaken`] asks for more of the message. After [`Step::End`] the next call begins a new message. Bytes
-    /// of `output` behind those produced may be overwritten.
+    /// - [`Step::OutputFull`]: call again with free output and the rest of the input, even if none
+    ///   is left.
+    /// - [`Step::InputTaken`]: call again with more of the message.
+    /// - [`Step::End`]: the next call starts a new message.
+    ///
+    /// Bytes of `output` after the produced ones may be overwritten.
     ///
     /// # Panics
-    ///
-    /// The allocator is out of memory when the first message begins (zlib-rs has no way to say so).
+    /// Panics if the allocator is out of memory at the first message, which zlib-rs cannot report.
     pub fn deflate(&mut self, input: &[u8], output: &mut [u8], flush: Flush) -> Progress {
         let mut progress = Progress { consumed: 0, produced: 0, step: Step::InputTaken };
         if matches!(self.phase, Phase::Between | Phase::Owing) {
@@ -101,12 +105,12 @@ impl Deflater {
         } else {
             self.flush(input, output, &mut progress)
         };
-        self.taken = self.taken.saturating_add(progress.consumed as u64);
-        self.given = self.given.saturating_add(progress.produced as u64);
+        self.consumed = self.consumed.saturating_add(progress.consumed as u64);
+        self.produced = self.produced.saturating_add(progress.produced as u64);
         if self.phase == Phase::Flushed && progress.step == Step::InputTaken {
             self.phase = Phase::Owing;
-            (self.taken, self.given) = (0, 0);
-            // A flush that has ended did not know of input that was first given with its last bytes.
+            (self.consumed, self.produced) = (0, 0);
+            // The finished flush did not include input that arrived with its last bytes.
             let rest = input.get(progress.consumed..).unwrap_or_default();
             if !rest.is_empty() {
                 let space = output.get_mut(progress.produced..).unwrap_or_default();
@@ -121,7 +125,7 @@ impl Deflater {
         progress
     }
 
-    /// The message is complete: what is still owed is the tail that is left out.
+    /// Ends the message. Only the tail is left, and it is not sent.
     fn end(&mut self, progress: &mut Progress) {
         progress.step = Step::End;
         self.phase = Phase::Between;
@@ -132,39 +136,41 @@ impl Deflater {
         }
     }
 
-    /// Room that is enough to flush all that has not come out yet, once `more` bytes are added to it. What does not
-    /// compress grows: by an eighth with fixed codes, by less in stored blocks.
+    /// Returns an output size in bytes that is enough to flush all pending bytes and `more` further
+    /// ones. Data that does not compress grows by up to an eighth with fixed codes, and by less in
+    /// stored blocks.
     #[must_use]
     pub fn bound(&self, more: usize) -> usize {
-        let len = self.taken.saturating_add(more as u64);
+        let len = self.consumed.saturating_add(more as u64);
         let bound =
             len.saturating_add(len / 8).saturating_add(len / 64).saturating_add(STAGE as u64);
-        usize::try_from(bound.saturating_sub(self.given)).unwrap_or(usize::MAX)
+        usize::try_from(bound.saturating_sub(self.produced)).unwrap_or(usize::MAX)
     }
 
-    /// Whether the next byte of input begins a message.
+    /// Returns `true` if the next byte of input starts a message.
     #[must_use]
     pub const fn is_between_messages(&self) -> bool {
         matches!(self.phase, Phase::Between)
     }
 
-    /// Takes memory from the pool, if this has none and the pool has some that fits.
+    /// Borrows a compressor from the pool, if this deflater has none and the pool has a matching
+    /// one.
     pub fn borrow_from(&mut self, pool: &mut Pool) {
         if self.engine.is_none() {
             self.engine = pool.take_deflate(self.parameters);
         }
     }
 
-    /// Gives the memory to the pool, if this is between messages and keeps no context.
+    /// Returns the compressor to the pool between messages, unless the context is kept.
     pub fn return_to(&mut self, pool: &mut Pool) {
         if !self.takeover && self.is_between_messages() {
             if let Some(engine) = self.engine.take() {
-                pool.put_deflate(self.parameters, engine);
+                pool.return_deflate(self.parameters, engine);
             }
         }
     }
 
-    /// Takes input while there is room.
+    /// Consumes input while the output has space.
     fn compress(&mut self, input: &[u8], output: &mut [u8], progress: &mut Progress) -> Step {
         loop {
             let rest = input.get(progress.consumed..).unwrap_or_default();
@@ -185,7 +191,7 @@ impl Deflater {
         }
     }
 
-    /// Takes the rest of the input, and gives all that is left but the tail.
+    /// Consumes the rest of the input, and writes everything but the tail.
     fn flush(&mut self, input: &[u8], output: &mut [u8], progress: &mut Progress) -> Step {
         loop {
             let space = output.get_mut(progress.produced..).unwrap_or_default();
@@ -214,8 +220,8 @@ impl Deflater {
         }
     }
 
-    /// One call of the engine straight into the output, behind what was staged. The last four bytes go to the stage
-    /// again, or nowhere if nothing follows them.
+    /// Calls the engine once, straight into the output, after the staged bytes. The last four bytes
+    /// are staged again, or dropped as the tail if nothing follows them.
     fn flush_to(&mut self, space: &mut [u8], input: &[u8]) -> (usize, usize) {
         let staged = self.unstage(space, self.staged_len);
         let room = space.get_mut(staged..).unwrap_or_default();
@@ -230,7 +236,8 @@ impl Deflater {
         (consumed, length)
     }
 
-    /// One call of the engine into the stage, which holds at most the four bytes that may be the tail.
+    /// Calls the engine once, into the stage, which has at most the four bytes that may be the
+    /// tail.
     fn flush_to_stage(&mut self, input: &[u8]) -> usize {
         let mut room = [0; STAGE - TAIL.len()];
         let (consumed, produced) = self.run(input, &mut room, DeflateFlush::SyncFlush);
@@ -242,7 +249,7 @@ impl Deflater {
         consumed
     }
 
-    /// Adds to the staged bytes; there is always room.
+    /// Appends to the staged bytes. The stage always has enough space.
     fn stage(&mut self, bytes: &[u8]) {
         let free = self.staged.get_mut(self.staged_len..).unwrap_or_default();
         if let Some(place) = free.get_mut(..bytes.len()) {
@@ -251,9 +258,9 @@ impl Deflater {
         }
     }
 
-    /// Moves up to `most` staged bytes to the front of `space`; returns how many.
-    fn unstage(&mut self, space: &mut [u8], most: usize) -> usize {
-        let length = most.min(self.staged_len).min(space.len());
+    /// Moves up to `max` staged bytes to the front of `space`. Returns their number.
+    fn unstage(&mut self, space: &mut [u8], max: usize) -> usize {
+        let length = max.min(self.staged_len).min(space.len());
         if let (Some(from), Some(to)) = (self.staged.get(..length), space.get_mut(..length)) {
             to.copy_from_slice(from);
         }
@@ -262,7 +269,8 @@ impl Deflater {
         length
     }
 
-    /// One call of the engine: bytes taken and given. Neither slice is empty, except the input of a flush.
+    /// Calls the engine once. Returns the bytes consumed and produced. Neither slice may be empty,
+    /// except the input of a flush.
     fn run(&mut self, input: &[u8], output: &mut [u8], flush: DeflateFlush) -> (usize, usize) {
         let parameters = self.parameters;
         let engine = self.engine.get_or_insert_with(|| parameters.engine());
@@ -278,8 +286,9 @@ impl Deflater {
     }
 }
 
-/// Section 7.2.3.6: the empty message is an empty stored block without its tail. The engine need not know: it stands at
-/// a byte boundary between messages, and asked to flush twice in a row it would write nothing.
+/// Writes the empty message: an empty stored block without its tail (RFC 7692 section 7.2.3.6). The
+/// engine is not called. Between messages it is at a byte boundary, and a second flush would write
+/// nothing.
 fn empty(output: &mut [u8], progress: &mut Progress) {
     progress.step = match output.first_mut() {
         None => Step::OutputFull,
@@ -293,13 +302,13 @@ fn empty(output: &mut [u8], progress: &mut Progress) {
 
 impl Parameters {
     fn engine(self) -> Deflate {
-        // The library knows no window of 256 bytes, and says nowhere how far back it looks in one of 512. Runs of one byte
-        // have the distance 1, which is inside any window.
+        // zlib-rs has no window of 256 bytes, and does not promise how far back it refers in one of
+        // 512. Runs of one byte refer back by 1, which is inside any window.
         let strategy =
             if self.window_bits == WindowBits::MIN { Strategy::Rle } else { Strategy::Default };
         Deflate::new_with_config(zlib_rs::DeflateConfig {
             level: i32::from(self.level),
-            // Negative: without the zlib header.
+            // A negative value omits the zlib header.
             window_bits: -i32::from(self.window_bits.bits().max(9)),
             mem_level: i32::from(self.memory_level),
             strategy,

@@ -1,4 +1,4 @@
-//! The sending half's deflater, in front of a [`WriteBuffer`](crate::WriteBuffer).
+//! Connects a deflater to the [`WriteBuffer`](crate::WriteBuffer) of a sender.
 
 use super::{CompressionStats, DeflateConfig, DeflateParams, Deflater, Flush, Step, WindowBits};
 use crate::Error;
@@ -8,28 +8,29 @@ use crate::mask::mask;
 use crate::role::Role;
 use crate::role::private::Token;
 
-/// The least room that a frame is begun in when more frames may follow: less for a payload is not worth a header.
+/// Least free bytes to start a frame in if more frames may follow. Less payload is not worth a
+/// header.
 pub(crate) const LEAST_ROOM: usize = FrameHeader::MAX_LEN + 64;
 
-/// What a [`Sender`](crate::Sender) needs to compress. Lives on the heap, so that a connection without compression has
-/// a pointer and no more.
+/// The state of a [`Sender`](crate::Sender) that compresses. It is on the heap, so that a
+/// connection without compression has only a pointer.
 #[derive(Debug)]
 pub(crate) struct Deflation {
     pub(super) config: DeflateConfig,
     pub(super) agreement: DeflateParams,
     pub(super) deflater: Deflater,
-    /// Whether messages that begin now are compressed.
+    /// `true` if messages that start now are compressed.
     pub(super) on: bool,
     message: Message,
     pub(super) totals: CompressionStats,
 }
 
-/// The message that was begun in fragments.
+/// The message that was started in fragments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Message {
-    /// None, or one that is not compressed.
+    /// No message, or one that is not compressed.
     None,
-    /// No frame of it was put yet: what was given so far is still in the compressor.
+    /// No frame was written yet: all bytes so far are in the compressor.
     Unseen,
     Begun,
 }
@@ -46,7 +47,7 @@ impl Deflation {
         }
     }
 
-    /// Whether a message of this length, that begins now, is to be compressed.
+    /// Returns `true` if a message of `len` bytes that starts now is compressed.
     #[inline]
     pub(crate) const fn compresses(&self, len: usize) -> bool {
         self.on && len >= self.config.threshold
@@ -63,8 +64,8 @@ impl Deflation {
         self.totals.add(message, wire);
     }
 
-    /// Whether a part of a message is compressed: what its first part was decides, and of a message that this is not
-    /// all of nobody knows the length.
+    /// Returns `true` if a part of a message is compressed. The first part decides. The length of a
+    /// partial message is unknown, so it counts as above the threshold.
     pub(crate) const fn takes(&self, begins: bool, part: &[u8], fin: bool) -> bool {
         if begins {
             self.compresses(if fin { part.len() } else { usize::MAX })
@@ -73,7 +74,7 @@ impl Deflation {
         }
     }
 
-    /// Whether so much more of a message fits whatever it compresses to.
+    /// Returns `true` if `len` more bytes of a message fit, whatever they compress to.
     pub(crate) fn fits<S: Storage>(&self, len: usize, masks: bool, tx: &WriteBuffer<S>) -> bool {
         self.needs(len, masks) <= tx.available()
     }
@@ -83,7 +84,7 @@ impl Deflation {
         bound.saturating_add(FrameHeader::len_for(bound as u64, masks))
     }
 
-    /// Puts a frame with what a part of a message compresses to, all of it.
+    /// Writes a frame with all of the compressed part of a message.
     pub(crate) fn put<R: Role, S: Storage>(
         &mut self,
         kind: MessageKind,
@@ -98,14 +99,14 @@ impl Deflation {
         if self.frame(kind, &mut rest, flush, needed, role, tx)? {
             return Ok(());
         }
-        // The bound holds for every setting, as far as is known. If it did not, the message would go on in a further
-        // frame.
+        // The bound is believed to hold for every setting. Otherwise the message continues in a
+        // further frame.
         debug_assert!(false, "{} bytes do not fit in their bound", bytes.len());
         self.frame(kind, &mut rest, flush, needed, role, tx).map(|_| ())
     }
 
-    /// Puts as much of a message as there is room for, in one frame: that there is [enough](LEAST_ROOM) is the caller's
-    /// to see. Whether that is all.
+    /// Writes one frame with as much of a message as fits. The caller has checked for
+    /// [enough space](LEAST_ROOM). Returns `true` if all of the input was written.
     pub(crate) fn put_some<R: Role, S: Storage>(
         &mut self,
         kind: MessageKind,
@@ -119,8 +120,8 @@ impl Deflation {
         self.frame(kind, input, flush, room, role, tx)
     }
 
-    /// Compresses into `room` bytes of the buffer, behind the place of the longest header that it may need. Whether
-    /// all of the input was taken and, as far as it was to be flushed, came out.
+    /// Compresses into `room` bytes of the buffer, after the space for the longest possible header.
+    /// Returns `true` if all input was consumed and, as far as `flush` demands, written.
     fn frame<R: Role, S: Storage>(
         &mut self,
         kind: MessageKind,
@@ -131,7 +132,7 @@ impl Deflation {
         tx: &mut WriteBuffer<S>,
     ) -> Result<bool, Error> {
         let out = tx.reserve(room)?;
-        // Before anything is compressed: what fails here has changed nothing.
+        // The key is drawn before anything is compressed, so that a failure changes nothing.
         let key = role.key(Token)?;
         let at = FrameHeader::len_for(room as u64, R::MASKS);
         let body = out.get_mut(at..).unwrap_or_default();
@@ -151,7 +152,7 @@ impl Deflation {
         let header = header.encode();
         let header = header.as_bytes();
         let len = header.len() + progress.produced;
-        // What compresses well needs a shorter header than was kept free.
+        // A small payload needs a shorter header than was reserved.
         if header.len() < at && at + progress.produced <= out.len() {
             out.copy_within(at..at + progress.produced, header.len());
         }

@@ -1,4 +1,4 @@
-//! Inflating one message after another (RFC 7692 section 7.2.2), between the caller's slices.
+//! Inflates one message after another (RFC 7692 section 7.2.2).
 
 use core::fmt;
 
@@ -6,57 +6,62 @@ use zlib_rs::{Inflate, InflateFlush, Status};
 
 use super::{Context, Pool, Progress, Step};
 
-/// What a sender leaves out at the end of each message: the length of an empty stored block and its complement.
+/// The bytes that a sender removes from the end of each message (RFC 7692 section 7.2.1): the
+/// length of an empty stored block and its complement.
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
-/// The tail and one byte more, which must be left over: see [`Inflater::end`].
+/// The tail and a guard byte, which the engine must leave unread; see [`Inflater::end`].
 const TAIL_AND_GUARD: [u8; 5] = [0x00, 0x00, 0xff, 0xff, 0x00];
 
-/// The ratio is judged once per this many bytes of compressed input.
+/// Bytes of compressed input after which the ratio is checked.
 const RATIO_BLOCK: u64 = 4096;
 
-/// The longest slice given to the library at once, which counts in 32 bits.
+/// Length in bytes of the longest slice passed to zlib-rs, which counts in 32 bits.
 const MAX_SLICE: usize = 1 << 30;
 
-/// How far a message may inflate.
+/// Limits how far a message may inflate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InflateLimits {
-    /// The longest message, in inflated bytes; exact.
+    /// Largest message in inflated bytes. The limit is exact.
     pub message: u64,
-    /// [`DeflateConfig::max_ratio`](super::DeflateConfig::max_ratio).
+    /// Largest ratio of inflated to received bytes; see
+    /// [`DeflateConfig::with_max_ratio`](super::DeflateConfig::with_max_ratio).
     pub ratio: Option<u32>,
 }
 
-/// The receiving half of permessage-deflate: compressed payload in, message out.
+/// Inflates the payloads of compressed messages.
 ///
-/// The payload of a message may be cut anywhere, also between frames, and the output may be of any size: the bytes
-/// that come out and the verdict are the same. Memory is taken when the first message arrives (about 46 KiB, whatever
-/// the window), and between messages without context takeover it can be lent to others through a [`Pool`].
+/// The payload may be cut anywhere, also between frames, and the output may have any size. The
+/// inflated bytes and the result do not depend on either. The first message allocates about 46 KiB,
+/// for any window. Without context takeover, a [`Pool`] can lend this memory to others between
+/// messages.
 ///
-/// - Blocks with the BFINAL bit end a DEFLATE stream, not the message: what follows starts a stream of its own, which
-///   cannot refer to what was before it (RFC 7692 section 7.2.3.4, RFC 1951 section 3.2.3).
-/// - A message that is not at the end of a block once its tail is restored is corrupt, and nothing that the tail
-///   itself would decode to comes out. Whoever takes a message in parts has parts of it by then, and learns at the
-///   end that it never became whole.
-/// - The limit on its length ends a message at the first byte past it, before that byte is written. The ratio is
-///   judged against the compressed bytes received, counted in blocks of 4 KiB begun, and not at the end alone: output
-///   past `ratio * 4096 * blocks` ends the message. So neither depends on how the input was cut.
-/// - The work is linear in the bytes that go in and come out, also when every block is empty.
+/// - A block with the BFINAL bit ends a DEFLATE stream, not the message. The next block starts a
+///   new stream, which cannot refer to earlier bytes (RFC 7692 section 7.2.3.4, RFC 1951 section
+///   3.2.3).
+/// - A message is corrupt unless it is at the end of a block once its tail is restored. The tail
+///   itself never produces output. A caller that receives a message in parts has some parts by
+///   then, and learns only at the end that the message is incomplete.
+/// - The length limit ends a message before the first excess byte is written.
+/// - The ratio is checked for each started block of 4 KiB of compressed input. Output beyond
+///   `ratio * 4096 * blocks` ends the message. Neither limit depends on how the input was cut.
+/// - The work is linear in the bytes consumed and produced, even if every block is empty.
 pub struct Inflater {
     engine: Option<Inflate>,
     takeover: bool,
     limits: InflateLimits,
-    /// Compressed bytes of this message taken so far.
+    /// Compressed bytes of the current message that were consumed.
     received: u64,
-    /// Bytes of this message given so far.
+    /// Inflated bytes of the current message.
     produced: u64,
-    /// The output was full, so the engine may hold more without further input.
+    /// `true` after the output was full: the engine may produce more without further input.
     pending: bool,
     failure: Option<InflateError>,
 }
 
 impl Inflater {
-    /// For a peer that compresses as `context` says; allocates nothing yet.
+    /// Makes an inflater for the messages of a peer that compresses by `context`. Allocates
+    /// nothing.
     #[must_use]
     pub const fn new(context: Context, limits: InflateLimits) -> Self {
         Self {
@@ -70,19 +75,21 @@ impl Inflater {
         }
     }
 
-    /// Inflates the next part of a message's payload. `last` says that nothing of this message follows `input`.
+    /// Inflates the next part of a message's payload. If `last` is `true`, `input` ends the
+    /// message.
     ///
-    /// [`Step::OutputFull`] asks for another call with the input that is left, even if none is, and with room.
-    /// [`Step::InputTaken`] asks for more of the payload. After [`Step::End`] the next call begins a new message.
+    /// - [`Step::OutputFull`]: call again with free output and the rest of the input, even if none
+    ///   is left.
+    /// - [`Step::InputTaken`]: call again with more of the payload.
+    /// - [`Step::End`]: the next call starts a new message.
     ///
     /// # Errors
-    ///
-    /// The message is not to be had; what came out before the fault was given by earlier calls. Every further call
-    /// fails likewise, and the memory is already free.
+    /// Returns [`InflateError`] if the message is corrupt or exceeds a limit. Earlier calls
+    /// returned the bytes before the fault. Every further call returns the same error, and the
+    /// memory is free.
     ///
     /// # Panics
-    ///
-    /// The allocator is out of memory when the first message arrives (zlib-rs has no way to say so).
+    /// Panics if the allocator is out of memory at the first message, which zlib-rs cannot report.
     pub fn inflate(
         &mut self,
         input: &[u8],
@@ -105,14 +112,15 @@ impl Inflater {
                 if progress.produced == 0 {
                     return Err(failure);
                 }
-                // What was sound is given first, as it would have been had the input been cut in front of the fault.
+                // The valid bytes before the fault come first, as if the input had been cut before
+                // it.
                 progress.step = Step::OutputFull;
             }
         }
         Ok(progress)
     }
 
-    /// As [`inflate`](Self::inflate), where the message is to be no longer than `limit` from now on.
+    /// Inflates like [`inflate`](Self::inflate), with `limit` as the new largest message.
     pub(super) fn inflate_within(
         &mut self,
         limit: u64,
@@ -124,29 +132,29 @@ impl Inflater {
         self.inflate(input, output, last)
     }
 
-    /// Whether the next byte of input begins a message.
+    /// Returns `true` if the next byte of input starts a message.
     #[must_use]
     pub const fn is_between_messages(&self) -> bool {
         self.received == 0 && self.produced == 0 && !self.pending
     }
 
-    /// Takes memory from the pool, if this has none and the pool has some.
+    /// Borrows a decompressor from the pool, if this inflater has none and the pool has one.
     pub fn borrow_from(&mut self, pool: &mut Pool) {
         if self.engine.is_none() && self.failure.is_none() {
             self.engine = pool.take_inflate();
         }
     }
 
-    /// Gives the memory to the pool, if this is between messages and keeps no context.
+    /// Returns the decompressor to the pool between messages, unless the context is kept.
     pub fn return_to(&mut self, pool: &mut Pool) {
         if !self.takeover && self.is_between_messages() {
             if let Some(engine) = self.engine.take() {
-                pool.put_inflate(engine);
+                pool.return_inflate(engine);
             }
         }
     }
 
-    /// Inflates until the input is taken and everything in it came out, or until the output is full.
+    /// Inflates until all input is consumed and its bytes are written, or until the output is full.
     fn advance(
         &mut self,
         input: &[u8],
@@ -162,7 +170,7 @@ impl Inflater {
             let allowed = self.allowance(piece.len()).saturating_sub(self.produced);
             let mut probe = [0];
             let space = match usize::try_from(allowed).unwrap_or(MAX_SLICE).min(MAX_SLICE) {
-                // At the limit it is decided with a byte that goes nowhere whether the message is longer.
+                // One byte of scratch output decides whether the message exceeds the limit.
                 0 => &mut probe[..],
                 allowed => {
                     let space = output.get_mut(progress.produced..).unwrap_or_default();
@@ -176,7 +184,8 @@ impl Inflater {
 
             let engine = self
                 .engine
-                // The engine always has room for the largest window, so there is no smaller one to ask for.
+                // The engine always allocates the largest window.
+                // ask for.
                 .get_or_insert_with(|| Inflate::new(false, 15));
             let (consumed, produced) = (engine.total_in(), engine.total_out());
             let status = engine.decompress(piece, space, InflateFlush::NoFlush);
@@ -201,7 +210,7 @@ impl Inflater {
                     engine.reset(false);
                     self.pending = false;
                 }
-                // With input and room there is always something to do.
+                // A sound stream always makes progress with input and free output.
                 Ok(_) if consumed == 0 && produced == 0 && !piece.is_empty() => {
                     return Err(InflateError::Corrupt);
                 }
@@ -211,8 +220,8 @@ impl Inflater {
         }
     }
 
-    /// The input for one call of the engine. Where a ratio is judged, no call reaches over the edge of a block, and
-    /// all that the block inflates to comes out before the next one goes in.
+    /// Returns the input for one call of the engine. With a ratio limit, no piece crosses the edge
+    /// of a 4 KiB block, and the output of a block is complete before the next block starts.
     fn next_piece<'a>(&self, rest: &'a [u8]) -> &'a [u8] {
         let mut length = rest.len().min(MAX_SLICE);
         if self.limits.ratio.is_some() {
@@ -226,7 +235,8 @@ impl Inflater {
         rest.get(..length).unwrap_or_default()
     }
 
-    /// How long the message may be by the end of the block that `next` bytes of input lie in.
+    /// Returns the largest message length allowed after `next` more bytes of input, counted in
+    /// started blocks.
     fn allowance(&self, next: usize) -> u64 {
         let Some(ratio) = self.limits.ratio else {
             return self.limits.message;
@@ -236,13 +246,13 @@ impl Inflater {
         allowed.min(self.limits.message)
     }
 
-    /// Restores the tail, and makes ready for the next message.
+    /// Restores the tail, checks that the message is complete, and prepares for the next message.
     ///
-    /// The engine is asked to stop at the end of a block. A sound message ends inside the header of an empty stored
-    /// block, so the tail ends that block, nothing comes out, and the guard byte behind it is left alone. In any other
-    /// state the guard byte is taken too, or bytes come out, or the data is found to be invalid.
+    /// The engine is asked to stop at the end of a block. A complete message ends inside the header
+    /// of an empty stored block. The tail ends that block: nothing is produced, and the guard byte
+    /// stays unread. Any other state consumes the guard byte, produces bytes, or fails.
     fn end(&mut self) -> Result<(), InflateError> {
-        // No payload at all is the empty message: there is no block to complete.
+        // A message without payload is empty: there is no block to complete.
         if self.received > 0 {
             let engine = self.engine.as_mut().ok_or(InflateError::Corrupt)?;
             let (consumed, produced) = (engine.total_in(), engine.total_out());
@@ -276,15 +286,15 @@ impl fmt::Debug for Inflater {
     }
 }
 
-/// Why a compressed message cannot be had.
+/// A reason why a compressed message cannot be inflated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InflateError {
-    /// It is no DEFLATE data, or ends in the middle of a block: Close code 1007.
+    /// The message is not DEFLATE data, or ends inside a block. The close code is 1007.
     Corrupt,
-    /// It is longer than the limit: Close code 1009.
+    /// The message exceeds the length limit. The close code is 1009.
     TooLong,
-    /// It inflates to more than the allowed multiple of what was received: Close code 1009.
+    /// The message exceeds the ratio of inflated to received bytes. The close code is 1009.
     Ratio,
 }
 

@@ -1,4 +1,4 @@
-//! The receiving half's inflater, between a [`ReadBuffer`](crate::ReadBuffer)'s bytes and its memory for messages.
+//! Connects an inflater to the [`ReadBuffer`](crate::ReadBuffer) of a receiver.
 
 use super::{
     CompressionStats, DeflateConfig, DeflateParams, InflateError, InflateLimits, Inflater, Step,
@@ -6,15 +6,16 @@ use super::{
 use crate::Violation;
 use crate::buffer::{ReadBuffer, Storage};
 
-/// The most memory for a message that is handed out in chunks.
+/// Largest number of inflated bytes held at once for a message received in chunks.
 const CHUNK: usize = 16 << 10;
 
-/// What a [`Receiver`](crate::Receiver) needs to inflate. Lives on the heap, so that a connection without compression
-/// has a pointer and no more.
+/// The state of a [`Receiver`](crate::Receiver) that inflates. It is on the heap, so that a
+/// connection without compression has only a pointer.
 #[derive(Debug)]
 pub(crate) struct Inflation {
     pub(super) inflater: Inflater,
-    /// A piece of payload lies in the buffer or in the inflater; whether it ends its message.
+    /// `Some` while payload is left in the buffer or in the inflater: `true` for the last payload
+    /// of the message.
     piece: Option<bool>,
     pub(super) totals: CompressionStats,
 }
@@ -29,19 +30,19 @@ impl Inflation {
         }
     }
 
-    /// Whether there is more to be had of what the buffer holds.
+    /// Returns `true` if payload in the buffer is not inflated yet.
     #[inline]
     pub(crate) const fn is_busy(&self) -> bool {
         self.piece.is_some()
     }
 
-    /// A piece of payload is held in the buffer now.
+    /// Starts to inflate the payload that the buffer holds. `last` marks the end of the message.
     pub(crate) const fn begin(&mut self, last: bool) {
         self.piece = Some(last);
     }
 
-    /// Inflates what the buffer holds: all of it for a `whole` message, up to a chunk's worth otherwise. Whether the
-    /// message ends here.
+    /// Inflates the payload in the buffer: all of it for a `whole` message, otherwise at most one
+    /// chunk. Returns `true` at the end of the message.
     pub(crate) fn run<S: Storage>(
         &mut self,
         rx: &mut ReadBuffer<S>,

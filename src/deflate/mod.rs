@@ -1,32 +1,37 @@
-//! permessage-deflate (RFC 7692): negotiation, inflating and deflating, each usable alone.
+//! Implements permessage-deflate (RFC 7692): negotiation, inflating and deflating, each usable
+//! alone.
 //!
-//! [`DeflateConfig`] says what this end is ready to do, and turns offers and answers into an [`DeflateParams`]. An
-//! [`Inflater`] and a [`Deflater`] then carry one direction each, streaming between slices of the caller. The
-//! compression itself is zlib-rs's.
+//! A [`DeflateConfig`] holds the limits of this end, and turns offers and responses into
+//! [`DeflateParams`]. An [`Inflater`] and a [`Deflater`] process one direction each, between slices
+//! of the caller. zlib-rs does the compression.
 //!
 //! # In a connection
 //!
-//! A server accepts with `handshake::Accept::with_deflate`, a client asks with `handshake::ConnectRequest::with_deflate`, and one whose
-//! upgrade was done elsewhere tells [`WebSocket::with_deflate`] what was agreed. From then on messages are inflated before
-//! they are handed out, and compressed where they are at least [`threshold`](DeflateConfig::threshold) bytes long.
-//! [`WebSocket::deflate`] says what holds. The halves take the same agreement.
+//! A server enables compression with `handshake::Accept::with_deflate`, a client with
+//! `handshake::ConnectRequest::with_deflate`. After an upgrade elsewhere, pass the agreement to
+//! [`WebSocket::with_deflate`]. The halves take the same agreement. Received messages are then
+//! inflated, and sent messages of at least [`threshold`](DeflateConfig::threshold) bytes
+//! compressed.
 //!
-//! - A whole message is inflated into memory beside the read buffer, which grows up to the buffer's own capacity and the
-//!   configured size of messages, whichever is less; past it the connection fails with 1009. In chunks, a message of
-//!   any size goes through at most 16 KiB.
-//! - Text is checked as it is inflated. What the fault lies in is not handed out, and of a whole message nothing.
-//! - A message is compressed straight into the write buffer. Where what it could at worst become does not fit, it goes
-//!   plain, so that whatever fits without compression fits with it. [`WebSocket::send_stream`] compresses messages
-//!   of any size through a small buffer, and [`WebSocket::set_compress`] chooses for each message.
+//! - A whole message is inflated into memory beside the read buffer. This memory grows up to the
+//!   capacity of the buffer or the largest message, whichever is less. A larger message fails the
+//!   connection with 1009. In chunks, a message of any size needs at most 16 KiB.
+//! - Text is validated while it is inflated. Invalid text is never delivered; of a whole message,
+//!   nothing is.
+//! - A message is compressed straight into the write buffer. If its largest compressed size might
+//!   not fit, it is sent uncompressed. A message that fits without compression therefore always
+//!   fits.
+//! - [`WebSocket::send_stream`] compresses messages of any size through a small buffer.
+//!   [`WebSocket::set_compress`] selects compression for each message.
 //!
 //! [`WebSocket::with_deflate`]: crate::WebSocket::with_deflate
-//! [`WebSocket::deflate`]: crate::WebSocket::deflate
 //! [`WebSocket::send_stream`]: crate::WebSocket::send_stream
 //! [`WebSocket::set_compress`]: crate::WebSocket::set_compress
 //!
 //! # Memory
 //!
-//! Nothing is allocated before the first compressed message of a direction. Then, in KiB, measured:
+//! Nothing is allocated before the first compressed message of a direction. After it, the memory in
+//! KiB is, as measured:
 //!
 //! | | memory level 1 | 5 | 8 (default) | 9 |
 //! |---|---:|---:|---:|---:|
@@ -39,12 +44,14 @@
 //! | 14 | 196 | 209 | 307 | 419 |
 //! | 15 | 260 | 273 | 371 | 483 |
 //!
-//! With context takeover ([`Context::takeover`]) that stays with the connection. Without it, the memory is needed
-//! only while a message is on its way, and a [`Pool`] lets all connections of a thread share it.
+//! With context takeover ([`Context::takeover`]) a connection keeps this memory. Without it, the
+//! memory is needed only during a message, and a [`Pool`] shares it between the connections of a
+//! thread.
 //!
-//! zlib-rs takes its memory from the standard library's allocator, so while this crate needs `alloc` alone, a target
-//! for this feature must have `std`.
+//! zlib-rs allocates through the standard library. The rest of the crate needs only `alloc`, but a
+//! target for this feature must have `std`.
 
+mod config;
 mod connection;
 mod deflater;
 mod deflation;
@@ -54,50 +61,49 @@ mod negotiation;
 mod pool;
 mod totals;
 
+pub use config::{Context, DeflateConfig, OfferShape, WindowBits};
 pub use deflater::Deflater;
 pub(crate) use deflation::{Deflation, LEAST_ROOM};
 pub use inflater::{InflateError, InflateLimits, Inflater};
 pub(crate) use inflation::Inflation;
-pub use negotiation::{
-    Context, DeflateConfig, DeflateParams, HeaderValue, NAME, Negotiated, NegotiationError,
-    OfferShape, WindowBits,
-};
+pub use negotiation::{DeflateParams, HeaderValue, NAME, Negotiated, NegotiationError};
 pub use pool::Pool;
 pub use totals::CompressionStats;
 
-/// The compression that a handshake has agreed on, if any, and our configuration of it.
+/// The compression agreed in a handshake, with the configuration of this end, or `None`.
 pub type Compression = Option<(DeflateParams, DeflateConfig)>;
 
-/// What one call of [`Inflater::inflate`] or [`Deflater::deflate`] did.
+/// The result of one call of [`Inflater::inflate`] or [`Deflater::deflate`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Progress {
-    /// Bytes of the input that are done with.
+    /// Bytes of the input that were consumed.
     pub consumed: usize,
     /// Bytes written to the front of the output.
     pub produced: usize,
-    /// What it waits for.
+    /// The next step of the caller.
     pub step: Step,
 }
 
-/// What a message that goes through [`Inflater::inflate`] or [`Deflater::deflate`] waits for.
+/// Tells the caller what [`Inflater::inflate`] or [`Deflater::deflate`] needs next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// More input: all of it was consumed.
+    /// All input was consumed; the message needs more.
     InputTaken,
-    /// More room in the output; there may be more to come, or nothing but the end.
+    /// The output is full. There may be more bytes to write, or only the end of the message.
     OutputFull,
-    /// Nothing: the message is complete.
+    /// The message is complete.
     End,
 }
 
-/// What is to come out of [`Deflater::deflate`].
+/// Selects the bytes that [`Deflater::deflate`] must write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flush {
-    /// What there is; more of the message follows, and compresses better together with this.
+    /// Writes what the compressor releases. More of the message follows, and compresses better with
+    /// it.
     None,
-    /// All that was given, so that the peer has it while more of the message follows.
+    /// Writes all consumed bytes, so that the peer has them while more of the message follows.
     Sync,
-    /// All that was given, which is the end of the message.
+    /// Writes all consumed bytes and ends the message.
     End,
 }

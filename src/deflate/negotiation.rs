@@ -1,14 +1,17 @@
-//! What the two ends agree on (RFC 7692 sections 5 and 7.1).
+//! Negotiates permessage-deflate (RFC 7692 sections 5 and 7.1).
 //!
-//! Pure functions between a configuration and the elements of an extension list, for both roles and for any transport
-//! that carries header values. The configuration speaks of what *we* send and receive; the wire speaks of server and
-//! client. A server's [`DeflateConfig::accept_offer`] and a client's [`DeflateConfig::accept_response`] are where the two meet.
+//! The functions are pure. They map a configuration and the elements of an extension list to an
+//! agreement, for both roles and any transport that carries header values. The configuration names
+//! what this end sends and receives; the wire names server and client.
+//! [`DeflateConfig::accept_offer`] translates for a server, and [`DeflateConfig::accept_response`]
+//! for a client.
 
 use core::fmt;
 
+use super::config::{Context, DeflateConfig, OfferShape, WindowBits};
 use crate::extensions::{Extension, ExtensionSyntaxError, Value};
 
-/// The name under which the extension is registered.
+/// The registered name of the extension.
 pub const NAME: &str = "permessage-deflate";
 
 const SERVER_NO_CONTEXT_TAKEOVER: &str = "server_no_context_takeover";
@@ -16,222 +19,11 @@ const CLIENT_NO_CONTEXT_TAKEOVER: &str = "client_no_context_takeover";
 const SERVER_MAX_WINDOW_BITS: &str = "server_max_window_bits";
 const CLIENT_MAX_WINDOW_BITS: &str = "client_max_window_bits";
 
-/// The base-2 logarithm of the size of an LZ77 window, 8 to 15 (RFC 7692 section 7.1.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WindowBits(u8);
-
-impl WindowBits {
-    /// The smallest window, 256 bytes.
-    pub const MIN: Self = Self(8);
-    /// The largest window, 32 KiB; what holds where nothing is said.
-    pub const MAX: Self = Self(15);
-
-    /// Checks the range.
-    #[must_use]
-    pub const fn new(bits: u8) -> Option<Self> {
-        match bits {
-            8..=15 => Some(Self(bits)),
-            _ => None,
-        }
-    }
-
-    /// The number.
-    #[must_use]
-    pub const fn bits(self) -> u8 {
-        self.0
-    }
-
-    /// As the wire has it: decimal, no leading zero.
-    fn parse(value: Value<'_>) -> Option<Self> {
-        let mut digits = value.chars();
-        let (tens, digit) = match (digits.next()?, digits.next(), digits.next()) {
-            (digit @ '8'..='9', None, None) => (0, digit),
-            ('1', Some(digit @ '0'..='5'), None) => (10, digit),
-            _ => return None,
-        };
-        let bits = u8::try_from(tens + digit.to_digit(10)?).ok()?;
-        Self::new(bits)
-    }
-
-    fn decimal(self) -> &'static str {
-        match self.0 {
-            8 => "8",
-            9 => "9",
-            10 => "10",
-            11 => "11",
-            12 => "12",
-            13 => "13",
-            14 => "14",
-            _ => "15",
-        }
-    }
-}
-
-impl Default for WindowBits {
-    fn default() -> Self {
-        Self::MAX
-    }
-}
-
-#[cfg(feature = "arbitrary")]
-impl<'a> arbitrary::Arbitrary<'a> for WindowBits {
-    fn arbitrary(source: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
-        source.int_in_range(Self::MIN.0..=Self::MAX.0).map(Self)
-    }
-}
-
-/// How one direction is compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
-pub struct Context {
-    /// The largest window that the sender may use.
-    ///
-    /// A sender that is held to 8 compresses repeated bytes only: that stays inside 256 bytes, which DEFLATE libraries
-    /// cannot promise for their usual matching (RFC 7692 section 7.1.2 leaves the way open).
-    pub window_bits: WindowBits,
-    /// Whether a message may refer to the messages before it. It compresses similar small messages much better, and
-    /// costs both ends a window per connection, idle or not.
-    pub takeover: bool,
-}
-
-impl Context {
-    /// The largest window, kept from message to message: what RFC 7692 means where nothing is said.
-    pub const FULL: Self = Self { window_bits: WindowBits::MAX, takeover: true };
-
-    /// The largest window, forgotten behind each message, so that its memory need not belong to the connection.
-    pub const PER_MESSAGE: Self = Self { window_bits: WindowBits::MAX, takeover: false };
-}
-
-impl Default for Context {
-    fn default() -> Self {
-        Self::FULL
-    }
-}
-
-/// What this end is ready to do: a ceiling that no offer and no answer lifts.
-///
-/// ```
-/// use sockless::deflate::{Context, DeflateConfig};
-///
-/// // Memory only while a message is compressed or inflated; a bomb of more than 200:1 ends the connection.
-/// let config = DeflateConfig::default()
-///     .with_send(Context::PER_MESSAGE)
-///     .with_receive(Context::PER_MESSAGE)
-///     .with_max_ratio(Some(200));
-/// assert!(config.offer().as_str().starts_with("permessage-deflate; "));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
-pub struct DeflateConfig {
-    pub(super) send: Context,
-    pub(super) receive: Context,
-    pub(super) level: u8,
-    pub(super) memory_level: u8,
-    pub(super) threshold: usize,
-    pub(super) max_ratio: Option<u32>,
-}
-
 impl DeflateConfig {
-    /// The default: full context in both directions, level 6, memory level 8, a threshold of 64 bytes, no ratio limit.
-    pub const DEFAULT: Self = Self {
-        send: Context::FULL,
-        receive: Context::FULL,
-        level: 6,
-        memory_level: 8,
-        threshold: 64,
-        max_ratio: None,
-    };
-
-    /// Sets the ceiling for what we compress.
-    #[must_use]
-    pub const fn with_send(mut self, send: Context) -> Self {
-        self.send = send;
-        self
-    }
-
-    /// Sets the ceiling for what the peer compresses. A ceiling below [`Context::FULL`] is demanded of
-    /// the peer: a client asks for it and fails a response without it, a server declines an offer that
-    /// does not allow it.
-    #[must_use]
-    pub const fn with_receive(mut self, receive: Context) -> Self {
-        self.receive = receive;
-        self
-    }
-
-    /// Sets the effort of compression, from 0 (none) to 9 (most); more than 9 counts as 9.
-    #[must_use]
-    pub const fn with_level(mut self, level: u8) -> Self {
-        self.level = level;
-        self
-    }
-
-    /// Sets the memory for compression, from 1 (least) to 9 (fastest); other values count as the nearest.
-    #[must_use]
-    pub const fn with_memory_level(mut self, memory_level: u8) -> Self {
-        self.memory_level = memory_level;
-        self
-    }
-
-    /// Sets the length in bytes from which messages are compressed. Compressing shorter ones costs more
-    /// than it saves. A message sent in parts counts as long, because its length is not known.
-    #[must_use]
-    pub const fn with_threshold(mut self, threshold: usize) -> Self {
-        self.threshold = threshold;
-        self
-    }
-
-    /// Sets the largest ratio of inflated to received bytes of a message, against decompression bombs.
-    /// The limit on the length of messages holds beside it. DEFLATE itself cannot exceed about 1032.
-    /// With `None` there is no such limit.
+    /// Returns the client's offer: the value of one `Sec-WebSocket-Extensions` line.
     ///
-    /// The ratio is judged while inflating, for each 4 KiB of compressed input begun, so a message may
-    /// always inflate to 4 KiB times this ratio; see [`Inflater`](super::Inflater).
-    #[must_use]
-    pub const fn with_max_ratio(mut self, max_ratio: Option<u32>) -> Self {
-        self.max_ratio = max_ratio;
-        self
-    }
-
-    /// Returns the ceiling for what we compress.
-    #[must_use]
-    pub const fn send(&self) -> Context {
-        self.send
-    }
-
-    /// Returns the ceiling for what the peer compresses.
-    #[must_use]
-    pub const fn receive(&self) -> Context {
-        self.receive
-    }
-
-    /// Returns the effort of compression.
-    #[must_use]
-    pub const fn level(&self) -> u8 {
-        self.level
-    }
-
-    /// Returns the memory level.
-    #[must_use]
-    pub const fn memory_level(&self) -> u8 {
-        self.memory_level
-    }
-
-    /// Returns the length in bytes from which messages are compressed.
-    #[must_use]
-    pub const fn threshold(&self) -> usize {
-        self.threshold
-    }
-
-    /// Returns the largest ratio of inflated to received bytes of a message.
-    #[must_use]
-    pub const fn max_ratio(&self) -> Option<u32> {
-        self.max_ratio
-    }
-
-    /// The client's offer: the value of one `Sec-WebSocket-Extensions` line.
-    ///
-    /// It says that we heed `client_max_window_bits`, with our ceiling if there is one, and demands what
-    /// [`with_receive`](Self::with_receive) holds the server to.
+    /// The offer always has `client_max_window_bits`, with a value if this end limits its window.
+    /// It also has each demand of [`with_receive`](Self::with_receive).
     #[must_use]
     pub fn offer(&self) -> HeaderValue {
         let mut value = HeaderValue::new();
@@ -252,7 +44,8 @@ impl DeflateConfig {
         value
     }
 
-    /// Returns the client's offer in another shape: the value of one `Sec-WebSocket-Extensions` line.
+    /// Returns the client's offer in another shape: the value of one `Sec-WebSocket-Extensions`
+    /// line.
     #[must_use]
     pub fn shaped_offer(&self, shape: OfferShape) -> HeaderValue {
         match shape {
@@ -267,13 +60,13 @@ impl DeflateConfig {
         }
     }
 
-    /// Judges the server's answer to an offer of this shape as [`accept_response`](Self::accept_response) does. A
-    /// bare offer demands nothing, so an answer to it may leave the peer a full context.
+    /// Checks the server's response to an offer of this shape; see
+    /// [`accept_response`](Self::accept_response). A bare offer demands nothing, so the response
+    /// may leave the peer a full context.
     ///
     /// # Errors
-    ///
-    /// Returns the [`NegotiationError`] of an answer that is malformed, or that no element of the offer
-    /// allows.
+    /// Returns a [`NegotiationError`] if the response is malformed, or if no element of the offer
+    /// allows it.
     pub fn accept_shaped_response<'a, R>(
         &self,
         shape: OfferShape,
@@ -282,71 +75,75 @@ impl DeflateConfig {
     where
         R: IntoIterator<Item = Result<Extension<'a>, ExtensionSyntaxError>>,
     {
-        self.conclude_by(response, |extension| match shape {
-            OfferShape::Parameters => self.judge(extension),
-            OfferShape::Bare => self.judge_bare(extension),
+        self.check_each(response, |extension| match shape {
+            OfferShape::Parameters => self.check(extension),
+            OfferShape::Bare => self.check_bare(extension),
             OfferShape::WithFallback => {
-                self.judge(extension).or_else(|_| self.judge_bare(extension))
+                self.check(extension).or_else(|_| self.check_bare(extension))
             }
         })
     }
 
-    /// The server's choice: the first offer in the list that this configuration can meet, in the client's order of
-    /// preference. `None` declines compression, and no header is sent.
+    /// Accepts the first offer of the list that this configuration can meet, in the client's order
+    /// of preference. Returns `None` to decline; the response then has no extension header.
     ///
     /// # Errors
-    ///
-    /// The list breaks the grammar, in or behind the chosen offer: the handshake fails (RFC 6455 section 9.1).
+    /// Returns [`ExtensionSyntaxError`] if any element of the list breaks the grammar. The
+    /// handshake then fails (RFC 6455 section 9.1).
     pub fn negotiate<'a, O>(&self, offers: O) -> Result<Option<Negotiated>, ExtensionSyntaxError>
     where
         O: IntoIterator<Item = Result<Extension<'a>, ExtensionSyntaxError>>,
     {
-        let mut answer = None;
+        let mut accepted = None;
         for offer in offers {
             let offer = offer?;
-            if answer.is_none() {
-                answer = self.accept_offer(&offer);
+            if accepted.is_none() {
+                accepted = self.accept_offer(&offer);
             }
         }
-        Ok(answer)
+        Ok(accepted)
     }
 
-    /// The server's answer to one offer, or `None` to decline it: another extension, a parameter that is unknown,
-    /// repeated or invalid (RFC 7692 section 7), or a demand beyond the configuration.
+    /// Accepts one offer as a server, or returns `None` to decline it.
+    ///
+    /// An offer is declined if it names another extension, or demands what the configuration
+    /// forbids. It is also declined for an unknown, repeated or invalid parameter (RFC 7692
+    /// section 7).
     #[must_use]
     pub fn accept_offer(&self, offer: &Extension<'_>) -> Option<Negotiated> {
         let wire = Wire::parse(offer)?;
         let mut header = HeaderValue::new();
 
-        // Section 7.1.1.1: what the client demands we promise, and we may promise it unasked.
+        // RFC 7692 section 7.1.1.1: a server that accepts the demand must repeat it, and may
+        // promise it unasked.
         let send_takeover = self.send.takeover && !wire.server_no_context_takeover;
         if !send_takeover {
             header.flag(SERVER_NO_CONTEXT_TAKEOVER);
         }
-        // Section 7.1.1.2: we may demand it unasked. Where the client only hints that it keeps no context, saying so
-        // in the answer makes it binding, and our window can go.
+        // RFC 7692 section 7.1.1.2: a server may demand this unasked. A client that offers it only
+        // hints at it; the response makes it binding, so that the window can be freed.
         let receive_takeover = self.receive.takeover && !wire.client_no_context_takeover;
         if !receive_takeover {
             header.flag(CLIENT_NO_CONTEXT_TAKEOVER);
         }
-        // Section 7.1.2.1: it may be answered unasked, but some clients refuse that, and a smaller window than the one
-        // agreed is always allowed to the sender.
+        // RFC 7692 section 7.1.2.1: a server may send this unasked, but some clients refuse it. A
+        // sender may always use a smaller window than agreed.
         let send_bits = match wire.server_max_window_bits {
             Bits::Absent => self.send.window_bits,
             Bits::NoValue => return None,
-            Bits::Most(bits) => {
+            Bits::AtMost(bits) => {
                 let bits = bits.min(self.send.window_bits);
                 header.bits(SERVER_MAX_WINDOW_BITS, bits);
                 bits
             }
         };
-        // Section 7.1.2.2: it may be answered only if it was offered, so a client that did not cannot be held to a
-        // smaller window.
+        // RFC 7692 section 7.1.2.2: the response may have this only if the offer has it. A client
+        // that did not offer it cannot be limited to a smaller window.
         let receive_bits = match wire.client_max_window_bits {
             Bits::Absent if self.receive.window_bits < WindowBits::MAX => return None,
             Bits::Absent => WindowBits::MAX,
             Bits::NoValue => self.receive.window_bits,
-            Bits::Most(bits) => bits.min(self.receive.window_bits),
+            Bits::AtMost(bits) => bits.min(self.receive.window_bits),
         };
         if receive_bits < WindowBits::MAX {
             header.bits(CLIENT_MAX_WINDOW_BITS, receive_bits);
@@ -361,13 +158,15 @@ impl DeflateConfig {
         })
     }
 
-    /// The client's judgement of the server's answer to [`offer`](Self::offer): what was agreed, or `None` if the
-    /// server declined. The list holds every `Sec-WebSocket-Extensions` line of the response; no other extension may
-    /// stand in it.
+    /// Checks the server's response to [`offer`](Self::offer). Returns the agreement, or `None` if
+    /// the server declined.
+    ///
+    /// The list has every `Sec-WebSocket-Extensions` line of the response. It may name no other
+    /// extension.
     ///
     /// # Errors
-    ///
-    /// The answer is malformed, or is none that this offer allows: the connection fails (RFC 7692 section 7.1).
+    /// Returns a [`NegotiationError`] if the response is malformed, or if the offer does not allow
+    /// it. The connection then fails (RFC 7692 section 7.1).
     pub fn accept_response<'a, R>(
         &self,
         response: R,
@@ -375,13 +174,13 @@ impl DeflateConfig {
     where
         R: IntoIterator<Item = Result<Extension<'a>, ExtensionSyntaxError>>,
     {
-        self.conclude_by(response, |extension| self.judge(extension))
+        self.check_each(response, |extension| self.check(extension))
     }
 
-    fn conclude_by<'a, R>(
+    fn check_each<'a, R>(
         &self,
         response: R,
-        judge: impl Fn(&Extension<'a>) -> Result<DeflateParams, NegotiationError>,
+        check: impl Fn(&Extension<'a>) -> Result<DeflateParams, NegotiationError>,
     ) -> Result<Option<DeflateParams>, NegotiationError>
     where
         R: IntoIterator<Item = Result<Extension<'a>, ExtensionSyntaxError>>,
@@ -395,44 +194,47 @@ impl DeflateConfig {
             if agreement.is_some() {
                 return Err(NegotiationError::Repeated);
             }
-            agreement = Some(judge(&extension)?);
+            agreement = Some(check(&extension)?);
         }
         Ok(agreement)
     }
 
-    /// Judges an answer to the name alone. RFC 7692 7.1.2.2: `client_max_window_bits` may be in the
-    /// answer only if it was in the offer.
-    fn judge_bare(&self, response: &Extension<'_>) -> Result<DeflateParams, NegotiationError> {
+    /// Checks a response to an offer without parameters. RFC 7692 section 7.1.2.2: the response may
+    /// have `client_max_window_bits` only if the offer had it.
+    fn check_bare(&self, response: &Extension<'_>) -> Result<DeflateParams, NegotiationError> {
         if response.parameters().any(|parameter| parameter.name() == CLIENT_MAX_WINDOW_BITS) {
             return Err(NegotiationError::Parameter);
         }
-        self.with_receive(Context::FULL).judge(response)
+        self.with_receive(Context::FULL).check(response)
     }
 
-    fn judge(&self, response: &Extension<'_>) -> Result<DeflateParams, NegotiationError> {
+    fn check(&self, response: &Extension<'_>) -> Result<DeflateParams, NegotiationError> {
         let wire = Wire::parse(response).ok_or(NegotiationError::Parameter)?;
 
-        // Section 7.1.1.1: a server that accepts our demand repeats it. It may promise it unasked.
+        // RFC 7692 section 7.1.1.1: a server that accepts the demand repeats it, and may promise it
+        // unasked.
         if !self.receive.takeover && !wire.server_no_context_takeover {
             return Err(NegotiationError::NotMet);
         }
-        // Section 7.1.2.1: likewise, with a window no larger than asked.
+        // RFC 7692 section 7.1.2.1: a server that accepts the demand sends a window that is not
+        // larger than the demanded one.
         let receive_bits = match wire.server_max_window_bits {
             Bits::Absent => WindowBits::MAX,
             Bits::NoValue => return Err(NegotiationError::Parameter),
-            Bits::Most(bits) => bits,
+            Bits::AtMost(bits) => bits,
         };
         if receive_bits > self.receive.window_bits {
             return Err(NegotiationError::NotMet);
         }
-        // Section 7.1.2.2: our offer holds this parameter always, so the answer may; no larger than we said.
+        // RFC 7692 section 7.1.2.2: the offer always has this, so the response may have it too,
+        // with a window that is not larger than the offered one.
         let send_bits = match wire.client_max_window_bits {
             Bits::Absent => self.send.window_bits,
             Bits::NoValue => return Err(NegotiationError::Parameter),
-            Bits::Most(bits) if bits > self.send.window_bits => {
+            Bits::AtMost(bits) if bits > self.send.window_bits => {
                 return Err(NegotiationError::NotMet);
             }
-            Bits::Most(bits) => bits,
+            Bits::AtMost(bits) => bits,
         };
 
         Ok(DeflateParams {
@@ -448,60 +250,40 @@ impl DeflateConfig {
     }
 }
 
-/// The shape of a client's offer (RFC 7692 section 7.1.3). Some servers refuse or drop offers with
-/// parameters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
-#[non_exhaustive]
-pub enum OfferShape {
-    /// One element with the parameters that the configuration asks for.
-    #[default]
-    Parameters,
-    /// The name alone. The peer may use the largest window and keep its context.
-    Bare,
-    /// The element with parameters, then the name alone for a server that declines the first.
-    WithFallback,
-}
-
-impl Default for DeflateConfig {
-    fn default() -> Self {
-        Self::DEFAULT
-    }
-}
-
-/// What was agreed, as seen from this end.
+/// The agreed parameters, as seen from this end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct DeflateParams {
-    /// How we compress.
+    /// The compression of this end's messages.
     pub send: Context,
-    /// How the peer compresses.
+    /// The compression of the peer's messages.
     pub receive: Context,
 }
 
-/// The server's answer to an offer.
+/// A server's response to an accepted offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Negotiated {
-    /// What holds from now on.
+    /// The agreed parameters.
     pub agreement: DeflateParams,
-    /// The value of the `Sec-WebSocket-Extensions` line that tells the client.
+    /// The value of the `Sec-WebSocket-Extensions` line of the response.
     pub header: HeaderValue,
 }
 
-/// Why a client refuses the server's answer. The handshake fails; where a Close frame can still be sent its code is
-/// 1010 for [`NotMet`](Self::NotMet).
+/// A reason for a client to refuse the server's response. The handshake fails.
+///
+/// Where a Close frame can still be sent, its code is 1010 for [`NotMet`](Self::NotMet).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NegotiationError {
     /// The list breaks the grammar of RFC 6455 section 9.1.
     Syntax,
-    /// An extension that was not offered.
+    /// The response names an extension that was not offered.
     NotOffered,
-    /// The extension is answered twice.
+    /// The response names the extension twice.
     Repeated,
-    /// A parameter that is unknown, repeated or invalid.
+    /// A parameter is unknown, repeated or invalid.
     Parameter,
-    /// What we demanded is missing, or more than we offered is asked of us.
+    /// The response lacks a demanded parameter, or demands more than was offered.
     NotMet,
 }
 
@@ -519,7 +301,7 @@ impl fmt::Display for NegotiationError {
 
 impl core::error::Error for NegotiationError {}
 
-/// A header value that was written here; at most [`HeaderValue::MAX_LEN`] bytes of ASCII.
+/// A value of `Sec-WebSocket-Extensions`: at most [`HeaderValue::MAX_LEN`] bytes of ASCII.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct HeaderValue {
     bytes: [u8; Self::MAX_LEN],
@@ -527,8 +309,8 @@ pub struct HeaderValue {
 }
 
 impl HeaderValue {
-    /// The longest value: the name and all four parameters, both windows with two digits, and the
-    /// name again as a fallback.
+    /// Length in bytes of the longest value: the name, all four parameters, both windows with two
+    /// digits, and the name again as a fallback.
     pub const MAX_LEN: usize = NAME.len()
         + ", ".len()
         + NAME.len()
@@ -568,13 +350,13 @@ impl HeaderValue {
         }
     }
 
-    /// The value.
+    /// Returns the value as bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.length)).unwrap_or_default()
     }
 
-    /// The value.
+    /// Returns the value as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         core::str::from_utf8(self.as_bytes()).unwrap_or_default()
@@ -599,7 +381,7 @@ impl fmt::Debug for HeaderValue {
     }
 }
 
-/// The parameters as the wire has them, syntax checked.
+/// The parameters of one extension element, with valid syntax.
 #[derive(Default)]
 struct Wire {
     server_no_context_takeover: bool,
@@ -613,11 +395,12 @@ enum Bits {
     #[default]
     Absent,
     NoValue,
-    Most(WindowBits),
+    AtMost(WindowBits),
 }
 
 impl Wire {
-    /// `None` for another extension, and for a parameter that is unknown, repeated or invalid (section 7.1).
+    /// Parses the parameters. Returns `None` for another extension, and for an unknown, repeated or
+    /// invalid parameter (RFC 7692 section 7.1).
     fn parse(extension: &Extension<'_>) -> Option<Self> {
         if extension.name() != NAME {
             return None;
@@ -644,7 +427,7 @@ impl Wire {
     }
 }
 
-/// A parameter without a value, once.
+/// Accepts a parameter without a value once.
 fn flag(flag: &mut bool, value: Option<Value<'_>>) -> Option<()> {
     if *flag || value.is_some() {
         return None;
@@ -653,14 +436,14 @@ fn flag(flag: &mut bool, value: Option<Value<'_>>) -> Option<()> {
     Some(())
 }
 
-/// A number of bits, or a name alone, once.
+/// Accepts a window size, or the name without a value, once.
 fn bits(bits: &mut Bits, value: Option<Value<'_>>) -> Option<()> {
     if *bits != Bits::Absent {
         return None;
     }
     *bits = match value {
         None => Bits::NoValue,
-        Some(value) => Bits::Most(WindowBits::parse(value)?),
+        Some(value) => Bits::AtMost(WindowBits::parse(value)?),
     };
     Some(())
 }

@@ -1,12 +1,12 @@
-//! Memory for (de)compression that many connections share.
+//! Shares the memory of compressors and decompressors between connections.
 
 use alloc::vec::Vec;
 
 use zlib_rs::{Deflate, Inflate};
 
-use super::negotiation::WindowBits;
+use super::config::WindowBits;
 
-/// The parameters that the memory of a compressor is made for.
+/// The parameters that the memory of a compressor depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Parameters {
     pub(super) window_bits: WindowBits,
@@ -14,11 +14,13 @@ pub(super) struct Parameters {
     pub(super) memory_level: u8,
 }
 
-/// Idle memory of connections that keep no context between messages (RFC 7692 section 7.1.1).
+/// Holds idle compressors and decompressors of connections without context takeover (RFC 7692
+/// section 7.1.1).
 ///
-/// There is no lock and no counting in it: it belongs to whoever drives the connections, one per thread for example,
-/// lends its memory to a connection that has something to do and takes it back afterwards. So a million idle
-/// connections need no more of it than one worker does.
+/// A pool has no lock and no reference count. It belongs to the code that drives the connections,
+/// such as one worker thread. It lends memory to a connection that has bytes to process, and
+/// receives the memory back afterwards. A million idle connections then need as much memory as one
+/// worker.
 ///
 /// ```
 /// use sockless::deflate::{Context, DeflateConfig, Deflater, Flush, Pool, Step};
@@ -27,7 +29,7 @@ pub(super) struct Parameters {
 /// let config = DeflateConfig::default().with_send(Context::PER_MESSAGE);
 /// let mut connections = [0; 100].map(|_| Deflater::new(config.send(), &config));
 /// for connection in &mut connections {
-///     connection.borrow_from(&mut pool); // the first one finds it empty and allocates
+///     connection.borrow_from(&mut pool); // allocates once: the pool is empty
 ///     let mut payload = [0; 64];
 ///     assert_eq!(connection.deflate(b"message", &mut payload, Flush::End).step, Step::End);
 ///     connection.return_to(&mut pool);
@@ -37,29 +39,30 @@ pub(super) struct Parameters {
 pub struct Pool {
     inflate: Vec<Inflate>,
     deflate: Vec<(Parameters, Deflate)>,
-    most: usize,
+    max_idle: usize,
 }
 
 impl Pool {
-    /// Keeps at most `most` idle compressors and as many decompressors; what is returned beyond them is freed.
+    /// Makes a pool of at most `max_idle` compressors and as many decompressors. Further ones are
+    /// freed when they are returned.
     #[must_use]
-    pub const fn new(most: usize) -> Self {
-        Self { inflate: Vec::new(), deflate: Vec::new(), most }
+    pub const fn new(max_idle: usize) -> Self {
+        Self { inflate: Vec::new(), deflate: Vec::new(), max_idle }
     }
 
-    /// How many idle compressors and decompressors it holds.
+    /// Returns the number of idle compressors and decompressors.
     #[must_use]
     pub fn len(&self) -> usize {
         self.inflate.len() + self.deflate.len()
     }
 
-    /// Whether it holds none.
+    /// Returns `true` if the pool is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Frees all that it holds.
+    /// Frees every idle compressor and decompressor.
     pub fn clear(&mut self) {
         self.inflate = Vec::new();
         self.deflate = Vec::new();
@@ -69,25 +72,25 @@ impl Pool {
         self.inflate.pop()
     }
 
-    pub(super) fn put_inflate(&mut self, engine: Inflate) {
-        if self.inflate.len() < self.most {
+    pub(super) fn return_inflate(&mut self, engine: Inflate) {
+        if self.inflate.len() < self.max_idle {
             self.inflate.push(engine);
         }
     }
 
     pub(super) fn take_deflate(&mut self, parameters: Parameters) -> Option<Deflate> {
-        let fits = |(have, _): &(Parameters, Deflate)| *have == parameters;
-        let index = self.deflate.iter().rposition(fits)?;
+        let matches = |(have, _): &(Parameters, Deflate)| *have == parameters;
+        let index = self.deflate.iter().rposition(matches)?;
         Some(self.deflate.swap_remove(index).1)
     }
 
-    pub(super) fn put_deflate(&mut self, parameters: Parameters, engine: Deflate) {
-        // Connections that agreed on other windows must not be shut out by memory that nobody asks for any more: the
-        // oldest goes.
-        if self.deflate.len() >= self.most && !self.deflate.is_empty() {
+    pub(super) fn return_deflate(&mut self, parameters: Parameters, engine: Deflate) {
+        // The oldest compressor goes. Otherwise compressors with parameters that no connection uses
+        // any more would fill the pool.
+        if self.deflate.len() >= self.max_idle && !self.deflate.is_empty() {
             self.deflate.remove(0);
         }
-        if self.deflate.len() < self.most {
+        if self.deflate.len() < self.max_idle {
             self.deflate.push((parameters, engine));
         }
     }
@@ -99,7 +102,7 @@ impl core::fmt::Debug for Pool {
             .debug_struct("Pool")
             .field("inflate", &self.inflate.len())
             .field("deflate", &self.deflate.len())
-            .field("most", &self.most)
+            .field("max_idle", &self.max_idle)
             .finish()
     }
 }

@@ -1,11 +1,11 @@
-//! How much went through a direction of a connection.
+//! Counts the compressed bytes of one direction of a connection.
 
-/// How much went through one direction of a connection as compressed messages.
+/// Counts the bytes of compressed messages in one direction of a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CompressionStats {
-    /// Bytes of messages.
+    /// Message bytes before compression or after inflating.
     pub messages: u64,
-    /// Bytes of payload that they were on the wire.
+    /// Payload bytes of these messages on the wire.
     pub wire: u64,
 }
 

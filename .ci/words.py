@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""Checks the comments and line lengths of the Rust code in src/ and drivers/.
+
+    .ci/words.py               every file but those of PENDING
+    .ci/words.py --all         every file
+    .ci/words.py FILE...       these files
+    .ci/words.py --test        checks the checker
+
+- No line has more than 100 columns. Rows of a table and lines without a space to break at are exempt.
+- No comment begins with Whether, What, As, Where or How. The first line of a doc comment has a verb.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+WIDTH = 100
+# Files that do not pass yet. Every other file must pass. Empty this list, then remove it.
+PENDING = """
+drivers/tokio/examples/autobahn_client.rs
+drivers/tokio/examples/hyper.rs
+drivers/tokio/src/engine.rs
+drivers/tokio/src/error.rs
+drivers/tokio/src/handshake.rs
+drivers/tokio/src/message.rs
+drivers/tokio/src/options.rs
+drivers/tokio/src/pool.rs
+drivers/tokio/src/read.rs
+drivers/tokio/src/split.rs
+drivers/tokio/src/stream.rs
+drivers/tokio/src/upgrade.rs
+drivers/tokio/src/wakers.rs
+drivers/tokio/src/write.rs
+drivers/tokio/tests/common/mod.rs
+drivers/tokio/tests/deadlock.rs
+drivers/tokio/tests/memory.rs
+src/ascii.rs
+src/buffer/mod.rs
+src/buffer/read.rs
+src/buffer/write.rs
+src/config.rs
+src/handshake/accept.rs
+src/handshake/client.rs
+src/handshake/compression.rs
+src/handshake/error.rs
+src/handshake/head.rs
+src/handshake/key.rs
+src/handshake/request.rs
+src/handshake/response.rs
+src/handshake/rules.rs
+src/handshake/server.rs
+src/handshake/syntax.rs
+src/handshake/uri.rs
+src/receiver/collect.rs
+src/receiver/frames.rs
+src/receiver/incoming.rs
+src/receiver/inflate.rs
+src/receiver/item.rs
+src/receiver/mod.rs
+src/receiver/small.rs
+src/reply.rs
+src/sender.rs
+src/websocket.rs
+src/websocket/event.rs
+src/websocket/handshake.rs
+src/websocket/opening.rs
+"""
+COMMENT = re.compile(r"\s*(//[/!]?)(?!/)\s?(.*)")
+BEGINS = re.compile(r"(Whether|What|As|Where|How)\b")
+
+
+def faults_of(text):
+    """Returns the faults of a file as pairs of a line number and a reason."""
+    found = []
+    before = None
+    fenced = False
+    for number, line in enumerate(text.splitlines(), 1):
+        comment = COMMENT.fullmatch(line)
+        marker = comment and (comment[1], line.index("//"))
+        if comment and comment[2].startswith("```"):
+            fenced = not fenced
+        words = comment[2] if comment else line.strip()
+        if len(line) > WIDTH and not (comment and words.startswith("|")) and " " in words:
+            found.append((number, f"{len(line)} columns"))
+        if comment and marker != before and not fenced and BEGINS.match(words):
+            found.append((number, f"a comment begins with {words.split()[0]}"))
+        before = marker
+        fenced = fenced and bool(comment)
+    return found
+
+
+def test():
+    """Breaks each rule once."""
+    assert faults_of("/// Returns `true` if\n/// What follows is a second line.\nfn a() {}\n") == []
+    assert faults_of("/// Whether it is.\n") == [(1, "a comment begins with Whether")]
+    assert faults_of("    // As above.\n") == [(1, "a comment begins with As")]
+    assert faults_of("//! How it works.\n") == [(1, "a comment begins with How")]
+    assert faults_of("/// Assumes nothing. Whatever.\n") == []
+    assert faults_of("let a = 1;\n// a " + "a" * 100 + "\n") == [(2, "105 columns")]
+    assert faults_of("/// | a " + "a" * 100 + "|\n") == []
+    assert faults_of("    let a = " + "a" * 100 + ";\n") == [(1, "113 columns")]
+
+
+def main():
+    if sys.argv[1:] == ["--test"]:
+        return test()
+    everything = sys.argv[1:] == ["--all"]
+    if sys.argv[1:] and not everything:
+        files = [Path(name).resolve() for name in sys.argv[1:]]
+    else:
+        files = sorted(
+            file
+            for folder in ("src", "drivers")
+            for file in (ROOT / folder).rglob("*.rs")
+            if "target" not in file.relative_to(ROOT).parts
+        )
+        pending = set() if everything else set(PENDING.split())
+        files = [file for file in files if str(file.relative_to(ROOT)) not in pending]
+    count = 0
+    for file in files:
+        for number, reason in faults_of(file.read_text()):
+            print(f"{file.relative_to(ROOT)}:{number}: {reason}")
+            count += 1
+    if count:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
