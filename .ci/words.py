@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 """Checks the comments and line lengths of the Rust code in src/ and drivers/.
 
-    .ci/words.py               every file but those of PENDING
-    .ci/words.py --all         every file
+    .ci/words.py               every file
     .ci/words.py FILE...       these files
     .ci/words.py --test        checks the checker
 
@@ -16,56 +15,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH = 100
-# Files that do not pass yet. Every other file must pass. Empty this list, then remove it.
-PENDING = """
-drivers/tokio/examples/autobahn_client.rs
-drivers/tokio/examples/hyper.rs
-drivers/tokio/src/engine.rs
-drivers/tokio/src/error.rs
-drivers/tokio/src/handshake.rs
-drivers/tokio/src/message.rs
-drivers/tokio/src/options.rs
-drivers/tokio/src/pool.rs
-drivers/tokio/src/read.rs
-drivers/tokio/src/split.rs
-drivers/tokio/src/stream.rs
-drivers/tokio/src/upgrade.rs
-drivers/tokio/src/wakers.rs
-drivers/tokio/src/write.rs
-drivers/tokio/tests/common/mod.rs
-drivers/tokio/tests/deadlock.rs
-drivers/tokio/tests/memory.rs
-src/ascii.rs
-src/buffer/mod.rs
-src/buffer/read.rs
-src/buffer/write.rs
-src/config.rs
-src/handshake/accept.rs
-src/handshake/client.rs
-src/handshake/compression.rs
-src/handshake/error.rs
-src/handshake/head.rs
-src/handshake/key.rs
-src/handshake/request.rs
-src/handshake/response.rs
-src/handshake/rules.rs
-src/handshake/server.rs
-src/handshake/syntax.rs
-src/handshake/uri.rs
-src/receiver/collect.rs
-src/receiver/frames.rs
-src/receiver/incoming.rs
-src/receiver/inflate.rs
-src/receiver/item.rs
-src/receiver/mod.rs
-src/receiver/small.rs
-src/reply.rs
-src/sender.rs
-src/websocket.rs
-src/websocket/event.rs
-src/websocket/handshake.rs
-src/websocket/opening.rs
-"""
 COMMENT = re.compile(r"\s*(//[/!]?)(?!/)\s?(.*)")
 BEGINS = re.compile(r"(Whether|What|As|Where|How)\b")
 
@@ -105,8 +54,7 @@ def test():
 def main():
     if sys.argv[1:] == ["--test"]:
         return test()
-    everything = sys.argv[1:] == ["--all"]
-    if sys.argv[1:] and not everything:
+    if sys.argv[1:]:
         files = [Path(name).resolve() for name in sys.argv[1:]]
     else:
         files = sorted(
@@ -115,8 +63,6 @@ def main():
             for file in (ROOT / folder).rglob("*.rs")
             if "target" not in file.relative_to(ROOT).parts
         )
-        pending = set() if everything else set(PENDING.split())
-        files = [file for file in files if str(file.relative_to(ROOT)) not in pending]
     count = 0
     for file in files:
         for number, reason in faults_of(file.read_text()):

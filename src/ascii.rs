@@ -2,8 +2,8 @@
 
 use crate::config::OPTIMIZE_FOR_SIZE;
 
-/// Letters, digits and some others, so that a member is found by one look: at a byte for each or, where flash is short, at
-/// a bit.
+/// Letters, digits and some others, so that a member is found by one look: at a byte for each or,
+/// where flash is short, at a bit.
 pub(crate) struct Ascii([u8; if OPTIMIZE_FOR_SIZE { 16 } else { 256 }]);
 
 impl Ascii {

@@ -201,8 +201,8 @@ impl<'b> Close<'b> {
         self.code
     }
 
-    /// Returns `true` if a Close frame was received, and `false` for the end of a stream without one
-    /// ([`ABNORMAL`](CloseCode::ABNORMAL), RFC 6455 section 7.1.5).
+    /// Returns `true` if a Close frame was received, and `false` for the end of a stream without
+    /// one ([`ABNORMAL`](CloseCode::ABNORMAL), RFC 6455 section 7.1.5).
     #[must_use]
     pub const fn is_clean(&self) -> bool {
         self.code.0 != CloseCode::ABNORMAL.0

@@ -135,8 +135,8 @@ pub(crate) fn from_utf8(bytes: &[u8]) -> Option<&str> {
     return core::str::from_utf8(bytes).ok();
 }
 
-/// Returns `bytes` as text if all of them are UTF-8, or `None` where code size counts and the text is
-/// made on demand.
+/// Returns `bytes` as text if all of them are UTF-8, or `None` where code size counts and the text
+/// is made on demand.
 #[inline]
 pub(crate) fn early_text(bytes: &[u8]) -> Option<&str> {
     if OPTIMIZE_FOR_SIZE { None } else { from_utf8(bytes) }

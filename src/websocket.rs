@@ -86,7 +86,7 @@ pub(crate) enum Phase<H> {
     Opening(H),
     /// Open, or closing.
     Open,
-    /// As a client, after the closing handshake: the server closes the transport first.
+    /// After the closing handshake of a client: the server closes the transport first.
     Closed,
     Done,
 }

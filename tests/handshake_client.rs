@@ -482,8 +482,8 @@ fn a_request_that_is_not_written_yet_leaves_room_for_replies() {
     let mut ws = WebSocket::client(Config::default(), sevens as Sevens);
     let error = ws.connect(&ConnectRequest::new(&uri), &mut WriteBuffer::new([0; 0]));
     let Err(Error::NeverFits { needed }) = error else { panic!("{error:?}") };
-    let (mut rx, mut tx) =
-        (ReadBuffer::growing(1024), WriteBuffer::new(vec![0; needed].into_boxed_slice()));
+    let mut bytes = vec![0; needed];
+    let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new(&mut bytes[..]));
     ws.connect(&ConnectRequest::new(&uri), &mut tx).unwrap();
     let ping = plain(0x89, &[b'x'; 125]);
     let input = [response("X", &[]), ping, plain(0x88, &[3, 232])].concat();

@@ -171,8 +171,8 @@ impl<R: Role> WebSocket<R> {
         self.sender.borrow_codec_from(pool);
     }
 
-    /// Returns memory for compression to the pool, unless it keeps a context or a part of a message.
-    /// Call it when the connection has no work to do.
+    /// Returns memory for compression to the pool, unless it keeps a context or a part of a
+    /// message. Call it when the connection has no work to do.
     pub fn return_codec_to(&mut self, pool: &mut Pool) {
         self.receiver.return_codec_to(pool);
         self.sender.return_codec_to(pool);

@@ -8,7 +8,7 @@ use super::message::{
 };
 use crate::error::Misuse;
 
-/// How a server accepts a request; see [`WebSocket::accept`](crate::WebSocket::accept).
+/// The acceptance of a request by a server; see [`WebSocket::accept`](crate::WebSocket::accept).
 ///
 /// ```
 /// let accept = sockless::handshake::Accept::new()

@@ -64,13 +64,13 @@ enum State {
     Done,
 }
 
-/// What the server did in the opening handshake. It borrows the read buffer.
+/// An event of a client's opening handshake. It borrows the read buffer.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientEvent<'b> {
     /// A 101 that keeps all rules. If subprotocols were offered, call
-    /// [`confirm`](ClientHandshake::confirm) before the next `receive`, which confirms it as if none
-    /// was offered.
+    /// [`confirm`](ClientHandshake::confirm) before the next `receive`, which confirms it as if
+    /// none was offered.
     UpgradeResponse(ResponseHead<'b>),
     /// Any other response (RFC 6455 section 4.1). Its body follows as
     /// [`RejectionBody`](ClientEvent::RejectionBody).
@@ -166,10 +166,10 @@ impl ClientHandshake {
         self.read(rx)
     }
 
-    /// Confirms the response of the last [`ClientEvent::UpgradeResponse`] and returns what was agreed.
-    /// The handshake is over, the connection is open. `offered` are the subprotocols of the request.
-    /// If some were offered the server may choose none: browsers end the connection then, and so
-    /// may you.
+    /// Confirms the response of the last [`ClientEvent::UpgradeResponse`] and returns what was
+    /// agreed. The handshake is over, the connection is open. `offered` are the subprotocols of the
+    /// request. If some were offered the server may choose none: browsers end the connection then,
+    /// and so may you.
     ///
     /// # Errors
     /// - [`ConfirmError::NoHandshake`] unless such an event was the last.

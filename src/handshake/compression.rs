@@ -1,4 +1,4 @@
-//! What a handshake offers and agrees on about compression, or nothing: the one place that knows
+//! The offer and the agreement of a handshake on compression, or nothing: the one place that knows
 //! whether the feature `deflate` is on.
 
 use core::fmt;
@@ -8,7 +8,7 @@ pub(super) use with::{Compression, ExtensionsValue, Offer, Offered};
 #[cfg(not(feature = "deflate"))]
 pub(super) use without::{Compression, ExtensionsValue, Offer, Offered};
 
-/// What a handshake has agreed on: the result of [`ServerHandshake`](super::ServerHandshake),
+/// The agreement of a handshake: the result of [`ServerHandshake`](super::ServerHandshake),
 /// [`ClientHandshake`](super::ClientHandshake) and the checks for headers of any source.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Agreed<'a> {
@@ -92,7 +92,7 @@ mod with {
         }
     }
 
-    /// What a client remembers between request and response. It lives on the heap, because most
+    /// The offer that a client keeps between request and response. It is on the heap, because most
     /// connections need it for a moment only.
     #[derive(Clone, Debug, Default)]
     pub(in crate::handshake) struct Offered(Option<Box<(Offer, Compression)>>);

@@ -1,8 +1,8 @@
-//! How the peer can break the opening handshake.
+//! Faults of the peer in the opening handshake.
 
 use core::fmt;
 
-/// How the peer broke the opening handshake.
+/// A fault of the peer in the opening handshake.
 ///
 /// As a server, the refusal is in the output before the error is seen (RFC 6455 section 4.2.2); for
 /// a head that an HTTP library reads, [`response`](HandshakeError::response) is that refusal. As a
@@ -42,9 +42,9 @@ pub enum HandshakeError {
     /// `Sec-WebSocket-Extensions` breaks the grammar: 400. As a client: the server names an
     /// extension or parameters that the offer does not allow.
     Extension,
-    /// As a client: `Sec-WebSocket-Accept` does not answer our key, or is not there exactly once.
+    /// `Sec-WebSocket-Accept` does not match the client's key, or is not there exactly once.
     Accept,
-    /// As a client: the status does not accept the handshake. It is 101, or 2xx for an extended
+    /// The status does not accept a client's handshake. It is 101, or 2xx for an extended
     /// CONNECT.
     Status,
 }

@@ -62,8 +62,8 @@ impl<'b> RequestHead<'b> {
         self.target
     }
 
-    /// Returns the path of the target, without the query: `/` if an absolute form has none, empty for
-    /// the authority of a CONNECT. It is not decoded.
+    /// Returns the path of the target, without the query: `/` if an absolute form has none, empty
+    /// for the authority of a CONNECT. It is not decoded.
     #[must_use]
     pub fn path(&self) -> &'b str {
         let mut rest = self.resource();
@@ -127,8 +127,8 @@ impl<'b> RequestHead<'b> {
         self.header("Origin")
     }
 
-    /// Returns the subprotocols that were offered, in the order of the client's preference (RFC 6455
-    /// section 1.9).
+    /// Returns the subprotocols that were offered, in the order of the client's preference (RFC
+    /// 6455 section 1.9).
     pub fn subprotocols(&self) -> impl Iterator<Item = &'b str> + use<'b> {
         subprotocols(self.headers())
     }
@@ -178,8 +178,8 @@ fn split_target(target: &str) -> Option<(Option<&str>, &str)> {
         return Some((None, target));
     }
     let mut rest = target;
-    // RFC 3986 section 3.1: a scheme has none of these, so that the first one ends it. It is a letter
-    // and then letters, digits, "+", "-" and ".".
+    // RFC 3986 section 3.1: a scheme has none of these, so that the first one ends it. It is a
+    // letter and then letters, digits, "+", "-" and ".".
     let scheme = until_any(&mut rest, b":/?#").as_bytes();
     let mut resource = rest.strip_prefix("://")?;
     let rest_is_good = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
@@ -320,7 +320,7 @@ fn place_of(wanted: u8, bytes: &[u8]) -> Option<usize> {
     if !OPTIMIZE_FOR_SIZE {
         for word in bytes.chunks_exact(8) {
             let Ok(&word) = <&[u8; 8]>::try_from(word) else { break };
-            // Where a byte is the wanted one the difference is 0, and only at such a byte can a
+            // The difference is 0 if a byte is the wanted one, and only at such a byte can a
             // borrow begin, so that the lowest bit is exact.
             let difference = u64::from_le_bytes(word) ^ (ONES * u64::from(wanted));
             let found = difference.wrapping_sub(ONES) & !difference & TOPS;

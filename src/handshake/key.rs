@@ -41,8 +41,9 @@ impl Key {
     /// Returns the key that encodes these 16 bytes.
     #[must_use]
     pub fn from_nonce(nonce: &[u8; 16]) -> Key {
-        // As the start of 20 bytes, so that base64 is linked for one length only. The bits behind
-        // the last byte are zeros, as they must be; padding replaces the last two characters.
+        // Encoded as the start of 20 bytes, so that base64 is linked for one length only. The bits
+        // behind the last byte are zeros, as they must be; padding replaces the last two
+        // characters.
         let mut bytes = [0; 20];
         let mut key = [b'='; KEY_LEN];
         if let Some(start) = bytes.first_chunk_mut() {
@@ -54,9 +55,9 @@ impl Key {
         Key(key)
     }
 
-    /// Returns `value` as a key, if it has 22 characters of the base64 alphabet and the padding. The
-    /// low bits of the last character, which belong to no byte, may be set: RFC 6455 itself gives
-    /// such a sample (erratum 3150).
+    /// Returns `value` as a key, if it has 22 characters of the base64 alphabet and the padding.
+    /// The low bits of the last character, which belong to no byte, may be set: RFC 6455 itself
+    /// gives such a sample (erratum 3150).
     #[must_use]
     pub fn parse(value: &[u8]) -> Option<Key> {
         Key::check(value).map(Key::from_checked)

@@ -65,8 +65,8 @@ impl<'a> ConnectRequest<'a> {
         self
     }
 
-    /// Offers compression. [`WebSocket::deflate`](crate::WebSocket::deflate) returns what the server
-    /// agreed to.
+    /// Offers compression. [`WebSocket::deflate`](crate::WebSocket::deflate) returns what the
+    /// server agreed to.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub const fn with_deflate(
@@ -96,8 +96,8 @@ impl<'a> ConnectRequest<'a> {
     }
 
     /// Returns the header fields of the request but for `Host`, for an HTTP library to send: with
-    /// `key` those of a GET over HTTP/1.1 (RFC 6455 section 4.1), without a key those of an extended
-    /// CONNECT, whose `:protocol` is `websocket` (RFC 8441 section 5, RFC 9220).
+    /// `key` those of a GET over HTTP/1.1 (RFC 6455 section 4.1), without a key those of an
+    /// extended CONNECT, whose `:protocol` is `websocket` (RFC 8441 section 5, RFC 9220).
     ///
     /// # Errors
     /// - [`Misuse::InvalidHeader`] if a name or value would break the head.
@@ -122,8 +122,9 @@ impl<'a> ConnectRequest<'a> {
         Ok(self.checked_fields(key))
     }
 
-    /// Judges the response to this request: with `key` the 101 of an upgrade (RFC 6455 section 4.1),
-    /// without a key the 2xx of an extended CONNECT (RFC 8441 section 5). Returns what was agreed.
+    /// Judges the response to this request: with `key` the 101 of an upgrade (RFC 6455 section
+    /// 4.1), without a key the 2xx of an extended CONNECT (RFC 8441 section 5). Returns what was
+    /// agreed.
     ///
     /// # Errors
     /// Returns the [`HandshakeError`] of the first rule that the response breaks.

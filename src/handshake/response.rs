@@ -94,8 +94,8 @@ impl<'a> HttpResponse<'a> {
             out.bytes(reason(digits));
             out.put("\r\nConnection: close\r\n");
             // RFC 9110 8.6: "A server MUST NOT send a Content-Length header field in any response
-            // with a status code of 1xx (Informational) or 204 (No Content)." In a 304 it would be the
-            // length of the 200, which nobody knows here.
+            // with a status code of 1xx (Informational) or 204 (No Content)." In a 304 it would be
+            // the length of the 200, which nobody knows here.
             if !matches!(self.status, 204 | 304) {
                 out.put("Content-Length: ");
                 out.bytes(decimal(self.body.len(), &mut [0; 20]));
@@ -134,9 +134,9 @@ impl fmt::Debug for HttpResponse<'_> {
 }
 
 impl HandshakeError {
-    /// Returns the response that refuses the request over HTTP/1.1, with the headers that its status
-    /// calls for (RFC 9110 sections 15.5.6 and 15.5.22, RFC 6455 section 4.4). An HTTP library
-    /// that sends it answers what [`ServerHandshake`](super::ServerHandshake) answers.
+    /// Returns the response that refuses the request over HTTP/1.1, with the headers that its
+    /// status calls for (RFC 9110 sections 15.5.6 and 15.5.22, RFC 6455 section 4.4). An HTTP
+    /// library that sends it answers what [`ServerHandshake`](super::ServerHandshake) answers.
     ///
     /// ```
     /// use sockless::handshake::HandshakeError;
@@ -167,8 +167,8 @@ impl HandshakeError {
 const PLAIN: (&str, &str) = ("Content-Type", "text/plain");
 const VERSION: (&str, &str) = ("Sec-WebSocket-Version", "13");
 
-/// Returns the reason phrase of a status behind a space (RFC 9110 section 15). It means nothing to a
-/// peer and may be empty.
+/// Returns the reason phrase of a status behind a space (RFC 9110 section 15). It means nothing to
+/// a peer and may be empty.
 fn reason(digits: &[u8]) -> &'static [u8] {
     let mut lines = STATUS.as_bytes();
     while !lines.is_empty() {

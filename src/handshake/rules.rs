@@ -61,10 +61,11 @@ impl<'a, I: IntoIterator<Item: HeaderField<'a>> + Clone> Upgrade<I> {
     }
 
     /// Judges an extended CONNECT of HTTP/2 (RFC 8441) or HTTP/3 (RFC 9220) by its pseudo-header
-    /// fields `:method` and `:protocol` and its headers; `Ok(None)` is a request for something else.
+    /// fields `:method` and `:protocol` and its headers; `Ok(None)` is a request for something
+    /// else.
     ///
-    /// There is no key and no `Sec-WebSocket-Accept`; a 2xx accepts. The end of the stream takes the
-    /// place of closing TCP: the server ends its side of the stream (`END_STREAM`) behind its
+    /// There is no key and no `Sec-WebSocket-Accept`; a 2xx accepts. The end of the stream takes
+    /// the place of closing TCP: the server ends its side of the stream (`END_STREAM`) behind its
     /// Close, a client once it has received the server's end. A stream that is reset has no Close,
     /// as a TCP reset has none (RFC 8441 section 5).
     ///
@@ -76,7 +77,8 @@ impl<'a, I: IntoIterator<Item: HeaderField<'a>> + Clone> Upgrade<I> {
     /// use sockless::handshake::{Accept, Upgrade};
     ///
     /// let headers = [("sec-websocket-version", "13"), ("origin", "https://example.com")];
-    /// let upgrade = Upgrade::from_connect("CONNECT", "websocket", &headers)?.expect("a WebSocket");
+    /// let upgrade = Upgrade::from_connect("CONNECT", "websocket", &headers)?;
+    /// let upgrade = upgrade.expect("a WebSocket");
     /// assert_eq!(upgrade.accept(Accept::new())?.status(), 200);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -105,8 +107,8 @@ impl<'a, I: IntoIterator<Item: HeaderField<'a>> + Clone> Upgrade<I> {
         self.key
     }
 
-    /// Returns the subprotocols that were offered, in the order of the client's preference (RFC 6455
-    /// section 1.9).
+    /// Returns the subprotocols that were offered, in the order of the client's preference (RFC
+    /// 6455 section 1.9).
     pub fn subprotocols(&self) -> impl Iterator<Item = &'a str> + use<'a, I> {
         subprotocols(self.headers.clone())
     }
@@ -157,8 +159,8 @@ pub(super) fn judge_request<'a>(
 ) -> Result<Option<&'a [u8; KEY_LEN]>, HandshakeError> {
     let found = Found::in_headers(headers.clone());
     let [host, key, ..] = found.once;
-    // RFC 9112 3.2: 400 to a request without a Host, with more than one, or with one that is no host.
-    // It may be empty, and an absolute form's authority makes no difference to it.
+    // RFC 9112 3.2: 400 to a request without a Host, with more than one, or with one that is no
+    // host. It may be empty, and an absolute form's authority makes no difference to it.
     if !host.is_some_and(is_host_and_port) {
         return Err(HandshakeError::Host);
     }
@@ -236,9 +238,9 @@ where
     extensions::parse(values(headers, Field::Extensions))
 }
 
-/// Returns the subprotocols that a request offers, in the order of the client's preference, over any
-/// number of `Sec-WebSocket-Protocol` lines (RFC 6455 section 11.3.4). Elements that are not tokens
-/// are left out.
+/// Returns the subprotocols that a request offers, in the order of the client's preference, over
+/// any number of `Sec-WebSocket-Protocol` lines (RFC 6455 section 11.3.4). Elements that are not
+/// tokens are left out.
 pub fn subprotocols<'a, I>(headers: I) -> impl Iterator<Item = &'a str> + use<'a, I>
 where
     I: IntoIterator<Item: HeaderField<'a>>,
@@ -267,7 +269,7 @@ fn elements<'a, I: IntoIterator<Item: HeaderField<'a>>>(
 struct Elements<'a, H> {
     headers: H,
     field: Field,
-    /// What is left of the current line.
+    /// The rest of the current line.
     line: &'a [u8],
 }
 
@@ -319,7 +321,7 @@ fn check_offered<'a>(
     }
 }
 
-/// What the header lines of either head say, found in one pass over them.
+/// The values of the header lines of either head, found in one pass.
 struct Found<'a> {
     /// A bit for each field that is there.
     fields: u16,
@@ -334,7 +336,7 @@ struct Found<'a> {
     extensions: Extensions,
 }
 
-/// What all lines of extensions hold together.
+/// The extensions of all lines together.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Extensions {
     None,

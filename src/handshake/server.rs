@@ -20,8 +20,9 @@ use crate::error::{Error, Failure, Misuse};
 ///
 /// let mut handshake = ServerHandshake::new(&Config::default());
 /// let (mut rx, mut tx) = (ReadBuffer::new([0; 4096]), WriteBuffer::new([0; 4096]));
-/// # let _ = rx.extend(b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-/// #     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n");
+/// # let _ = rx.extend(b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+/// #     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+/// #     Sec-WebSocket-Version: 13\r\n\r\n");
 /// // ... after each read:
 /// while let Some(event) = handshake.receive(&mut rx, &mut tx) {
 ///     match event {
@@ -57,7 +58,7 @@ enum Request {
     OtherMethod,
 }
 
-/// What the client did in the opening handshake. It borrows the read buffer.
+/// An event of a server's opening handshake. It borrows the read buffer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ServerEvent<'b> {
@@ -96,8 +97,8 @@ impl ServerHandshake {
         self.read(rx, tx)
     }
 
-    /// Accepts the `request` of the last [`ServerEvent::UpgradeRequest`]: writes the 101 and returns
-    /// what was agreed. The handshake is over, the connection is open.
+    /// Accepts the `request` of the last [`ServerEvent::UpgradeRequest`]: writes the 101 and
+    /// returns what was agreed. The handshake is over, the connection is open.
     ///
     /// # Errors
     /// - [`Misuse::NoHandshake`] unless such an event was the last.
@@ -220,9 +221,9 @@ impl ServerHandshake {
         tx: &mut WriteBuffer<T>,
     ) -> Failure {
         self.state = State::Done;
-        // RFC 6455 4.2.2: "the server MUST stop processing the client's handshake and return an HTTP
-        // response with an appropriate error code". If the refusal does not fit, the write buffer
-        // is too small for any handshake.
+        // RFC 6455 4.2.2: "the server MUST stop processing the client's handshake and return an
+        // HTTP response with an appropriate error code". If the refusal does not fit, the write
+        // buffer is too small for any handshake.
         let mut response = error.response();
         // RFC 9110 9.3.2: the server "MUST NOT send content in the response" to HEAD.
         if is_head {

@@ -1,4 +1,5 @@
-//! The syntax and the limits of an HTTP/1.1 head, judged as its bytes arrive (RFC 9112 sections 2 to 5).
+//! The syntax and the limits of an HTTP/1.1 head, judged as its bytes arrive (RFC 9112 sections 2
+//! to 5).
 
 use core::ops::Range;
 
@@ -22,7 +23,7 @@ pub(super) struct HeadReader {
     state: State,
 }
 
-/// What a [`HeadReader`] makes of what was received.
+/// The result of reading more of a head.
 pub(super) enum Received {
     /// More input is needed.
     Nothing,
@@ -30,7 +31,7 @@ pub(super) enum Received {
     Head(Range<usize>),
     /// The stream ended before the head did.
     EndOfStream,
-    /// What is wrong, and the size that the read buffer must have, if the buffer is what is wrong.
+    /// The fault, and the size that the read buffer must have if it is too small.
     Failed(HandshakeError, u32),
 }
 

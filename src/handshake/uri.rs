@@ -9,10 +9,10 @@ use crate::ascii::{Ascii, until};
 
 /// A parsed `ws:` or `wss:` address. It borrows the text that it was parsed from.
 ///
-/// What was parsed can be written into a request as it is: it holds no space, no control character, no
-/// byte outside ASCII and no half percent-encoding, so an address cannot smuggle a header line into the
-/// handshake. Nothing is decoded or changed: the host keeps its case, and percent-encoded parts stay so.
-/// Equality compares the text likewise.
+/// What was parsed can be written into a request as it is: it holds no space, no control character,
+/// no byte outside ASCII and no half percent-encoding, so an address cannot smuggle a header line
+/// into the handshake. Nothing is decoded or changed: the host keeps its case, and percent-encoded
+/// parts stay so. Equality compares the text likewise.
 ///
 /// ```
 /// use sockless::handshake::Uri;
@@ -34,7 +34,7 @@ use crate::ascii::{Ascii, until};
 pub struct Uri<'a> {
     secure: bool,
     port: u16,
-    /// As written, an IPv6 address with its brackets.
+    /// The host as it is written, an IPv6 address with its brackets.
     host: &'a str,
     /// The port's digits without leading zeros, empty when it is the scheme's default.
     other_port: &'a str,
@@ -49,16 +49,16 @@ impl<'a> Uri<'a> {
     /// - The scheme is compared without regard to case (RFC 3986, section 3.1).
     /// - A user name or password (`user@host`) is refused: a WebSocket address has no place for one
     ///   (RFC 6455, section 3), and what stands before an `@` is often there to deceive.
-    /// - A host is a name by RFC 3986's `reg-name`, four decimal numbers without leading zeros, or an IPv6
-    ///   address in brackets. A name has no empty labels, but may end in a dot. A host whose last label is a
-    ///   number, decimal or hexadecimal, must be a whole IPv4 address: `127.1`, `0177.0.0.1` or `0x7f000001`
-    ///   mean different hosts to different resolvers. IPv6 zones (`%25eth0`) and `[v1.future]` addresses
-    ///   are refused.
-    /// - An empty port is the default one (RFC 3986, section 6.2.3); leading zeros are ignored. Port 0,
-    ///   to which nothing can connect, and ports above 65535 are refused.
+    /// - A host is a name by RFC 3986's `reg-name`, four decimal numbers without leading zeros, or
+    ///   an IPv6 address in brackets. A name has no empty labels, but may end in a dot. A host
+    ///   whose last label is a number, decimal or hexadecimal, must be a whole IPv4 address:
+    ///   `127.1`, `0177.0.0.1` or `0x7f000001` mean different hosts to different resolvers. IPv6
+    ///   zones (`%25eth0`) and `[v1.future]` addresses are refused.
+    /// - An empty port is the default one (RFC 3986, section 6.2.3); leading zeros are ignored.
+    ///   Port 0, to which nothing can connect, and ports above 65535 are refused.
     /// - A fragment is refused (RFC 6455, section 3); a `#` that is meant is written `%23`.
-    /// - In path and query, all that RFC 3986 does not allow (such as `"`, `<`, `[`, `\`, `{`, `|`) must
-    ///   be percent-encoded, and a `%` is followed by two hexadecimal digits.
+    /// - In path and query, all that RFC 3986 does not allow (such as `"`, `<`, `[`, `\`, `{`, `|`)
+    ///   must be percent-encoded, and a `%` is followed by two hexadecimal digits.
     ///
     /// # Errors
     /// [`UriError`] names the part that is wrong.
@@ -92,7 +92,7 @@ impl<'a> Uri<'a> {
         })
     }
 
-    /// Whether the scheme is `wss`: the connection runs over TLS.
+    /// Returns `true` if the scheme is `wss`: the connection runs over TLS.
     #[must_use]
     pub const fn is_secure(&self) -> bool {
         self.secure
@@ -116,7 +116,7 @@ impl<'a> Uri<'a> {
         self.path
     }
 
-    /// What follows the `?`, if there is one.
+    /// Returns the query, which follows the `?`, or `None`.
     #[must_use]
     pub const fn query(&self) -> Option<&'a str> {
         self.query
@@ -130,8 +130,8 @@ impl<'a> Uri<'a> {
         HostHeader { parts: [self.host, colon, self.other_port] }
     }
 
-    /// What is asked for in the request line (RFC 6455, section 3): the path, `/` if it is empty, and the
-    /// query with its `?`.
+    /// Returns the target of the request line (RFC 6455 section 3): the path, `/` if it is empty,
+    /// and the query with its `?`.
     #[must_use]
     pub const fn resource_name(&self) -> ResourceName<'a> {
         let path = if self.path.is_empty() { "/" } else { self.path };
@@ -319,11 +319,11 @@ fn number(digits: &[u8]) -> Option<u32> {
 /// RFC 3986, section 2.3 (`unreserved`) and section 2.2 (`sub-delims`).
 const PLAIN: &Ascii = &Ascii::alphanumeric_and(b"-._~!$&'()*+,;=");
 
-/// RFC 3986, sections 3.3 (`path-abempty`) and 3.4 (`query`). A `?` in the path is where the query begins,
-/// so one set serves both.
+/// RFC 3986, sections 3.3 (`path-abempty`) and 3.4 (`query`). A `?` in the path is where the query
+/// begins, so one set serves both.
 const RESOURCE: &Ascii = &Ascii::alphanumeric_and(b"-._~!$&'()*+,;=:@/?");
 
-/// Whether each byte is `allowed` or part of a percent-encoding (RFC 3986, section 2.1).
+/// Returns `true` if each byte is `allowed` or part of a percent-encoding (RFC 3986 section 2.1).
 fn is_made_of(mut text: &[u8], allowed: &Ascii) -> bool {
     loop {
         text = match text {
@@ -371,10 +371,10 @@ fn is_ipv4(mut text: &[u8]) -> bool {
     text.is_empty()
 }
 
-/// Returns `true` if `value` is `uri-host [ ":" port ]`, as `Host` and the authority of a target hold
-/// it (RFC 9112 section 3.2, RFC 3986 section 3.2.2). The host may be empty. An IPv6 address has
-/// brackets: without them its last group and a port look alike, and two readers of the head could
-/// see two hosts.
+/// Returns `true` if `value` is `uri-host [ ":" port ]`, as `Host` and the authority of a target
+/// hold it (RFC 9112 section 3.2, RFC 3986 section 3.2.2). The host may be empty. An IPv6 address
+/// has brackets: without them its last group and a port look alike, and two readers of the head
+/// could see two hosts.
 pub(super) fn is_host_and_port(value: &[u8]) -> bool {
     let mut rest = value;
     let good = if let [b'[', literal @ ..] = value {
@@ -398,8 +398,8 @@ pub(super) fn is_host_and_port(value: &[u8]) -> bool {
     }
 }
 
-/// RFC 3986, section 3.2.2 (`IPv6address`): eight groups, or fewer with one `::`; the last two may be
-/// written as an IPv4 address.
+/// RFC 3986, section 3.2.2 (`IPv6address`): eight groups, or fewer with one `::`; the last two may
+/// be written as an IPv4 address.
 fn is_ipv6(mut text: &[u8]) -> bool {
     let (mut groups, mut gap) = (0, false);
     loop {

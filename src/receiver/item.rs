@@ -1,7 +1,7 @@
 //! The result of parsing the front of the input.
 
-/// What `Receiver::next_header` found at the front of its input. Bytes before `skip + len` are
-/// consumed; `skip..skip + len` is the unmasked payload of a control frame.
+/// An item that `Receiver::next_header` found at the front of its input. Bytes before `skip + len`
+/// are consumed; `skip..skip + len` is the unmasked payload of a control frame.
 pub(super) struct Located {
     pub(super) skip: usize,
     pub(super) len: usize,

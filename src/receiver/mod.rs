@@ -36,7 +36,8 @@ use crate::{Config, Violation};
 /// // "Hello" as in RFC 6455 section 5.7, and the first byte of another frame.
 /// let mut bytes = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58, 0x81];
 /// let mut input = &mut bytes[..];
-/// let Some(Incoming::Data(chunk)) = receiver.receive_chunk_in_place(&mut input)? else { panic!() };
+/// let item = receiver.receive_chunk_in_place(&mut input)?;
+/// let Some(Incoming::Data(chunk)) = item else { panic!() };
 /// assert_eq!(chunk.text(), Some("Hello"));
 /// assert!(receiver.receive_chunk_in_place(&mut input)?.is_none());
 /// assert_eq!(input, [0x81]); // pass it again, with more bytes after it

@@ -16,26 +16,26 @@ use crate::receiver::Chunk;
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'b> {
-    /// As a server: a valid request to open a WebSocket. Call [`accept`](crate::WebSocket::accept)
+    /// A valid request to open a WebSocket, to a server. Call [`accept`](crate::WebSocket::accept)
     /// or [`respond`](crate::WebSocket::respond) before the next `receive`, which refuses it with
     /// 403.
     #[cfg(feature = "handshake")]
     UpgradeRequest(RequestHead<'b>),
-    /// As a server: a request for something else, such as a page. Call
+    /// A request for something else, such as a page, to a server. Call
     /// [`respond`](crate::WebSocket::respond) before the next `receive`, which responds to a GET
     /// with 426 and to other methods with 405.
     #[cfg(feature = "handshake")]
     OtherRequest(RequestHead<'b>),
-    /// As a client: the server's 101, checked except for the subprotocol. If subprotocols were
+    /// The server's 101 to a client, checked except for the subprotocol. If subprotocols were
     /// offered, call [`confirm`](crate::WebSocket::confirm) before the next `receive`.
     #[cfg(feature = "handshake")]
     UpgradeResponse(ResponseHead<'b>),
-    /// As a client: a response other than 101 (RFC 6455 section 4.1). Its body follows as
+    /// A response other than 101 to a client (RFC 6455 section 4.1). Its body follows as
     /// [`RejectionBody`](Event::RejectionBody), until its announced end or the end of the stream. A
     /// server may take long to end the stream.
     #[cfg(feature = "handshake")]
     Rejected(ResponseHead<'b>),
-    /// As a client: bytes of the body of a rejection, without the chunked coding (RFC 9112 section
+    /// Bytes of the body of a rejection, without the chunked coding (RFC 9112 section
     /// 7.1).
     #[cfg(feature = "handshake")]
     RejectionBody(&'b [u8]),

@@ -30,7 +30,8 @@ impl WebSocket<Server> {
     /// #     }
     /// # }
     /// # let mut stream = Stream(b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
-    /// #     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n");
+    /// #     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    /// #     Sec-WebSocket-Version: 13\r\n\r\n");
     ///
     /// let mut ws = WebSocket::server(Config::default());
     /// let (mut rx, mut tx) = (ReadBuffer::new([0; 4096]), WriteBuffer::new([0; 8192]));
@@ -85,8 +86,8 @@ impl WebSocket<Server> {
     }
 
     /// Answers the request of [`Event::UpgradeRequest`](crate::Event::UpgradeRequest) or
-    /// [`Event::OtherRequest`](crate::Event::OtherRequest) by an HTTP response instead of a WebSocket.
-    /// The connection is done then.
+    /// [`Event::OtherRequest`](crate::Event::OtherRequest) by an HTTP response instead of a
+    /// WebSocket. The connection is done then.
     ///
     /// # Errors
     /// As for [`ServerHandshake::respond`].
@@ -114,7 +115,7 @@ impl<E: Entropy> WebSocket<Client<E>> {
     /// #         Ok(0)
     /// #     }
     /// #     fn write_all(&mut self, bytes: &[u8]) -> Result<(), sockless::Error> {
-    /// #         assert!(bytes.is_empty() || bytes.starts_with(b"GET /chat HTTP/1.1\r\nHost: exa"));
+    /// #         assert!(bytes.is_empty() || bytes.starts_with(b"GET /chat HTTP/1.1\r\n"));
     /// #         Ok(())
     /// #     }
     /// # }

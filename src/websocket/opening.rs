@@ -1,4 +1,4 @@
-//! What a connection asks of the opening handshake of either role.
+//! The interface of a connection to the opening handshake of either role.
 
 use core::convert::Infallible;
 
@@ -22,15 +22,15 @@ pub trait Opening {
     /// Returns how the handshake stands.
     fn outcome(&self) -> Outcome;
 
-    /// Returns the compression that a client's handshake has agreed on; a server's returns it when it
-    /// accepts.
+    /// Returns the compression that a client's handshake has agreed on; a server's returns it when
+    /// it accepts.
     #[cfg(feature = "deflate")]
     fn compression(&self) -> crate::deflate::Compression {
         None
     }
 }
 
-/// How an opening handshake stands.
+/// The state of an opening handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It goes on.

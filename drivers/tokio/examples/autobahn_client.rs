@@ -1,5 +1,5 @@
-//! The client that Autobahn's test suite talks to: `autobahn_client ws://127.0.0.1:PORT NAME`. It asks
-//! for the number of cases, echoes what comes in each of them, and has the reports written.
+//! The client that Autobahn's test suite talks to: `autobahn_client ws://127.0.0.1:PORT NAME`. It
+//! asks for the number of cases, echoes what comes in each of them, and has the reports written.
 
 use sockless_tokio::{Error, Message, Options, connect_with, deflate::DeflateConfig};
 

@@ -1,5 +1,5 @@
-//! An echo server on hyper 1, over HTTP/1.1 and over extended CONNECT of HTTP/2, as the client begins:
-//! `cargo run --features http --example hyper [ADDRESS]`.
+//! An echo server on hyper 1, over HTTP/1.1 and over extended CONNECT of HTTP/2, as the client
+//! begins: `cargo run --features http --example hyper [ADDRESS]`.
 
 use std::convert::Infallible;
 

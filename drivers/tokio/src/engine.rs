@@ -1,5 +1,5 @@
-//! What drives a connection: reads, replies, timers, and the end. The stream and the owned reader are
-//! this engine over one transport, and over a shared one.
+//! Drives a connection: reads, replies, timers, and the end. The stream and the owned reader
+//! are this engine over one transport, and over a shared one.
 
 use std::io;
 use std::pin::Pin;
@@ -86,11 +86,11 @@ pub(crate) struct Linked<R, W> {
     pub(crate) shared: Arc<Shared<W>>,
 }
 
-/// The sending side of split halves. The writer locks it to queue and to write. The reader reads the
-/// flags, and locks it only if there is a reply to queue or something to write.
+/// The sending side of split halves. The writer locks it to queue and to write. The reader reads
+/// the flags, and locks it only if there is a reply to queue or something to write.
 #[derive(Debug)]
 pub(crate) struct Shared<W> {
-    /// What the last holder of the lock left: [`UNSENT`] and [`CLOSED`].
+    /// The flags that the last holder of the lock left: [`UNSENT`] and [`CLOSED`].
     flags: AtomicU8,
     locked: Mutex<(W, WriteSide)>,
 }
@@ -163,7 +163,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link for Linked<R, W> {
     }
 }
 
-/// How far a connection is.
+/// The phase of a connection.
 #[derive(Debug)]
 enum Phase {
     Open,
@@ -233,7 +233,8 @@ impl<L: Link> Engine<L> {
         }
     }
 
-    /// Takes the next event, or `None` after the end. Call it only when [`poll_ready`](Self::poll_ready) was.
+    /// Takes the next event, or `None` after the end. Call it only when
+    /// [`poll_ready`](Self::poll_ready) was.
     pub(crate) fn take(&mut self) -> Option<Result<Event<'_>, Error>> {
         let Engine { link, read, wakers, role, phase, .. } = self;
         take(link, read, wakers, *role, phase)
@@ -280,8 +281,9 @@ impl<L: Link> Engine<L> {
         self.poll_flush(side, cx)
     }
 
-    /// Waits until everything queued is written. While the transport takes nothing, what the peer sends
-    /// is read ahead: two peers that both write before they read would wait for each other for ever.
+    /// Waits until everything queued is written. While the transport takes nothing, what the peer
+    /// sends is read ahead: two peers that both write before they read would wait for each other
+    /// for ever.
     pub(crate) fn poll_flush(
         &mut self,
         side: Side,
@@ -338,8 +340,8 @@ impl<L: Link> Engine<L> {
         self.link.with_writer(|io, write| write.poll_flush(io, &mut cx))
     }
 
-    /// The end, as TCP needs it: a socket that is closed with unread input is reset, and the reset can
-    /// destroy our Close before the peer has read it.
+    /// The end, as TCP needs it: a socket that is closed with unread input is reset, and the reset
+    /// can destroy our Close before the peer has read it.
     fn poll_finish(&mut self) -> Poll<()> {
         if self.timer.is_over() {
             return Poll::Ready(());
@@ -387,7 +389,8 @@ impl<L: Link> Engine<L> {
         loop {
             match self.timer.poll(&mut cx)? {
                 Action::Ping => {
-                    // A peer that takes nothing is not pinged: its silence is measured all the same.
+                    // A peer that takes nothing is not pinged: its silence is measured all the
+                    // same.
                     self.link.with_writer(|io, write| {
                         if write.has_room() && write.ping(b"").is_ok() {
                             let _ = write.poll_flush(io, &mut cx);
@@ -406,8 +409,8 @@ impl<L: Link> Engine<L> {
     }
 }
 
-/// Takes the next event. Its memory is the read buffer's alone, so that the sending side can be used
-/// beside it.
+/// Takes the next event. Its memory is the read buffer's alone, so that the sending side can be
+/// used beside it.
 fn take<'b, L: Link>(
     link: &mut L,
     read: &'b mut ReadSide,
@@ -456,8 +459,8 @@ fn take<'b, L: Link>(
     Some(Ok(event))
 }
 
-/// Queues the last Close and writes what the transport takes of it at once, so that it is sent even if
-/// the stream is dropped now.
+/// Queues the last Close and writes what the transport takes of it at once, so that it is sent even
+/// if the stream is dropped now.
 fn finish<L: Link>(link: &mut L, wakers: &Wakers, code: CloseCode) {
     link.with_writer(|io, write| {
         // It always fits. Without a key there is no Close, and the connection ends without one.
@@ -517,8 +520,8 @@ impl Timer {
     fn poll(&mut self, cx: &mut Context<'_>) -> Option<Action> {
         loop {
             let deadline = self.keepalive.deadline()?;
-            // A sleep that ends early is left as it is. So traffic, which moves the deadline on, costs
-            // nothing here.
+            // A sleep that ends early is left as it is. So traffic, which moves the deadline on,
+            // costs nothing here.
             if self.armed.is_none_or(|armed| armed > deadline) {
                 let at = self.start + Duration::from_millis(deadline);
                 match &mut self.sleep {

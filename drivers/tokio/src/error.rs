@@ -19,16 +19,17 @@ pub enum Error {
     Protocol(Violation),
     /// The peer's opening handshake is not valid. A client of ours was told so by an HTTP response.
     Handshake(HandshakeError),
-    /// As a client: the server answered otherwise than by a WebSocket.
+    /// The server rejected the handshake of a client.
     Refused(Box<Refused>),
-    /// As a server: the request was refused with this status, by the application or because it asks
+    /// A server refused the request with this status, by the application or because it asks
     /// for something else.
     Declined(u16),
     /// A time limit has passed.
     TimedOut(Timeout),
     /// Our Close was sent, or the connection is over: nothing can be sent.
     Closed,
-    /// The call is not valid: a header, a subprotocol, a status code or a payload that cannot be sent.
+    /// The call is not valid: a header, a subprotocol, a status code or a payload that cannot be
+    /// sent.
     Misuse(Misuse),
     /// The operating system gave no entropy for a key.
     Entropy,

@@ -24,10 +24,10 @@ const HEAD_LIMIT: usize = 1 << 20;
 /// Most bytes of the body of a refusal that are kept.
 const BODY_KEPT: usize = 4 << 10;
 
-/// How long the body of a refusal is waited for.
+/// The longest wait for the body of a refusal.
 const BODY_WITHIN: Duration = Duration::from_secs(1);
 
-/// How a server accepts a request; see [`accept_with`].
+/// The acceptance of a request by a server; see [`accept_with`].
 ///
 /// ```
 /// use sockless_tokio::Acceptance;
@@ -65,7 +65,9 @@ impl Acceptance {
 /// An HTTP response by which a server refuses a request; see [`accept_with`].
 ///
 /// ```
-/// let refusal = sockless_tokio::Refusal::new(401).header("WWW-Authenticate", "Basic").body("who?");
+/// let refusal = sockless_tokio::Refusal::new(401)
+///     .header("WWW-Authenticate", "Basic")
+///     .body("who?");
 /// ```
 #[derive(Clone, Debug)]
 pub struct Refusal {
@@ -96,7 +98,8 @@ impl Refusal {
     }
 }
 
-/// Accepts a client's connection with the default [`Options`]: any path, any origin, no subprotocol.
+/// Accepts a client's connection with the default [`Options`]: any path, any origin, no
+/// subprotocol.
 ///
 /// ```no_run
 /// # #[tokio::main(flavor = "current_thread")]
@@ -156,8 +159,8 @@ where
 /// If the future is dropped, the connection is dropped.
 ///
 /// # Errors
-/// - [`Error::Declined`] if `judge` refused, or the request was for something else than a WebSocket. The
-///   client has its response.
+/// - [`Error::Declined`] if `judge` refused, or the request was for something else than a
+///   WebSocket. The client has its response.
 /// - [`Error::Handshake`] if the request was not valid. The client has its response.
 /// - [`Error::TimedOut`], [`Error::UnexpectedEnd`], [`Error::Io`].
 /// - [`Error::Misuse`] for a header or subprotocol that cannot be sent.
@@ -190,8 +193,8 @@ where
 /// If the future is dropped, the connection is dropped.
 ///
 /// # Errors
-/// - [`Error::Refused`] with the status, the headers and the first part of the body if the server did
-///   not answer with 101.
+/// - [`Error::Refused`] with the status, the headers and the first part of the body if the server
+///   did not answer with 101.
 /// - [`Error::Handshake`] if its response was not valid.
 /// - [`Error::Uri`], [`Error::Misuse`] for what cannot be asked for.
 /// - [`Error::TimedOut`], [`Error::UnexpectedEnd`], [`Error::Io`], [`Error::Entropy`].

@@ -1,4 +1,4 @@
-//! What is sent and received.
+//! Messages, as they are sent and received.
 
 use std::borrow::Borrow;
 use std::fmt;

@@ -87,7 +87,8 @@ impl Options {
         self
     }
 
-    /// Sets how long after a ping the connection fails, if nothing arrives. `None` waits without limit.
+    /// Sets how long after a ping the connection fails, if nothing arrives. `None` waits without
+    /// limit.
     #[must_use]
     pub fn pong_timeout(mut self, limit: Option<Duration>) -> Options {
         self.timers = self.timers.with_pong_within(limit.map(millis));
@@ -108,16 +109,17 @@ impl Options {
         self
     }
 
-    /// Sets how many unsent bytes there may be before `feed` and `send` wait. A connection buffers at
-    /// most this and one message for a peer that does not read.
+    /// Sets how many unsent bytes there may be before `feed` and `send` wait. A connection buffers
+    /// at most this and one message for a peer that does not read.
     #[must_use]
     pub fn high_water(mut self, bytes: usize) -> Options {
         self.high_water = bytes.max(1);
         self
     }
 
-    /// Agrees to permessage-deflate as a server, and offers it as a client. Without context takeover
-    /// ([`DeflateConfig`]'s `send` and `receive`), the connections of a thread share the compressors.
+    /// Agrees to permessage-deflate as a server, and offers it as a client. Without context
+    /// takeover ([`DeflateConfig`]'s `send` and `receive`), the connections of a thread share the
+    /// compressors.
     ///
     /// ```
     /// use sockless_tokio::{Options, deflate::DeflateConfig};
@@ -142,8 +144,8 @@ impl Options {
     }
 
     /// Sets the subprotocols, the preferred first: those that a client offers, and those of which a
-    /// server chooses the first that the client offers, unless its [`Acceptance`](crate::Acceptance)
-    /// names one.
+    /// server chooses the first that the client offers, unless its
+    /// [`Acceptance`](crate::Acceptance) names one.
     #[must_use]
     pub fn subprotocols<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Options {
         self.subprotocols = names.into_iter().map(Into::into).collect();
@@ -164,8 +166,8 @@ impl Options {
         self
     }
 
-    /// Capacity of a read buffer: the largest message, and the largest control frame between two of its
-    /// fragments.
+    /// Capacity of a read buffer: the largest message, and the largest control frame between two of
+    /// its fragments.
     pub(crate) fn read_limit(&self) -> usize {
         let message = usize::try_from(self.config.max_message_size()).unwrap_or(usize::MAX);
         let head = self.config.max_head_size() as usize;

@@ -6,8 +6,8 @@ use sockless::deflate::Pool;
 use sockless::{Entropy, EntropyError, OsEntropy, Storage};
 
 /// First size of a buffer in bytes. Sizes double, and each is a little more than a power of two: a
-/// message of 64 KiB is read whole with its header. In a buffer of 64 KiB it would be moved down by the
-/// length of its header, to make space for its end.
+/// message of 64 KiB is read whole with its header. In a buffer of 64 KiB it would be moved down by
+/// the length of its header, to make space for its end.
 const FIRST: usize = (8 << 10) + 16;
 
 /// Largest buffer in bytes that the pool keeps.
@@ -20,7 +20,8 @@ const MOST: usize = 4 << 20;
 const MOST_CODECS: usize = 8;
 
 thread_local! {
-    static BUFFERS: RefCell<Buffers> = const { RefCell::new(Buffers { idle: Vec::new(), bytes: 0 }) };
+    static BUFFERS: RefCell<Buffers> =
+        const { RefCell::new(Buffers { idle: Vec::new(), bytes: 0 }) };
     static ENTROPY: RefCell<OsEntropy> = const { RefCell::new(OsEntropy::new()) };
     static CODECS: RefCell<Pool> = const { RefCell::new(Pool::new(MOST_CODECS)) };
 }
@@ -32,7 +33,8 @@ struct Buffers {
 
 /// Runs `f` with the thread's compressors. `f` must not call this function.
 pub(crate) fn with_codecs(f: impl FnOnce(&mut Pool)) {
-    // During the destruction of the thread there is no pool; the codec is freed with its connection.
+    // During the destruction of the thread there is no pool; the codec is freed with its
+    // connection.
     let _ = CODECS.try_with(|pool| {
         if let Ok(mut pool) = pool.try_borrow_mut() {
             f(&mut pool);

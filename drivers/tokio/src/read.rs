@@ -11,16 +11,16 @@ use tokio::io::{AsyncRead, ReadBuf};
 use crate::Role;
 use crate::pool::{Pooled, with_codecs};
 
-/// What was received, and the machine that decodes it.
+/// The received bytes, and the machine that decodes them.
 #[derive(Debug)]
 pub(crate) struct ReadSide {
     receiver: Receiver,
     rx: ReadBuffer<Pooled>,
-    /// Whether the frame that the receiver is inside of ends its message.
+    /// `true` if the current frame ends its message.
     fin: bool,
-    /// Whether decompressors are shared, so that they return to the pool after each message.
+    /// `true` if decompressors are shared and return to the pool after each message.
     shared_codec: bool,
-    /// Whether bytes arrived since [`take_activity`](Self::take_activity).
+    /// `true` if bytes arrived since [`take_activity`](Self::take_activity).
     active: bool,
 }
 
@@ -47,8 +47,9 @@ impl ReadSide {
         }
     }
 
-    /// Returns `true` if [`take`](Self::take) has something to return: an item, a violation, or the end
-    /// of the stream. Otherwise what was read is consumed as far as it goes, and more is to be read.
+    /// Returns `true` if [`take`](Self::take) has something to return: an item, a violation, or the
+    /// end of the stream. Otherwise what was read is consumed as far as it goes, and more is to be
+    /// read.
     ///
     /// An item borrows the read buffer, so a loop cannot look for one and read on if there is none.
     /// This looks at the headers of the frames up to the first that ends in an item.

@@ -87,9 +87,10 @@ split_by_lock!([] crate::http::UpgradedIo);
 
 /// The receiving half of a [`WebSocketStream`], from [`WebSocketStream::split`].
 ///
-/// It answers pings and Closes, sends pings when the peer is silent, and watches the time limits, while
-/// the [`Writer`] sleeps or sends. It reads and parses messages without a lock. It takes the lock of the
-/// sending side if it has a reply or a ping to send, and while queued bytes wait for the transport.
+/// It answers pings and Closes, sends pings when the peer is silent, and watches the time limits,
+/// while the [`Writer`] sleeps or sends. It reads and parses messages without a lock. It takes the
+/// lock of the sending side if it has a reply or a ping to send, and while queued bytes wait for
+/// the transport.
 #[derive(Debug)]
 pub struct Reader<IO: SplitTransport> {
     engine: Engine<Linked<IO::Reader, IO::Writer>>,
@@ -98,9 +99,9 @@ pub struct Reader<IO: SplitTransport> {
 
 /// The sending half of a [`WebSocketStream`], from [`WebSocketStream::split`].
 ///
-/// [`send`](Self::send) takes one lock each time it is polled. The lock is free unless the [`Reader`] is
-/// writing a reply or queued bytes. A writer that is dropped leaves the connection open for the reader;
-/// close it by [`close`](Self::close) first.
+/// [`send`](Self::send) takes one lock each time it is polled. The lock is free unless the
+/// [`Reader`] is writing a reply or queued bytes. A writer that is dropped leaves the connection
+/// open for the reader; close it by [`close`](Self::close) first.
 pub struct Writer<IO: SplitTransport> {
     shared: Arc<Shared<IO::Writer>>,
     wakers: Wakers,
@@ -231,8 +232,8 @@ impl<IO: SplitTransport> Writer<IO> {
         poll_fn(|cx| self.poll_send(&mut message, cx)).await
     }
 
-    /// Queues a message. It is written by [`flush`](Self::flush), by a receive that has to wait for the
-    /// peer, or when the queue is full.
+    /// Queues a message. It is written by [`flush`](Self::flush), by a receive that has to wait for
+    /// the peer, or when the queue is full.
     ///
     /// # Cancel safety
     /// If the future is dropped before it is ready, the message was not queued.
@@ -244,8 +245,8 @@ impl<IO: SplitTransport> Writer<IO> {
         self.queue(message.into())
     }
 
-    /// Queues a fragment of a message, and with `fin` its end: a message of any size, which never lies
-    /// in memory as a whole. Text may be cut anywhere, also inside a character.
+    /// Queues a fragment of a message, and with `fin` its end: a message of any size, which never
+    /// lies in memory as a whole. Text may be cut anywhere, also inside a character.
     ///
     /// # Cancel safety
     /// If the future is dropped before it is ready, the fragment was not queued.
@@ -291,8 +292,8 @@ impl<IO: SplitTransport> Writer<IO> {
         Ok(())
     }
 
-    /// Starts the reader's limit of the closing handshake. Not under the lock: the reader reads a flag
-    /// that is stored at its end.
+    /// Starts the reader's limit of the closing handshake. Not under the lock: the reader reads a
+    /// flag that is stored at its end.
     fn wake_if_closed(&self) {
         if self.shared.is_closed() {
             self.wakers.wake(Side::Receiving);

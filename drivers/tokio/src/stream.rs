@@ -20,26 +20,27 @@ use crate::{Error, Options, Role};
 
 /// An open WebSocket connection over a transport of bytes, in either role.
 ///
-/// It is a [`Stream`] of `Result<Message, Error>` and a [`Sink`] of [`Message`], and has methods of its
-/// own for both. What was agreed in the opening handshake is in [`subprotocol`](Self::subprotocol) and
-/// [`is_compressed`](Self::is_compressed).
+/// It is a [`Stream`] of `Result<Message, Error>` and a [`Sink`] of [`Message`], and has methods of
+/// its own for both. What was agreed in the opening handshake is in
+/// [`subprotocol`](Self::subprotocol) and [`is_compressed`](Self::is_compressed).
 ///
 /// # Who does what
-/// Poll the receiving side, by `next`, `recv` or the `Stream`: it answers pings and Closes, sends pings
-/// when the peer is silent, and watches the time limits. Each method is cancel safe, as it says.
+/// Poll the receiving side, by `next`, `recv` or the `Stream`: it answers pings and Closes, sends
+/// pings when the peer is silent, and watches the time limits. Each method is cancel safe, as it
+/// says.
 ///
 /// # Backpressure
-/// `feed` and `send` wait while [`Options::high_water`] unsent bytes are queued. A send that waits reads
-/// ahead what the peer sends, up to the size of one largest message, so two peers that send to each other
-/// before they read do not wait for each other. Beyond that limit they do: read now and then, or
-/// [`split`](Self::split) the stream. Answers to pings take constant memory.
+/// `feed` and `send` wait while [`Options::high_water`] unsent bytes are queued. A send that waits
+/// reads ahead what the peer sends, up to the size of one largest message, so two peers that send
+/// to each other before they read do not wait for each other. Beyond that limit they do: read now
+/// and then, or [`split`](Self::split) the stream. Answers to pings take constant memory.
 #[derive(Debug)]
 pub struct WebSocketStream<IO> {
     pub(crate) engine: Engine<Whole<IO>>,
     pub(crate) agreed: Agreed,
 }
 
-/// What the opening handshake has agreed on.
+/// The agreement of the opening handshake.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Agreed {
     pub(crate) subprotocol: Option<Box<str>>,
@@ -71,8 +72,8 @@ impl Queue<'_> {
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketStream<IO> {
-    /// Wraps a transport whose upgrade was done elsewhere. `read` is what was received after the head of
-    /// the upgrade, and `agreement` what was negotiated on compression, if anything was.
+    /// Wraps a transport whose upgrade was done elsewhere. `read` is what was received after the
+    /// head of the upgrade, and `agreement` what was negotiated on compression, if anything was.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -80,8 +81,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketStream<IO> {
     /// use sockless_tokio::{Message, Options, Role, WebSocketStream};
     ///
     /// let (a, b) = tokio::io::duplex(1024);
-    /// let mut server = WebSocketStream::from_upgraded(a, Role::Server, None, b"", &Options::new());
-    /// let mut client = WebSocketStream::from_upgraded(b, Role::Client, None, b"", &Options::new());
+    /// let options = Options::new();
+    /// let mut server = WebSocketStream::from_upgraded(a, Role::Server, None, b"", &options);
+    /// let mut client = WebSocketStream::from_upgraded(b, Role::Client, None, b"", &options);
     /// client.send("Hello").await?;
     /// assert_eq!(server.next().await.unwrap()?, Message::text("Hello"));
     /// # Ok(())
@@ -127,8 +129,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketStream<IO> {
     /// If the future is dropped, no message is lost: the next call returns it.
     ///
     /// # Errors
-    /// Each once, as the last item but `None`. [`Error::UnexpectedEnd`] if the stream ended without a
-    /// Close.
+    /// Each once, as the last item but `None`. [`Error::UnexpectedEnd`] if the stream ended without
+    /// a Close.
     pub async fn next(&mut self) -> Option<Result<Message, Error>> {
         Some(self.recv().await?.map(|event| event.to_message()))
     }
@@ -146,9 +148,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketStream<IO> {
         self.engine.take()
     }
 
-    /// Receives as [`recv`](Self::recv) does, and lends a queue for what is to be sent because of it. It
-    /// waits first until there is room for a message. What is queued is written when there is nothing to
-    /// read, so the answers to many small messages leave together.
+    /// Receives as [`recv`](Self::recv) does, and lends a queue for what is to be sent because of
+    /// it. It waits first until there is room for a message. What is queued is written when there
+    /// is nothing to read, so the answers to many small messages leave together.
     ///
     /// ```
     /// # async fn echo(mut ws: sockless_tokio::WebSocketStream<tokio::net::TcpStream>)
@@ -189,15 +191,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketStream<IO> {
     /// [`flush`](Self::flush).
     ///
     /// # Errors
-    /// [`Error::Closed`] after our Close or the end; [`Error::Io`]; [`Error::Misuse`] for what cannot be
-    /// sent, such as a ping of more than 125 bytes.
+    /// [`Error::Closed`] after our Close or the end; [`Error::Io`]; [`Error::Misuse`] for what
+    /// cannot be sent, such as a ping of more than 125 bytes.
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
         self.feed(message).await?;
         self.flush().await
     }
 
-    /// Queues a message. It is written by [`flush`](Self::flush), by a receive that has to wait for the
-    /// peer, or when the queue is full.
+    /// Queues a message. It is written by [`flush`](Self::flush), by a receive that has to wait for
+    /// the peer, or when the queue is full.
     ///
     /// # Cancel safety
     /// If the future is dropped before it is ready, the message was not queued.
@@ -220,9 +222,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketStream<IO> {
         poll_fn(|cx| self.engine.poll_flush(Side::Sending, cx)).await
     }
 
-    /// Closes the connection: sends a Close, waits for the peer's and for the end of the stream, within
-    /// [`Options::close_timeout`]. Messages that still arrive are dropped; to receive them, send a
-    /// [`Message::Close`] instead and call [`next`](Self::next) until it returns `None`.
+    /// Closes the connection: sends a Close, waits for the peer's and for the end of the stream,
+    /// within [`Options::close_timeout`]. Messages that still arrive are dropped; to receive them,
+    /// send a [`Message::Close`] instead and call [`next`](Self::next) until it returns `None`.
     ///
     /// # Cancel safety
     /// If the future is dropped, the Close is queued and later calls go on. A second call goes on
@@ -282,8 +284,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Stream for WebSocketStream<IO> {
     }
 }
 
-/// `poll_close` sends a Close with code 1000 and flushes it. The rest of the closing handshake is the
-/// receiving side's.
+/// `poll_close` sends a Close with code 1000 and flushes it. The rest of the closing handshake is
+/// the receiving side's.
 impl<IO: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocketStream<IO> {
     type Error = Error;
 

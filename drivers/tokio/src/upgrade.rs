@@ -1,7 +1,7 @@
 //! Upgrades of requests that hyper has read, and what is built on hyper: axum, warp, tonic's stack.
 //!
-//! [`upgrade`] serves both an HTTP/1.1 upgrade and an extended CONNECT of HTTP/2 (RFC 8441), which a
-//! server has to turn on (`enable_connect_protocol` of hyper's HTTP/2 builder).
+//! [`upgrade`] serves both an HTTP/1.1 upgrade and an extended CONNECT of HTTP/2 (RFC 8441), which
+//! a server has to turn on (`enable_connect_protocol` of hyper's HTTP/2 builder).
 
 use std::future::Future;
 use std::pin::Pin;
@@ -23,8 +23,8 @@ pub type Upgrading =
     Pin<Box<dyn Future<Output = Result<WebSocketStream<UpgradedIo>, Error>> + Send>>;
 
 /// Judges a request to open a WebSocket. Returns the response that accepts it, and a future of the
-/// stream, which is ready once that response was sent. Of the subprotocols that the client offers, the
-/// first of [`Options::subprotocols`] is chosen.
+/// stream, which is ready once that response was sent. Of the subprotocols that the client offers,
+/// the first of [`Options::subprotocols`] is chosen.
 ///
 /// ```
 /// use http::{Request, Response, StatusCode};
@@ -47,8 +47,8 @@ pub type Upgrading =
 /// ```
 ///
 /// # Errors
-/// Returns the response that refuses the request: 426 if it asks for something else than a WebSocket,
-/// otherwise the status of the rule that it breaks, with the reason as its body.
+/// Returns the response that refuses the request: 426 if it asks for something else than a
+/// WebSocket, otherwise the status of the rule that it breaks, with the reason as its body.
 #[allow(clippy::result_large_err)]
 pub fn upgrade<B>(
     request: &mut http::Request<B>,
@@ -64,8 +64,8 @@ pub fn upgrade<B>(
     Ok((response, Box::pin(stream)))
 }
 
-/// Creates the request of a client that opens a WebSocket by extended CONNECT over HTTP/2 (RFC 8441).
-/// Send it by hyper's HTTP/2 client, and give the response to [`connected`].
+/// Creates the request of a client that opens a WebSocket by extended CONNECT over HTTP/2 (RFC
+/// 8441). Send it by hyper's HTTP/2 client, and give the response to [`connected`].
 ///
 /// # Errors
 /// [`Error::Uri`]; [`Error::Misuse`] for what cannot be asked for.
@@ -86,8 +86,8 @@ pub fn extended_connect(uri: &str, options: &Options) -> Result<http::Request<()
 /// Makes the stream of a response to [`extended_connect`], with the same URI and options.
 ///
 /// # Errors
-/// [`Error::Refused`] without the body if the status is not 2xx; [`Error::Handshake`] if the response
-/// is not valid; [`Error::Io`].
+/// [`Error::Refused`] without the body if the status is not 2xx; [`Error::Handshake`] if the
+/// response is not valid; [`Error::Io`].
 pub async fn connected<B>(
     response: http::Response<B>,
     uri: &str,

@@ -1,8 +1,8 @@
 //! Wakes both users of a connection.
 //!
-//! A transport remembers one waker for each direction: the last. A stream whose reads flush replies,
-//! and whose blocked writes read ahead, polls both directions from both sides, and the two sides may
-//! be two tasks. The transport is polled with a waker that wakes whichever of them waits.
+//! A transport remembers one waker for each direction: the last. A stream whose reads flush
+//! replies, and whose blocked writes read ahead, polls both directions from both sides, and the two
+//! sides may be two tasks. The transport is polled with a waker that wakes whichever of them waits.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};

@@ -35,7 +35,7 @@ macro_rules! with_sender {
     };
 }
 
-/// What is to be sent, and the machine that encodes it.
+/// The unsent bytes, and the machine that encodes them.
 #[derive(Debug)]
 pub(crate) struct WriteSide {
     sender: AnySender,
@@ -43,11 +43,11 @@ pub(crate) struct WriteSide {
     /// The payload that the write buffer refers to.
     payload: Bytes,
     high_water: usize,
-    /// Whether bytes were written since the transport was flushed.
+    /// `true` if bytes were written since the transport was flushed.
     unflushed: bool,
-    /// Whether compressors are shared, so that they return to the pool after each message.
+    /// `true` if compressors are shared and return to the pool after each message.
     shared_codec: bool,
-    /// Whether the transport takes nothing more.
+    /// `true` if the transport accepts no more bytes.
     broken: bool,
 }
 

@@ -1,4 +1,5 @@
-//! Two peers that send in bulk to each other through a narrow pipe do not wait for each other for ever.
+//! Two peers that send in bulk to each other through a narrow pipe do not wait for each other for
+//! ever.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! What an idle connection costs in memory, and what one of tokio-tungstenite does.
+//! The memory of an idle connection, beside that of tokio-tungstenite.
 
 #[path = "../../../tests/common/allocator.rs"]
 #[allow(dead_code)]

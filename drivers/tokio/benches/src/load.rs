@@ -1,5 +1,5 @@
-//! The client, the same for every server and transport: prebuilt frames out, and a count of bytes in.
-//! The first batch is compared byte for byte with its echo.
+//! The client, the same for every server and transport: prebuilt frames out, and a count of bytes
+//! in. The first batch is compared byte for byte with its echo.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub trait Io: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Io for T {}
 
-/// What is sent, and how much of it is in flight.
+/// The messages of a load, and the number of them in flight.
 #[derive(Clone, Copy)]
 pub struct Load {
     pub name: &'static str,

@@ -1,6 +1,6 @@
-//! Processor time per echoed message, over loopback TCP and over an in-memory pipe. The method is that
-//! of `benches/sockets` at the root of the repository: the server alone on processor 0, the load on
-//! processor 1, medians of interleaved rounds.
+//! Processor time per echoed message, over loopback TCP and over an in-memory pipe. The method is
+//! that of `benches/sockets` at the root of the repository: the server alone on processor 0, the
+//! load on processor 1, medians of interleaved rounds.
 
 mod load;
 mod report;

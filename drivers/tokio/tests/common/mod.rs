@@ -1,4 +1,4 @@
-//! What several tests use.
+//! Helpers of several tests.
 #![allow(dead_code)]
 
 use std::future::Future;
