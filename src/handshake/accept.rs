@@ -38,7 +38,7 @@ impl<'a> Accept<'a> {
     }
 
     /// Agrees to the first offer of compression that `config` can meet, if the client made one.
-    /// [`WebSocket::deflate`](crate::WebSocket::deflate) returns what was agreed.
+    /// [`WebSocket::deflate_params`](crate::WebSocket::deflate_params) returns what was agreed.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub const fn with_deflate(mut self, config: crate::deflate::DeflateConfig) -> Accept<'a> {

@@ -65,8 +65,8 @@ impl<'a> ConnectRequest<'a> {
         self
     }
 
-    /// Offers compression. [`WebSocket::deflate`](crate::WebSocket::deflate) returns what the
-    /// server agreed to.
+    /// Offers compression. [`WebSocket::deflate_params`](crate::WebSocket::deflate_params) returns
+    /// what the server agreed to.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub const fn with_deflate(
