@@ -94,6 +94,9 @@ impl<S: Storage> ReadBuffer<S> {
     /// Returns the space for the next read. It is never empty after
     /// [`WebSocket::receive`](crate::WebSocket::receive) has returned `None`, unless the allocator
     /// has no memory for storage that grows.
+    ///
+    /// The space borrows the buffer, so bind the length of the read first:
+    /// `let n = stream.read(rx.space())?;`, then `rx.filled(n)`.
     #[inline]
     pub fn space(&mut self) -> &mut [u8] {
         if self.held == 0 {

@@ -67,7 +67,8 @@ impl<'a, I: IntoIterator<Item: HeaderField<'a>> + Clone> Upgrade<I> {
     /// There is no key and no `Sec-WebSocket-Accept`; a 2xx accepts. The end of the stream takes
     /// the place of closing TCP: the server ends its side of the stream (`END_STREAM`) behind its
     /// Close, a client once it has received the server's end. A stream that is reset has no Close,
-    /// as a TCP reset has none (RFC 8441 section 5).
+    /// as a TCP reset has none (RFC 8441 section 5). A server reads until the client's end: HTTP
+    /// libraries reset a stream that is dropped before it.
     ///
     /// # Errors
     /// Returns the [`HandshakeError`] of the first rule that is broken; send its

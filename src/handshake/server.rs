@@ -14,6 +14,9 @@ use crate::error::{Error, Failure, Misuse};
 /// The server's opening handshake as a machine of its own, for those who run the halves or hand the
 /// connection on. [`WebSocket::server`](crate::WebSocket::server) contains it.
 ///
+/// Once [`is_open`](Self::is_open) or [`is_done`](Self::is_done) returns `true`, it is over. If it
+/// is not open then, write the output and close the transport.
+///
 /// ```
 /// use sockless::handshake::{Accept, ServerEvent, ServerHandshake};
 /// use sockless::{Config, ReadBuffer, Receiver, Sender, WriteBuffer};

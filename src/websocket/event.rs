@@ -27,7 +27,8 @@ pub enum Event<'b> {
     #[cfg(feature = "handshake")]
     OtherRequest(RequestHead<'b>),
     /// The server's 101 to a client, checked except for the subprotocol. If subprotocols were
-    /// offered, call [`confirm`](crate::WebSocket::confirm) before the next `receive`.
+    /// offered, call [`confirm`](crate::WebSocket::confirm) before the next `receive`. Messages can
+    /// be sent after either of the two calls.
     #[cfg(feature = "handshake")]
     UpgradeResponse(ResponseHead<'b>),
     /// A response other than 101 to a client (RFC 6455 section 4.1). Its body follows as
