@@ -464,3 +464,26 @@ fn a_lack_of_memory_is_an_error() {
     }
     assert_eq!(messages, 10);
 }
+
+/// A full buffer grows for the rest of a large frame. It does not move the payload down by its header, which would copy
+/// each large message for a space of a few bytes.
+#[test]
+fn a_full_buffer_grows_instead_of_moving_the_payload() {
+    let mut receiver = Receiver::client(Config::default());
+    let mut rx = ReadBuffer::new(GrowableBuffer::new(1 << 20).with_initial_size(64 << 10));
+    let mut frame = vec![0x82, 127, 0, 0, 0, 0, 0, 1, 0x86, 0xA0];
+    frame.resize(10 + 100_000, 7);
+    let mut rest = &frame[..];
+    loop {
+        let space = rx.space();
+        let len = space.len().min(rest.len());
+        assert!(space.len() >= 1000, "a space of {} bytes", space.len());
+        space[..len].copy_from_slice(&rest[..len]);
+        rx.filled(len);
+        rest = &rest[len..];
+        if receiver.receive(&mut rx).unwrap().is_some() {
+            break;
+        }
+    }
+    assert!(rest.is_empty());
+}
