@@ -64,7 +64,7 @@ fn server_vectored(bencher: Bencher, size: usize) {
 /// The receivers of one message.
 const RECEIVERS: usize = 10_000;
 
-/// What one step in the time of a broadcast is: each connection has a sender and a small output.
+/// Measures one broadcast: each connection has a sender and a small output.
 fn broadcast(bencher: Bencher, params: Option<DeflateParams>, shared: bool) {
     let config = DeflateConfig::DEFAULT;
     let text = "{\"symbol\":\"EURUSD\",\"bid\":1.0841,\"ask\":1.0843},".repeat(20);

@@ -30,7 +30,7 @@ fn letters(len: usize) -> String {
     std::iter::repeat_with(letter).take(len).collect()
 }
 
-/// What a client with these parameters receives.
+/// Returns the messages that a client with these parameters receives.
 fn received(params: Option<DeflateParams>, wire: &[u8]) -> Vec<String> {
     let entropy = FnEntropy::new(|bytes: &mut [u8]| {
         bytes.fill(1);

@@ -12,7 +12,7 @@ use sockless::{
     Receiver, Reply, Sender, Server, Utf8Validator, WebSocket, WriteBuffer,
 };
 
-/// What must not be shown, in the forms that a derived `Debug` would show.
+/// Secrets, in the forms that a derived `Debug` would show.
 const SECRET: &str = "s3cret";
 
 #[track_caller]

@@ -271,7 +271,7 @@ pub struct Negotiated {
 
 /// A reason for a client to refuse the server's response. The handshake fails.
 ///
-/// Where a Close frame can still be sent, its code is 1010 for [`NotMet`](Self::NotMet).
+/// If a Close frame can still be sent, its code is 1010 for [`NotMet`](Self::NotMet).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NegotiationError {

@@ -9,10 +9,10 @@ use crate::ascii::{Ascii, until};
 
 /// A parsed `ws:` or `wss:` address. It borrows the text that it was parsed from.
 ///
-/// What was parsed can be written into a request as it is: it holds no space, no control character,
-/// no byte outside ASCII and no half percent-encoding, so an address cannot smuggle a header line
-/// into the handshake. Nothing is decoded or changed: the host keeps its case, and percent-encoded
-/// parts stay so. Equality compares the text likewise.
+/// A parsed address can be written into a request as it is: it holds no space, no control
+/// character, no byte outside ASCII and no half percent-encoding, so an address cannot smuggle a
+/// header line into the handshake. Nothing is decoded or changed: the host keeps its case, and
+/// percent-encoded parts stay so. Equality compares the text likewise.
 ///
 /// ```
 /// use sockless::handshake::Uri;

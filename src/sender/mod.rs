@@ -181,7 +181,7 @@ impl<R: Role> Sender<R> {
     /// caller's memory: send [`FrameHeader::encode`], then the payload, in order with all other
     /// output. Any number of payloads can be queued without a copy.
     ///
-    /// As a client, mask the payload with the key of the header first; see [`mask`](crate::mask()).
+    /// A client masks the payload with the key of the header first; see [`mask`](crate::mask()).
     /// The payload is not compressed. Text is not validated: a text message must be UTF-8, and a
     /// payload in front of a [`fragment`](Self::fragment) must end between two characters.
     ///

@@ -8,10 +8,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, sink};
 use tokio::net::{TcpListener, TcpStream, tcp};
 use tokio::{sync::mpsc, time::timeout};
 
-/// How long a client may be silent, and how long it may leave unread what we send.
+/// The longest silence of a client, and the longest time that it may leave our output unread.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What the reader asks the writer to send.
+/// A request of the reader to the writer.
 enum Outgoing {
     /// The kind of its message, its bytes, and whether it is the last.
     Chunk(MessageKind, Vec<u8>, bool),

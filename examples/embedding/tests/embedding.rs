@@ -33,7 +33,7 @@ fn fragment(data: &'static str, opcode: Data, fin: bool) -> Message {
     Message::Frame(Frame::message(data.as_bytes(), OpCode::Data(opcode), fin))
 }
 
-/// What every server that echoes has to pass.
+/// Checks that every echo server has to pass.
 fn echoes(address: SocketAddr) {
     let mut ws = client(address);
     for message in [

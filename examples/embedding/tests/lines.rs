@@ -1,4 +1,4 @@
-//! How many lines of glue each example has at most: all but blank lines, comments and `use`.
+//! Limits the lines of glue of each example: all but blank lines, comments and `use`.
 //! An example that grows shows that embedding has become more work.
 
 fn check(name: &str, source: &str, most: usize) {
