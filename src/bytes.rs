@@ -4,6 +4,13 @@ use core::ops::Range;
 
 use crate::config::OPTIMIZE_FOR_SIZE;
 
+/// Size of the blocks in which long slices are copied and moved, in bytes.
+///
+/// C libraries copy longer ones by `rep movsb`. Some processors take up to fourteen times as long
+/// for it if the two addresses differ by 1 to 63 bytes within a page. An echo of large messages
+/// always does that, because a client's header is 4 bytes longer than a server's.
+const BLOCK: usize = 2048;
+
 /// Copies `from` to the front of `to`. If the lengths differ, the shorter one is copied.
 #[inline]
 pub(crate) fn copy(from: &[u8], to: &mut [u8]) {
@@ -14,9 +21,23 @@ pub(crate) fn copy(from: &[u8], to: &mut [u8]) {
         }
         return;
     }
+    if from.len() > BLOCK {
+        copy_blocks(from, to);
+        return;
+    }
     let len = from.len().min(to.len());
     if let (Some(from), Some(to)) = (from.get(..len), to.get_mut(..len)) {
         to.copy_from_slice(from);
+    }
+}
+
+#[inline(never)]
+fn copy_blocks(from: &[u8], to: &mut [u8]) {
+    for (from, to) in from.chunks(BLOCK).zip(to.chunks_mut(BLOCK)) {
+        let len = from.len().min(to.len());
+        if let (Some(from), Some(to)) = (from.get(..len), to.get_mut(..len)) {
+            to.copy_from_slice(from);
+        }
     }
 }
 
@@ -33,8 +54,11 @@ pub(crate) fn move_down(bytes: &mut [u8], from: Range<usize>, to: usize) {
         }
         return;
     }
+    let (mut start, mut to) = (from.start, to);
     // The condition always holds; saying so leaves no panic behind.
-    if to < from.start && from.start <= from.end && from.end <= bytes.len() {
-        bytes.copy_within(from, to);
+    while to < start && start < from.end && from.end <= bytes.len() {
+        let len = BLOCK.min(from.end - start);
+        bytes.copy_within(start..start + len, to);
+        (start, to) = (start + len, to + len);
     }
 }
