@@ -7,6 +7,7 @@ mod incoming;
 #[cfg(feature = "deflate")]
 mod inflate;
 mod item;
+mod ready;
 mod small;
 
 use core::fmt;
