@@ -8,7 +8,7 @@ use super::GrowableBuffer;
 use super::Storage;
 #[cfg(feature = "deflate")]
 use super::grow;
-use crate::bytes::move_down;
+use crate::bytes::{copy, move_down};
 
 /// The minimum capacity of a [`ReadBuffer`] in bytes: the largest frame header (14) with the
 /// largest control frame payload (125). It is enough for any message that is received in chunks.
@@ -140,9 +140,7 @@ impl<S: Storage> ReadBuffer<S> {
             if len == 0 {
                 break;
             }
-            for (to, from) in space.iter_mut().zip(rest) {
-                *to = *from;
-            }
+            copy(rest, space);
             self.filled(len);
             taken += len;
         }
