@@ -408,6 +408,8 @@ fn is_ready_says_when_a_compressed_message_is_whole() {
     // A message that began in chunks: only `receive_chunks` can tell.
     feed(&mut rx, &plain(0x02, b"x"));
     assert!(receiver.receive_chunks(&mut rx).unwrap().is_some());
+    assert!(!receiver.is_ready(&mut rx));
+    feed(&mut rx, b"\x80");
     assert!(receiver.is_ready(&mut rx));
     assert_eq!(receiver.receive_chunks(&mut rx), Ok(None));
 }

@@ -1,8 +1,8 @@
 //! The question whether an item has arrived, for callers who lend items out.
 
-use super::{Receiver, State};
+use super::{Delivery, Receiver, State};
 use crate::buffer::{ReadBuffer, Storage};
-use crate::frame::FrameHeader;
+use crate::frame::frame_extent;
 
 impl Receiver {
     /// Returns `true` if [`receive`](Self::receive) has an item or a violation to return. Otherwise
@@ -42,31 +42,46 @@ impl Receiver {
     /// ```
     ///
     /// After [`Incoming::End`](crate::Incoming::End) the result is always `false`. Inside a message
-    /// that began with [`receive_chunks`](Self::receive_chunks) the result is always `true`,
-    /// because only that method can tell whether a chunk has arrived.
+    /// that began with [`receive_chunks`](Self::receive_chunks) the result is `true` if the buffer
+    /// is not empty, because only that method can tell whether a chunk has arrived.
     #[must_use]
+    #[inline]
     pub fn is_ready<S: Storage>(&mut self, rx: &mut ReadBuffer<S>) -> bool {
-        let ready = match self.state {
-            State::Ended { .. } => false,
-            _ if rx.at_end() => true,
-            State::Closed => false,
-            _ => self.in_chunks() || self.has_whole_item(rx.unread()),
-        };
-        // Without a whole item, `receive` only consumes input. A violation is not lost, because
-        // `receive` returns it again.
-        ready || self.receive(rx).is_err()
+        if self.is_waiting() && !rx.at_end() {
+            let unread = rx.unread();
+            if unread.is_empty() {
+                return false;
+            }
+            if self.in_chunks() || self.has_whole_item(unread) {
+                return true;
+            }
+        }
+        self.consume_input(rx)
     }
 
+    #[inline]
     fn in_chunks(&self) -> bool {
+        self.in_message() && !self.collected
+    }
+
+    /// Consumes the input that is no whole item. Returns `true` if a violation or the end of the
+    /// stream comes of it.
+    #[inline(never)]
+    fn consume_input<S: Storage>(&mut self, rx: &mut ReadBuffer<S>) -> bool {
+        if matches!(self.state, State::Ended { .. }) {
+            return false;
+        }
         #[cfg(feature = "deflate")]
         if self.is_inflating() {
             return true;
         }
-        self.in_message() && !self.collected
+        // A violation is not lost, because `receive` returns it again.
+        rx.at_end() || self.read(rx, Delivery::Messages).is_err()
     }
 
     /// Returns `true` if `input` contains the end of a message or a whole control frame, according
     /// to the headers alone. A frame in front of them may still break a rule.
+    #[inline]
     fn has_whole_item(&self, mut input: &[u8]) -> bool {
         let mut len = self.remaining;
         // Between two frames `self.fin` is the one of the last frame.
@@ -77,9 +92,8 @@ impl Receiver {
             if fin {
                 return true;
             }
-            let Ok(Some((header, header_len))) = FrameHeader::parse(rest) else { return false };
-            input = rest.get(header_len..).unwrap_or_default();
-            (fin, len) = (header.fin, header.payload_len);
+            let Some(next) = frame_extent(rest) else { return false };
+            ((fin, len), input) = (next, rest);
         }
     }
 }

@@ -127,6 +127,7 @@ impl WriteSide {
 
     /// Queues a text message. Writes a large one at once, as far as `io` accepts it, from the
     /// caller's memory: this saves a copy.
+    #[inline]
     pub(crate) fn write_text<W: AsyncWrite + Unpin>(
         &mut self,
         text: &str,
@@ -142,6 +143,7 @@ impl WriteSide {
     }
 
     /// Queues a binary message, as [`write_text`](Self::write_text) does.
+    #[inline]
     pub(crate) fn write_binary<W: AsyncWrite + Unpin>(
         &mut self,
         bytes: &[u8],
