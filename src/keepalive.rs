@@ -40,6 +40,8 @@
 //!
 //! // The Ping went out at 32 000. Nobody answers:
 //! assert_eq!(keepalive.deadline(), Some(42_000));
+//! assert_eq!(keepalive.wait(40_000), Some(2_000));
+//! assert_eq!(keepalive.wait(42_001), Some(0));
 //! assert_eq!(keepalive.poll(42_000), Some(Action::TimedOut(Timeout::Pong)));
 //! assert_eq!(keepalive.poll(42_000), None);
 //! assert_eq!(keepalive.deadline(), None);
@@ -312,6 +314,16 @@ impl Keepalive {
         let (phase, silence) = (self.phase_ends(), self.silence_ends());
         let first = if silence.0 < phase.0 { silence } else { phase };
         if first.is_on() { Some(first.0) } else { None }
+    }
+
+    /// Returns how long to wait from `now` on until [`poll`](Self::poll) returns an action: 0 if an
+    /// action is due, `None` if no timer runs.
+    #[must_use]
+    pub const fn wait(&self, now: u64) -> Option<u64> {
+        match self.deadline() {
+            Some(deadline) => Some(deadline.saturating_sub(now)),
+            None => None,
+        }
     }
 
     /// Returns the time at which the state ends, or the next Ping is due in it.

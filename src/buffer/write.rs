@@ -316,7 +316,6 @@ impl<S: Storage> WriteBuffer<S> {
     }
 
     /// Returns the largest number of bytes that [`reserve`](Self::reserve) can return.
-    #[cfg(feature = "deflate")]
     pub(crate) fn available(&self) -> usize {
         self.storage.limit().saturating_sub(self.end - self.start).saturating_sub(CONTROL_RESERVE)
     }

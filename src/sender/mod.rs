@@ -1,7 +1,6 @@
 //! Frames out: headers, masking, and the order of frames.
 
 pub(crate) mod broadcast;
-#[cfg(feature = "deflate")]
 pub(crate) mod stream;
 
 use crate::buffer::{CONTROL_RESERVE, Storage, WriteBuffer};

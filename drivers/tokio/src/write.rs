@@ -16,8 +16,8 @@ use crate::{Error, Role};
 /// From this many bytes on, a server's payload is written from where it lies.
 const VECTORED: usize = 4 << 10;
 
-/// From this many bytes on, a server's borrowed payload is written at once. A write of its own costs
-/// less than a copy of that size, and more than a copy of a smaller one.
+/// From this many bytes on, a server's borrowed payload is written at once. A write of its own
+/// costs less than a copy of that size, and more than a copy of a smaller one.
 const WRITE_NOW: usize = 32 << 10;
 
 /// Capacity of a write buffer: what memory has. The high-water mark limits what is queued.
