@@ -23,6 +23,7 @@ mod message;
 mod request;
 mod response;
 mod rules;
+mod scan;
 mod server;
 mod syntax;
 mod uri;
