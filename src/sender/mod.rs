@@ -26,7 +26,7 @@ const MAX_CONTROL: usize = 125;
 ///
 /// Each call appends whole frames to a [`WriteBuffer`], or nothing if they do not fit.
 /// [`WebSocket`](crate::WebSocket) is built on it. Use it alone if one task reads and another
-/// writes.
+/// writes; [`WebSocket::split`](crate::WebSocket::split) makes both halves after a handshake.
 ///
 /// ```
 /// use sockless::{MessageKind, Sender, WriteBuffer};
