@@ -144,6 +144,7 @@ impl<R: Role> Sender<R> {
 
     /// Writes the next fragment of a message; with `fin`, the last one. `kind` is the kind of the
     /// message, the same for each fragment. Text may be cut anywhere, also inside a character.
+    /// A first fragment with `fin` is a whole message: of text, too, that lies in a byte array.
     ///
     /// # Errors
     /// As for [`text`](Self::text), without [`Misuse::MessageUnfinished`]. Returns
