@@ -47,6 +47,22 @@
 //! assert_eq!(keepalive.deadline(), None);
 //! ```
 //!
+//! A [`WebSocket`](crate::WebSocket) knows when to call [`opened`](Keepalive::opened) and
+//! [`closing`](Keepalive::closing). Do this at each turn of the loop:
+//! ```
+//! # use sockless::{Config, Server, WebSocket};
+//! # use sockless::keepalive::{Keepalive, Timers};
+//! use sockless::State;
+//!
+//! # let (ws, now) = (WebSocket::from_upgraded(Server, Config::new()), 0);
+//! # let mut keepalive = Keepalive::new(Timers::OFF, 0);
+//! match ws.state() {
+//!     State::Connecting => {}
+//!     State::Open => keepalive.opened(now),
+//!     State::Closing | State::Closed => keepalive.closing(now),
+//! }
+//! ```
+//!
 //! # States
 //! | state | entered by | left by | what can be due |
 //! |---|---|---|---|
@@ -58,6 +74,17 @@
 //! | over | [`Timeout::Handshake`], [`Timeout::Close`] | | nothing |
 //!
 //! A call that does not fit the state changes nothing.
+//!
+//! # With two tasks
+//! The task that writes waits until the deadline: it sends the Pings and the Close, and calls
+//! [`poll`](Keepalive::poll) and [`closing`](Keepalive::closing). The task that reads calls
+//! [`received`](Keepalive::received). Put the timers in a lock that both can take. The writer need
+//! not be woken for received bytes, as long as `pong_within` is not above `ping_after`.
+//!
+//! # While reads are held back
+//! Bytes that nobody reads do not count as received, and a Ping that stands behind unsent output
+//! has not left. If you hold back reads until the peer takes your output, [`Timeout::Pong`] ends a
+//! peer that takes none of it for `pong_within`, even if it goes on sending.
 //!
 //! # Clocks that misbehave
 //! No value of `now` panics. When `now` is smaller than before, whatever is running starts over
@@ -175,8 +202,8 @@ pub enum Action {
     Ping,
     /// A limit was exceeded: end the connection. Reported once.
     ///
-    /// After [`Timeout::Pong`] and [`Timeout::Idle`] a Close may be sent first;
-    /// [`Keepalive::closing`] then bounds the wait for its answer.
+    /// After [`Timeout::Pong`] and [`Timeout::Idle`] a Close may be sent first, with a code of your
+    /// choice, such as 1008; [`Keepalive::closing`] then bounds the wait for its answer.
     TimedOut(Timeout),
 }
 
@@ -308,7 +335,8 @@ impl Keepalive {
     }
 
     /// Returns the time at which [`poll`](Self::poll) next returns an action, or `None` if no timer
-    /// runs. If the time is in the past, an action is due already. Each other call can change it.
+    /// runs. If the time is in the past, an action is due already: wait for
+    /// `deadline.saturating_sub(now)`. Each other call can change it.
     #[must_use]
     pub const fn deadline(&self) -> Option<u64> {
         let (phase, silence) = (self.phase_ends(), self.silence_ends());

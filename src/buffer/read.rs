@@ -173,7 +173,8 @@ impl<S: Storage> ReadBuffer<S> {
         self.storage.as_ref().get(self.unread..self.end).unwrap_or_default()
     }
 
-    /// Returns `true` if there is no unread input and no unfinished message.
+    /// Returns `true` if there is no unread input, no unfinished message that is received whole,
+    /// and no end of the stream that is not processed. Another connection can use the buffer then.
     #[inline]
     #[must_use]
     pub const fn is_empty(&self) -> bool {

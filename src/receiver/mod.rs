@@ -29,6 +29,7 @@ use crate::{Config, Violation};
 /// It works on the caller's bytes, in place, and stores none of them. [`WebSocket`] is built on it.
 /// Use it alone if one task reads and another writes. Pass [`Incoming::reply`], and the
 /// [`Reply`](crate::Reply) to a violation, to [`Sender::reply`].
+/// [`WebSocket::split`](crate::WebSocket::split) makes both halves after a handshake.
 ///
 /// ```
 /// use sockless::{Config, Incoming, Receiver};

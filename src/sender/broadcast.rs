@@ -19,6 +19,8 @@ use crate::role::Role;
 ///
 /// [`Sender::broadcast`] writes it as a single frame. With the feature `deflate`, `compressed`
 /// makes a compressed form of it, for the connections that keep no context between messages.
+/// It borrows the payload, so it is written where it is made. Tasks that each own a [`Sender`]
+/// queue the payload instead, such as an `Arc<str>`.
 ///
 /// ```
 /// use sockless::{Broadcast, Sender, WriteBuffer};
