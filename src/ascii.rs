@@ -1,13 +1,13 @@
-//! Sets of ASCII characters, and lists with a separator.
+//! Tests and splits ASCII text.
 
 use crate::config::OPTIMIZE_FOR_SIZE;
 
-/// Letters, digits and some others, so that a member is found by one look: at a byte for each or,
-/// where flash is short, at a bit.
+/// A set of ASCII characters, as a table of one byte for each character, or of one bit if the code
+/// is optimized for size.
 pub(crate) struct Ascii([u8; if OPTIMIZE_FOR_SIZE { 16 } else { 256 }]);
 
 impl Ascii {
-    /// All letters, all digits, and `others`.
+    /// Makes a set of all letters, all digits and `others`.
     pub(crate) const fn alphanumeric_and(others: &[u8]) -> Ascii {
         let mut set = Ascii([0; if OPTIMIZE_FOR_SIZE { 16 } else { 256 }]);
         let mut byte = 0;
@@ -44,7 +44,8 @@ impl Ascii {
     }
 }
 
-/// Takes off what stands before the next `separator`, or everything. The separator stays.
+/// Removes and returns the text before the next `separator`, or all of `text` if there is none. The
+/// separator stays in `text`.
 #[cfg(feature = "handshake")]
 #[inline(never)]
 pub(crate) fn until<'a>(text: &mut &'a [u8], separator: u8) -> &'a [u8] {

@@ -93,7 +93,8 @@ impl<R: Role> Sender<R> {
                     {
                         return Err(Misuse::InvalidText.into());
                     }
-                    let done = deflation.put_some(kind, &mut rest, last, &mut self.role, tx)?;
+                    let done =
+                        deflation.write_partial_frame(kind, &mut rest, last, &mut self.role, tx)?;
                     if kind == MessageKind::Text {
                         let consumed = part.len() - rest.len();
                         // Valid: `ahead` has checked these bytes.
