@@ -1,4 +1,4 @@
-//! Feature `arbitrary`: what is made up is what could have been on the wire.
+//! Tests the feature `arbitrary`: each generated value could have been on the wire.
 #![cfg(feature = "arbitrary")]
 
 use arbitrary::{Arbitrary, Unstructured};

@@ -1,5 +1,5 @@
-//! Contract 12 and the README: what a connection takes, with exactly the features that a user chose. Growth and shrinking are both
-//! decisions: each changes a number here.
+//! Tests contract 12 and the README: the size of a connection with exactly the features that a user
+//! chose. A change of a size needs a change of a number in this file.
 #![cfg(target_pointer_width = "64")]
 
 use sockless::{Client, EntropyError, Event, Incoming, Receiver, Sender, Server, WebSocket};
