@@ -81,7 +81,8 @@ async fn drive<R: Role>(
         flush(&mut tx, &mut send).await?;
         if ws.is_done() {
             send.send_data(Bytes::new(), true)?; // replaces the end of TCP
-            while body.data().await.is_some_and(|data| data.is_ok()) {} // a stream with unread input would be reset
+            // A stream with unread input would be reset.
+            while body.data().await.is_some_and(|data| data.is_ok()) {}
             return Ok(());
         }
         if data.is_empty() {
