@@ -190,7 +190,7 @@ fn output_that_never_runs_empty_takes_bounded_memory() {
 
 /// Checks that the last byte of the memory is usable, even after a part of the output was sent.
 #[test]
-fn output_fits_to_the_byte_behind_what_has_left() {
+fn output_fits_to_the_byte_after_sent_bytes() {
     for left in [0, 1, 50, 99, 100] {
         // Of 100 bytes some are sent. After the rest there is space for this many bytes.
         let exact = 1000 - REPLY_ROOM - (100 - left) - 4;
@@ -281,7 +281,7 @@ fn a_read_of_nothing_is_the_end() {
 /// Checks that a message which continues in another, too small buffer fails at its first byte in
 /// that buffer.
 #[test]
-fn a_message_that_goes_on_in_a_smaller_buffer() {
+fn a_message_continued_in_a_smaller_buffer_fails() {
     let input = masked(0x82, &[7; 400]);
     let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let mut tx = WriteBuffer::new([0; 512]);
@@ -297,7 +297,7 @@ fn a_message_that_goes_on_in_a_smaller_buffer() {
 
 /// Checks that frames after a vectored payload are sent whole after it, wherever the writes end.
 #[test]
-fn a_vectored_payload_and_what_is_behind_it_leave_in_pieces_of_any_length() {
+fn a_vectored_payload_and_later_frames_are_sent_in_pieces_of_any_length() {
     let payload = b"a payload of the caller's";
     let fill = |tx: &mut WriteBuffer<[u8; 512]>| {
         let mut sender = Sender::server();

@@ -133,7 +133,7 @@ fn rule_34_a_close_is_answered_once_and_the_rest_ignored() {
 /// Rule 34, sections 5.5.1 and 7.1.2: this side closes first. Messages of the peer still arrive.
 /// Pings get no pong, and the peer's Close gets no reply, whatever its code.
 #[test]
-fn rule_34_nothing_is_sent_behind_our_close() {
+fn rule_34_nothing_is_sent_after_our_close() {
     let input = [
         masked(0x01, b"last "),
         masked(0x89, b"ping"),
@@ -384,7 +384,7 @@ fn rule_39_pings_are_answered_until_a_close() {
 
 /// Rule 40, section 5.5.3.
 #[test]
-fn rule_40_a_pong_that_nobody_asked_for_is_fine() {
+fn rule_40_an_unsolicited_pong_is_legal() {
     let input = [masked(0x8A, b""), masked(0x8A, b"why"), masked(0x81, b"text")].concat();
     let run = server(&input);
     assert_eq!(run.events[..3], ["pong \"\"", "pong \"why\"", "text \"text\""]);

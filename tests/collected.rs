@@ -156,7 +156,7 @@ fn switching(
 /// Checks that a switch from whole messages to chunks and back, in the middle of a message, gives
 /// equal bytes and an equal failure at any cut.
 #[test]
-fn a_change_of_mind_gives_the_same_bytes_at_any_cut() {
+fn switching_to_chunks_and_back_gives_equal_bytes_at_any_cut() {
     let mut random = Random(0xDEAD_BEEF_0BAD_CAFE);
     for _ in 0..model::cases(300) {
         let input = stream(&mut random, true, &[100, 5000, 40_000]);
@@ -174,7 +174,7 @@ fn a_change_of_mind_gives_the_same_bytes_at_any_cut() {
 /// Checks the switch with compressed messages.
 #[test]
 #[cfg(feature = "deflate")]
-fn a_change_of_mind_about_a_compressed_message() {
+fn switching_to_chunks_and_back_in_a_compressed_message() {
     use sockless::deflate::{Context, DeflateConfig, DeflateParams};
     const FULL: DeflateParams = DeflateParams { send: Context::FULL, receive: Context::FULL };
 

@@ -190,7 +190,7 @@ fn text_is_checked_when_it_is_inflated() {
 
 /// Checks that the first of two faults decides, however the input was cut.
 #[test]
-fn bad_text_in_front_of_another_fault() {
+fn invalid_text_before_another_fault() {
     let bad = [b"ok\xff", &[b'a'; 300][..]].concat();
     let corrupt = [&deflate(&bad)[..], b"\x06"].concat();
     assert_fails(&server(&compressed(&corrupt)), &[], "InvalidUtf8", 1007);
@@ -387,7 +387,7 @@ fn halves() {
 /// Checks that a receiver over slices returns compressed bytes as they are, and marks them, because
 /// it has no buffer to inflate to.
 #[test]
-fn a_slice_gives_what_is_compressed() {
+fn a_receiver_over_slices_returns_compressed_bytes() {
     let mut receiver = Receiver::server(Config::default()).with_deflate(FULL, &EAGER);
     let mut bytes = compressed(HELLO);
     let Ok(Some(Incoming::Data(chunk))) = receiver.receive_chunk_in_place(&mut &mut bytes[..])
@@ -453,7 +453,7 @@ fn the_end_in_the_middle_of_a_message() {
 /// Checks a caller that alternates between whole messages and chunks. If bytes were inflated for a
 /// whole message, the next call for chunks returns them at once, without waiting for more input.
 #[test]
-fn what_was_collected_is_handed_out_when_chunks_are_asked_for() {
+fn collected_bytes_are_returned_when_the_caller_asks_for_chunks() {
     let all = deflate("one two three".as_bytes());
     let (head, tail) = all.split_at(all.len() - 3);
     for text in [true, false] {

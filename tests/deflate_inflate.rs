@@ -448,7 +448,7 @@ fn a_message_has_begun_with_its_first_byte() {
 
 /// Checks that an inflater with memory borrows none from the pool, because it needs its own window.
 #[test]
-fn who_has_memory_does_not_borrow() {
+fn an_inflater_with_memory_does_not_borrow() {
     let mut pool = Pool::new(4);
     let mut other = Inflater::new(Context::PER_MESSAGE, UNLIMITED);
     assert_eq!(inflate(&mut other, &[HELLO], 64), (b"Hello".to_vec(), Ok(())));

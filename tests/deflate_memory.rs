@@ -123,7 +123,7 @@ fn rule_49_a_bomb() {
 
 /// Checks that unused compression allocates only its state.
 #[test]
-fn nothing_before_the_first_compressed_message() {
+fn nothing_is_allocated_before_the_first_compressed_message() {
     let (mut ws, cost) =
         cost_of(|| WebSocket::from_upgraded(Server, Config::default()).with_deflate(FULL, &CONFIG));
     assert!(cost.bytes <= 1024, "{cost:?}");
@@ -138,7 +138,7 @@ fn nothing_before_the_first_compressed_message() {
 
 /// Checks that messages after the first allocate nothing.
 #[test]
-fn nothing_behind_the_first_compressed_message() {
+fn nothing_is_allocated_after_the_first_compressed_message() {
     for agreement in [FULL, PER_MESSAGE] {
         let mut ws =
             WebSocket::from_upgraded(Server, Config::default()).with_deflate(agreement, &CONFIG);

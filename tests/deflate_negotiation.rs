@@ -303,7 +303,7 @@ fn the_longest_header_value_fits() {
 
 /// Rule 60, section 7.1.3: some servers refuse or drop offers with parameters.
 #[test]
-fn rule_60_an_offer_has_the_shape_that_was_asked_for() {
+fn rule_60_an_offer_has_the_configured_shape() {
     let config = windows(12, 10);
     let judge = |shape, answer: &str| {
         config.accept_shaped_response(shape, extensions::parse([answer.as_bytes()]))

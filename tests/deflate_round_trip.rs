@@ -202,7 +202,7 @@ fn an_empty_output() {
 /// Checks that flushed bytes can be inflated before the message continues, and that the message can
 /// end without further bytes.
 #[test]
-fn a_flushed_part_is_there_for_the_peer() {
+fn a_flushed_part_can_be_inflated() {
     for size in [1, 5, 64, 1000] {
         let mut deflater = deflater(Context::FULL, 6, 8);
         let mut inflater = Inflater::new(Context::FULL, UNLIMITED);
@@ -301,7 +301,7 @@ proptest! {
 
 /// Checks that the level trades time for size: 0 does not compress, and 9 compresses more than 1.
 #[test]
-fn the_level_is_what_was_asked_for() {
+fn the_level_trades_time_for_size() {
     let message =
         "The quick brown fox jumps over the lazy dog, and the lazy fox over the quick dog. "
             .bytes()
@@ -342,7 +342,7 @@ fn the_smallest_window_is_kept_to() {
 
 /// Checks input that arrives while the last bytes of a flush are unwritten: none of it is lost.
 #[test]
-fn input_behind_a_flush_that_waits() {
+fn input_after_an_unfinished_flush_is_kept() {
     let (begin, rest) = (samples().concat(), b"and more");
     for flush in [Flush::None, Flush::Sync, Flush::End] {
         let whole = deflate(&mut deflater(context(15, true), 6, 8), &[&begin], 1 << 16);

@@ -82,7 +82,7 @@ fn every_character() {
 /// Checks a piece of valid text before and after long runs of ASCII, where the fast paths of
 /// validators start and end.
 #[test]
-fn bad_bytes_far_into_a_text() {
+fn invalid_bytes_far_into_a_text() {
     for bad in
         [&b"\xFF"[..], b"\x80", b"\xC0\x80", b"\xED\xA0\x80", b"\xF4\x90\x80\x80", b"\xE2\x82("]
     {

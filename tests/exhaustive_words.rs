@@ -86,7 +86,7 @@ fn all_different(words: impl IntoIterator<Item = String>) {
 }
 
 #[test]
-fn errors_say_what_they_are() {
+fn errors_have_distinct_texts() {
     all_different(VIOLATIONS.map(|error| error.to_string()));
     all_different(MISUSES.map(|error| error.to_string()));
     all_different(HANDSHAKE_ERRORS.map(|error| error.to_string()));
@@ -104,7 +104,7 @@ fn errors_say_what_they_are() {
 
 /// Checks that the text of a wrapping error includes the cause.
 #[test]
-fn failures_say_what_their_cause_says() {
+fn failures_show_their_cause() {
     for violation in VIOLATIONS {
         assert_eq!(Failure::from(violation).to_string(), violation.to_string());
         let code = violation.close_code();

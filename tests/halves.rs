@@ -184,7 +184,7 @@ fn a_receiver_alone_reads_from_a_buffer() {
 /// Rule 20: frames that came with an upgrade by another library are copied into the buffer, however
 /// many they are.
 #[test]
-fn bytes_behind_an_upgrade_elsewhere_are_taken_in() {
+fn bytes_after_an_upgrade_elsewhere_are_received() {
     let behind = [masked(0x81, b"early"), masked(0x82, &[7; 300]), masked(0x89, b"p")].concat();
     let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let (mut rx, mut tx) = (ReadBuffer::new([0; 400]), WriteBuffer::new([0; 512]));
@@ -351,7 +351,7 @@ fn a_full_output_keeps_room_for_one_pong_and_one_close() {
 /// Checks that a partly sent pong is finished, and the latest pong follows it, also in the smallest
 /// buffer and when the pongs are sent byte by byte.
 #[test]
-fn a_pong_that_has_begun_to_leave_stays() {
+fn a_partly_sent_pong_is_finished() {
     for step in [1, 2, 3, 50, 126, 127, 128, 254] {
         let mut bytes = [0; WRITE_BUFFER_MIN];
         let mut tx = WriteBuffer::new(&mut bytes[..]);
@@ -404,7 +404,7 @@ fn a_full_output_has_room_for_the_close_of_a_client() {
 /// Checks the size in the error of a send that does not fit: a buffer of this size is enough, and
 /// one byte less is not.
 #[test]
-fn what_a_send_needs_is_said_exactly() {
+fn a_refused_send_returns_the_exact_size_that_it_needs() {
     for len in [0, 1, 125, 126, 1000, 65535, 65536] {
         let payload = vec![7; len];
         let try_with = |capacity: usize| {
@@ -491,7 +491,7 @@ fn one_pair_of_buffers_serves_many_connections() {
 /// Checks a caller that alternates between whole messages and chunks: a message stays in the form
 /// in which it began.
 #[test]
-fn a_message_stays_what_it_was_begun_as() {
+fn a_message_keeps_the_form_in_which_it_began() {
     let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
     let _ = rx.extend(&masked(0x01, b"one"));
@@ -575,7 +575,7 @@ fn the_plain_loop_has_room_for_every_echo() {
 /// Contract 4, and `space` is never empty. The header arrives while the caller asks for chunks, the
 /// payload while it asks for whole messages.
 #[test]
-fn a_message_ends_as_it_was_begun_even_if_only_its_header_had_come() {
+fn a_message_keeps_its_form_even_if_only_its_header_has_arrived() {
     let frame = masked(0x82, &[9; 5000]);
     let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 1024]));
@@ -632,7 +632,7 @@ fn nothing_takes_the_place_of_a_wrong_payload() {
 /// Checks that the receiver returns a failure again on every call, with and without input. Before a
 /// failure or a Close it is neither failed nor closed.
 #[test]
-fn a_failure_is_said_again_without_input() {
+fn a_failure_is_returned_again_without_input() {
     let mut receiver = Receiver::server(Config::default());
     let mut rx = ReadBuffer::new([0; 512]);
     assert!(!receiver.is_closed());
@@ -654,7 +654,7 @@ fn a_client_does_not_print_its_keys() {
 
 /// Checks that the largest numbers work as limits: no message is too big, compressed or not.
 #[test]
-fn the_largest_limits_are_none() {
+fn the_largest_limits_never_apply() {
     let limits = [u64::MAX, u64::MAX - 1, 1 << 63, (1 << 63) - 1];
     let runs = limits.into_iter().flat_map(|limit| [(limit, 0x82, false), (limit, 0xC2, true)]);
     for (limit, first, rsv1) in runs {

@@ -131,7 +131,7 @@ fn memory_follows_received_bytes_only() {
 /// Row "14 bytes that grow a heap": the memory of a large message can be released between messages
 /// only.
 #[test]
-fn memory_that_has_grown_can_be_given_back() {
+fn grown_memory_can_be_released() {
     let (large, payload) = (masked(0x82, &[7; 100_000]), [8; 100_000]);
     let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let mut rx = ReadBuffer::growing(1 << 20);
@@ -366,7 +366,7 @@ fn masking_keys_are_fresh_and_never_made_up() {
 /// Row "Close reason of 123 and 124 bytes, cut inside a character; nothing uninitialised": the old
 /// content of a buffer never reaches the wire.
 #[test]
-fn nothing_but_what_was_put_reaches_the_wire() {
+fn only_written_bytes_reach_the_wire() {
     let reason = "x".repeat(122) + "\u{e9}";
     assert_eq!(reason.len(), 124);
     for (given, sent) in
@@ -417,7 +417,7 @@ fn a_text_frame_split_over_reads_is_checked() {
 /// Row "input after the Close, after a failure, after end of file": the input is ignored, however
 /// long, and the state shows the end.
 #[test]
-fn input_behind_the_end_is_ignored() {
+fn input_after_the_end_is_ignored() {
     for (input, eof) in [
         (close(1000, ""), false),
         (masked(0xC1, b""), false),
@@ -483,7 +483,7 @@ fn buffers_below_the_minimum_are_refused() {
 /// Row "small or empty caller buffers": at the minimum everything works in chunks. The space is
 /// never empty while the machine wants input (`run_ws` asserts it).
 #[test]
-fn buffers_of_the_minimum_do() {
+fn buffers_of_the_minimum_are_large_enough() {
     let input = [
         masked(0x01, &[b'x'; 300]),
         masked(0x89, &[b'p'; 125]),

@@ -117,7 +117,7 @@ fn an_idle_limit_works_alone_and_beside_pings() {
 }
 
 #[test]
-fn rule_37_a_peer_that_does_not_end_the_connection_times_out_even_if_it_talks_on() {
+fn rule_37_a_peer_that_does_not_end_the_connection_times_out_even_if_it_keeps_sending() {
     let mut keepalive = open(TIMERS, 0);
     keepalive.closing(12);
     assert_eq!(keepalive.deadline(), Some(17));

@@ -181,7 +181,7 @@ fn the_whole_life_of_a_server_and_of_a_client() {
 
 /// Checks that refusals, failures, responses and the end of the stream allocate nothing.
 #[test]
-fn every_other_end() {
+fn every_other_end_allocates_nothing() {
     let frame = |first: u8, payload: &[u8], out: &mut [u8; 64]| {
         let mask = Some(KEY);
         let payload_len = payload.len() as u64;

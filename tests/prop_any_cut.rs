@@ -169,7 +169,7 @@ proptest! {
     }
 
     #[test]
-    fn whole_lives_are_the_same_at_any_cut(
+    fn whole_connections_are_equal_at_any_cut(
         server in any::<bool>(),
         edits in vec((any::<u16>(), any::<u8>(), any::<u8>()), 0..4),
         pieces in vec(piece(), 0..4),
@@ -189,7 +189,7 @@ proptest! {
 
 /// Runs one valid connection of each role, cut at every single place.
 #[test]
-fn a_good_life_at_every_cut() {
+fn a_valid_connection_at_every_cut() {
     let pieces = [
         Piece::Text { letters: vec!['a', 'é', '€', '𐍈'], cuts: vec![2, 3], pings: true },
         Piece::Binary { bytes: vec![0; 200], cuts: vec![], pings: false },

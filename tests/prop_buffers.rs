@@ -166,7 +166,7 @@ fn a_send_says_what_it_needs() {
 /// Checks wrong calls: `filled` with a wrong number, reading into an empty space, ending the stream
 /// twice. No byte is lost and nothing panics.
 #[test]
-fn a_read_buffer_takes_what_it_is_told() {
+fn wrong_calls_of_a_read_buffer_lose_no_byte() {
     let mut rx = ReadBuffer::new([0; 139]);
     let mut tx = WriteBuffer::new([0; 270]);
     let mut ws = WebSocket::from_upgraded(Server, Config::default());

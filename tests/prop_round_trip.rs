@@ -52,7 +52,7 @@ proptest! {
     })]
 
     #[test]
-    fn what_is_sent_arrives(
+    fn sent_messages_arrive(
         masks in any::<bool>(),
         sends in vec(send(), 0..8),
         pieces in vec(any::<u8>(), 0..6),

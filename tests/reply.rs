@@ -154,7 +154,7 @@ fn the_end_comes_last() {
 
 /// Checks that "flush and retry" and "never" are different errors.
 #[test]
-fn no_room_now_is_told_from_never() {
+fn no_room_and_never_fits_are_different_errors() {
     let mut tx = WriteBuffer::new([0; 512]);
     let mut sender = Sender::server();
     sender.binary(&[1; 300], &mut tx).unwrap();

@@ -106,7 +106,7 @@ Resource ws://h/% ws://h/%2 ws://h/%%20 ws://h/%g0 ws://h/%0g ws://h?% ws://h/%2
 "#;
 
 #[test]
-fn what_is_refused_and_why() {
+fn refused_addresses_and_their_errors() {
     for line in BAD.lines().skip(1) {
         let mut words = line.split(' ');
         let expected = words.next();
@@ -177,7 +177,7 @@ fn every_character_up_to_u_00ff_in_every_part() {
 }
 
 #[test]
-fn every_pair_of_characters_behind_a_percent_sign() {
+fn every_pair_of_characters_after_a_percent_sign() {
     for first in '!'..='~' {
         for second in '!'..='~' {
             let expected = first.is_ascii_hexdigit() && second.is_ascii_hexdigit();

@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_buffers_have_grown_by_is_counted_until_they_are_empty_or_gone() {
+    fn growth_is_counted_until_a_buffer_is_empty_or_dropped() {
         let mut pool = Pool::new(WRITE_BUFFER);
         let (mut one, mut two) = (pool.take_tx(&mut None), pool.take_tx(&mut None));
         for _ in 0..3 {

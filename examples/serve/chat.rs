@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_reaches_all_and_those_who_come_later() {
+    fn messages_reach_all_members_and_later_ones() {
         let mut room = Room::default();
         assert!(receive(&mut room, 1, r#"{"type":"say","text":"too early"}"#, 0).is_err());
         name(&mut room, 1, "Ada");

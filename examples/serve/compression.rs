@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn totals_are_found_by_the_name_of_a_connection_that_is_there() {
+    fn totals_are_found_by_the_name_of_an_open_connection() {
         let mut traffic = Traffic::default();
         let totals = CompressionStats { compression: true, ..CompressionStats::default() };
         traffic.join(1, "one");

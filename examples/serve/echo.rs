@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_does_not_depend_on_how_the_message_arrived() {
+    fn the_echo_does_not_depend_on_how_the_message_arrived() {
         for len in [FRAGMENT, FRAGMENT + 1, 2 * FRAGMENT, 3 * FRAGMENT + 7] {
             let whole = echoed(len, usize::MAX);
             assert_eq!(whole.len(), len + len.div_ceil(FRAGMENT) * 10 - short_headers(len));

@@ -26,7 +26,7 @@ fn an_open_server_connection_takes_80_bytes_by_default() {
 }
 
 #[test]
-fn the_other_parts_take_what_they_took() {
+fn the_other_parts_keep_their_size() {
     for (name, size, expected) in [
         ("WebSocket<Client>", size_of::<WebSocket<Client<Entropy>>>(), [80, 104, 96, 120]),
         ("Receiver", size_of::<Receiver>(), [56, 56, 64, 64]),
