@@ -5,7 +5,7 @@
 //! autobahn_client ws://127.0.0.1:PORT NAME
 //! ```
 //!
-//! The loop is the plain, blocking one of a client.
+//! The program is a plain blocking loop.
 
 use std::error::Error;
 use std::io::{ErrorKind, Read, Write};

@@ -187,7 +187,7 @@ fn rule_47_truncated() {
 fn corrupt_data() {
     for payload in [
         &b"\x06\x00"[..],                                // block type 3
-        b"\x07\x00",                                     // likewise, final
+        b"\x07\x00",                                     // a final block
         b"\x00\x05\x00\xfa\xfeHello",                    // lengths that do not match
         b"\xf2\x00\x11\x00\x00",                         // farther back than anything was
         b"\x04\xff\xff\xff\xff\xff",                     // impossible code lengths

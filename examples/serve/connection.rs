@@ -55,7 +55,7 @@ pub struct Connection {
     tx: Option<Tx>,
     keepalive: Keepalive,
     purpose: Purpose,
-    /// The time of the last write, while the socket accepts no more output.
+    /// The time since when the socket accepts no output, or `None` if it accepts output.
     stalled: Option<u64>,
     /// `true` once all output is sent and the stream is shut down. Further input is read and
     /// ignored: closing a socket with unread input resets the connection, and a reset can destroy
