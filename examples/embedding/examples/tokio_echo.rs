@@ -1,4 +1,4 @@
-//! An echo server on tokio over the halves: one task reads, another writes, and no lock is between them.
+//! An echo server on tokio over the halves: one task reads and another writes, without a lock.
 use std::{io, time::Duration};
 
 use sockless::handshake::{Accept, ServerEvent, ServerHandshake};
@@ -8,12 +8,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, sink};
 use tokio::net::{TcpListener, TcpStream, tcp};
 use tokio::{sync::mpsc, time::timeout};
 
-/// The longest silence of a client, and the longest time that it may leave our output unread.
+/// Longest time that a client may send nothing, and longest time that it may read nothing.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A request of the reader to the writer.
 enum Outgoing {
-    /// The kind of its message, its bytes, and whether it is the last.
+    /// A fragment: the kind of its message, its bytes, and `true` for the last.
     Chunk(MessageKind, Vec<u8>, bool),
     Reply(Reply),
 }
@@ -33,14 +33,14 @@ pub async fn serve(mut socket: TcpStream) -> io::Result<()> {
     let mut rx = ReadBuffer::growing(16 << 10); // the largest head, and the largest chunk
     let open = timeout(PATIENCE, open(&mut socket, &mut rx)).await??;
     let (mut input, output) = socket.into_split();
-    let (to_writer, queue) = mpsc::channel(8); // a client that does not read is not read from
+    let (to_writer, queue) = mpsc::channel(8); // if the client does not read, neither do we
     let writer = tokio::spawn(write(output, queue));
     match open {
         true => read(&mut input, rx, to_writer).await?,
         false => drop(to_writer),
     }
     writer.await??;
-    // A socket that is closed with unread input is reset, which can destroy our Close on its way.
+    // Closing a socket with unread input resets the connection, which can destroy our Close.
     timeout(PATIENCE, copy(&mut input, &mut sink())).await?.map(drop)
 }
 
@@ -91,7 +91,7 @@ async fn read(
     }
 }
 
-/// Ends our direction of the stream behind the Close, or when nothing more can be asked for.
+/// Ends our direction of the stream after the Close, or when the reader has ended.
 async fn write(
     mut output: tcp::OwnedWriteHalf,
     mut queue: mpsc::Receiver<Outgoing>,

@@ -1,5 +1,6 @@
-//! A chat on threads alone: each connection's reading thread pushes to the queues of all, which are
-//! written by a thread each. A client that does not read fills its queue, and is disconnected.
+//! A chat with two threads for each connection. The reading thread pushes messages to the queues of
+//! all connections, and the writing thread sends those of its own queue. If a client does not read,
+//! its queue fills, and it is disconnected.
 use std::collections::HashMap;
 use std::io::{self, Read, Write, copy, sink};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -57,12 +58,12 @@ fn serve(mut socket: TcpStream, id: u64, room: &Room) -> io::Result<()> {
         let writer = thread::spawn(move || write(output, outgoing));
         room.members().insert(id, member);
         let read = read(&mut socket, rx, queue, room);
-        room.members().remove(&id); // the last of its queue's senders: the writer ends
+        room.members().remove(&id); // drops the last sender of the queue, which ends the writer
         writer.join().map_err(|_| io::Error::other("the writer panicked"))??;
         read?;
     }
     socket.shutdown(Shutdown::Write)?;
-    copy(&mut socket, &mut sink()).map(drop) // closed with unread input it would be reset
+    copy(&mut socket, &mut sink()).map(drop) // closing with unread input would reset it
 }
 
 /// Returns `true` if the connection is open. Frames that came with the request stay in `rx`.
@@ -124,7 +125,7 @@ fn write(mut socket: TcpStream, queue: mpsc::Receiver<Outgoing>) -> io::Result<(
         socket.write_all(tx.bytes())?;
         tx.clear();
         if sender.is_closed() {
-            break; // what was pushed meanwhile comes too late
+            break; // later messages are dropped
         }
     }
     Ok(())
