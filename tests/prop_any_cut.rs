@@ -92,8 +92,8 @@ fn shake(server: bool, rules: Rules, input: &[u8], cuts: Vec<usize>, rx: usize) 
     run
 }
 
-/// Returns the items of `receive`, as they are printed. If `asks`, compares each result of `is_ready`
-/// with the result of the call of `receive` that follows.
+/// Returns the items of `receive`, as they are printed. If `asks`, compares each result of
+/// `is_ready` with the result of the call of `receive` that follows.
 fn items(
     masked: bool,
     rules: Rules,
