@@ -1,14 +1,14 @@
 //! An echo server on tokio over the halves: one task reads and another writes, without a lock.
 use std::{io, time::Duration};
 
-use sockless::handshake::{Accept, ServerEvent, ServerHandshake};
-use sockless::{Config, GrowableBuffer, Incoming, MessageKind, ReadBuffer};
-use sockless::{Receiver, Reply, Sender, WriteBuffer};
+use sockless::{Config, Event, GrowableBuffer, Incoming, MessageKind, ReadBuffer, Receiver, Reply};
+use sockless::{Sender, Server, State, WebSocket, WriteBuffer, handshake::Accept};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, sink};
 use tokio::net::{TcpListener, TcpStream, tcp};
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{sync::mpsc, time::sleep, time::timeout};
 
-/// Longest time that a client may send nothing, and longest time that it may read nothing.
+/// Time limit of the handshake, of the client's silence, of a write, and of the end of the stream.
+/// `sockless::keepalive` has pings, which find out whether a silent client is still there.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A request of the reader to the writer.
@@ -24,49 +24,53 @@ async fn main() -> io::Result<()> {
     let listener = TcpListener::bind(address).await?;
     println!("ws://{}/", listener.local_addr()?);
     loop {
-        let (socket, peer) = listener.accept().await?;
-        tokio::spawn(async move { eprintln!("{peer}: {:?}", serve(socket).await) });
+        match listener.accept().await {
+            Ok((socket, _)) => drop(tokio::spawn(serve(socket))),
+            Err(_) => sleep(Duration::from_millis(100)).await, // too many open files
+        }
     }
 }
 
 pub async fn serve(mut socket: TcpStream) -> io::Result<()> {
     let mut rx = ReadBuffer::growing(16 << 10); // the largest head, and the largest chunk
-    let open = timeout(PATIENCE, open(&mut socket, &mut rx)).await??;
+    let (receiver, sender) = timeout(PATIENCE, open(&mut socket, &mut rx)).await??;
     let (mut input, output) = socket.into_split();
     let (to_writer, queue) = mpsc::channel(8); // if the client does not read, neither do we
-    let writer = tokio::spawn(write(output, queue));
-    match open {
-        true => read(&mut input, rx, to_writer).await?,
-        false => drop(to_writer),
-    }
+    let writer = tokio::spawn(write(output, queue, sender));
+    read(&mut input, rx, receiver, to_writer).await?;
     writer.await??;
     // Closing a socket with unread input resets the connection, which can destroy our Close.
     timeout(PATIENCE, copy(&mut input, &mut sink())).await?.map(drop)
 }
 
-/// Returns `true` if the connection is open. Frames that came with the request stay in `rx`.
-async fn open(socket: &mut TcpStream, rx: &mut ReadBuffer<GrowableBuffer>) -> io::Result<bool> {
-    let (mut opening, mut tx) = (ServerHandshake::new(&Config::new()), WriteBuffer::new([0; 1024]));
-    while !opening.is_open() && !opening.is_done() {
+/// Opens the connection, or refuses it. Frames that came with the request stay in `rx`.
+async fn open(
+    socket: &mut TcpStream,
+    rx: &mut ReadBuffer<GrowableBuffer>,
+) -> io::Result<(Receiver, Sender<Server>)> {
+    let (mut ws, mut tx) = (WebSocket::server(Config::default()), WriteBuffer::new([0; 1024]));
+    while ws.state() == State::Connecting {
         let n = socket.read(rx.space()).await?;
         rx.filled(n);
-        while let Some(event) = opening.receive(rx, &mut tx) {
-            if let ServerEvent::UpgradeRequest(request) = event {
-                opening.accept(&request, Accept::new(), &mut tx).map_err(io::Error::other)?;
+        while ws.state() == State::Connecting
+            && let Some(event) = ws.receive(rx, &mut tx)
+        {
+            if let Event::UpgradeRequest(request) = event {
+                ws.accept(&request, Accept::new(), &mut tx)?;
             }
         }
         socket.write_all(tx.bytes()).await?;
         tx.clear();
     }
-    Ok(opening.is_open())
+    ws.split().map_err(|_| io::Error::other("refused"))
 }
 
 async fn read(
     input: &mut tcp::OwnedReadHalf,
     mut rx: ReadBuffer<GrowableBuffer>,
+    mut receiver: Receiver,
     to_writer: mpsc::Sender<Outgoing>,
 ) -> io::Result<()> {
-    let mut receiver = Receiver::server(Config::default());
     loop {
         let outgoing = match receiver.receive_chunks(&mut rx) {
             Ok(None) => {
@@ -95,14 +99,14 @@ async fn read(
 async fn write(
     mut output: tcp::OwnedWriteHalf,
     mut queue: mpsc::Receiver<Outgoing>,
+    mut sender: Sender<Server>,
 ) -> io::Result<()> {
-    let (mut sender, mut tx) = (Sender::server(), WriteBuffer::growing(64 << 10));
+    let mut tx = WriteBuffer::growing(64 << 10);
     while let Some(outgoing) = queue.recv().await {
         match outgoing {
             Outgoing::Chunk(kind, bytes, last) => sender.fragment(kind, &bytes, last, &mut tx),
             Outgoing::Reply(reply) => sender.reply(reply, &mut tx),
-        }
-        .map_err(io::Error::other)?;
+        }?;
         if queue.is_empty() || tx.len() > 32 << 10 {
             timeout(PATIENCE, output.write_all(tx.bytes())).await??;
             tx.clear();

@@ -39,13 +39,17 @@ impl Room {
     }
 }
 
-pub fn listen(listener: &TcpListener) -> io::Result<()> {
+pub fn listen(listener: &TcpListener) {
     let room = Arc::new(Room::default());
-    for id in 0.. {
-        let (socket, room) = (listener.accept()?.0, room.clone());
-        thread::spawn(move || eprintln!("connection {id}: {:?}", serve(socket, id, &room)));
+    for (id, socket) in (0..).zip(listener.incoming()) {
+        match socket {
+            Ok(socket) => {
+                let room = room.clone();
+                thread::spawn(move || eprintln!("connection {id}: {:?}", serve(socket, id, &room)));
+            }
+            Err(_) => thread::sleep(Duration::from_millis(100)), // too many open files
+        }
     }
-    Ok(())
 }
 
 fn serve(mut socket: TcpStream, id: u64, room: &Room) -> io::Result<()> {
@@ -75,7 +79,7 @@ fn open(socket: &mut TcpStream, rx: &mut ReadBuffer<GrowableBuffer>) -> io::Resu
         rx.filled(n);
         while let Some(event) = handshake.receive(rx, &mut tx) {
             if let ServerEvent::UpgradeRequest(request) = event {
-                handshake.accept(&request, Accept::new(), &mut tx).map_err(io::Error::other)?;
+                handshake.accept(&request, Accept::new(), &mut tx)?;
             }
         }
         socket.write_all(tx.bytes())?;
@@ -120,8 +124,7 @@ fn write(mut socket: TcpStream, queue: mpsc::Receiver<Outgoing>) -> io::Result<(
         match outgoing {
             Outgoing::Message(kind, bytes) => sender.fragment(kind, &bytes, true, &mut tx),
             Outgoing::Reply(reply) => sender.reply(reply, &mut tx),
-        }
-        .map_err(io::Error::other)?;
+        }?;
         socket.write_all(tx.bytes())?;
         tx.clear();
         if sender.is_closed() {
