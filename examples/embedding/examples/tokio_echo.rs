@@ -11,6 +11,8 @@ use tokio::{sync::mpsc, time::sleep, time::timeout};
 /// `sockless::keepalive` has pings, which find out whether a silent client is still there.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+type Halves = (Receiver, Sender<Server>);
+
 /// A request of the reader to the writer.
 enum Outgoing {
     /// A fragment: the kind of its message, its bytes, and `true` for the last.
@@ -44,10 +46,7 @@ pub async fn serve(mut socket: TcpStream) -> io::Result<()> {
 }
 
 /// Opens the connection, or refuses it. Frames that came with the request stay in `rx`.
-async fn open(
-    socket: &mut TcpStream,
-    rx: &mut ReadBuffer<GrowableBuffer>,
-) -> io::Result<(Receiver, Sender<Server>)> {
+async fn open(socket: &mut TcpStream, rx: &mut ReadBuffer<GrowableBuffer>) -> io::Result<Halves> {
     let (mut ws, mut tx) = (WebSocket::server(Config::default()), WriteBuffer::new([0; 1024]));
     while ws.state() == State::Connecting {
         let n = socket.read(rx.space()).await?;
@@ -79,8 +78,8 @@ async fn read(
                 continue;
             }
             Ok(Some(Incoming::End)) => return Ok(()),
-            Ok(Some(Incoming::Data(chunk))) => {
-                Outgoing::Chunk(chunk.kind(), chunk.bytes().to_vec(), chunk.is_last())
+            Ok(Some(Incoming::Data(c))) => {
+                Outgoing::Chunk(c.kind(), c.bytes().to_vec(), c.is_last())
             }
             Ok(Some(item)) => match item.reply() {
                 Some(reply) => Outgoing::Reply(reply),
