@@ -9,7 +9,7 @@ use super::key::Key;
 use super::message::{
     CONNECTION, EXTENSIONS, FieldValue, Inner, UPGRADE, check_headers, fields, text, write_head,
 };
-use super::rules::check_response;
+use super::rules::{Found, check_response};
 use super::uri::Uri;
 use crate::buffer::{CONTROL_RESERVE, Storage, WriteBuffer};
 use crate::error::{Error, Misuse};
@@ -142,7 +142,8 @@ impl<'a> ConnectRequest<'a> {
         if !accepted {
             return Err(HandshakeError::Status);
         }
-        check_response(accept.as_ref(), headers, self.offer)?.offered_in(self.subprotocols)
+        let found = Found::in_headers(headers.clone());
+        check_response(found, accept.as_ref(), headers, self.offer)?.offered_in(self.subprotocols)
     }
 
     pub(super) fn check(&self) -> Result<(), Misuse> {

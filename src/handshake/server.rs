@@ -3,6 +3,7 @@
 use super::accept::Accept;
 use super::compression::Agreed;
 use super::error::HandshakeError;
+use super::fields::Lines;
 use super::head::RequestHead;
 use super::message::write_head;
 use super::response::{HttpResponse, refusal};
@@ -187,13 +188,14 @@ impl ServerHandshake {
         let State::Head(reader) = &mut self.state else { return None };
         let input = rx.unread();
         let is_head = input.strip_prefix(b"\r\n").unwrap_or(input).starts_with(b"HEAD ");
-        let (error, minimum) = match reader.receive(rx) {
+        let mut lines = Lines::NONE;
+        let (error, minimum) = match reader.receive(rx, &mut lines) {
             Received::Nothing => return None,
             Received::EndOfStream => {
                 self.state = State::Done;
                 return Some(ServerEvent::EndOfStream);
             }
-            Received::Head(place) => match RequestHead::judge(rx.slice(place)) {
+            Received::Head(place) => match RequestHead::judge(rx.slice(place), &lines) {
                 Ok(request) => return Some(self.hand_out(request)),
                 Err(error) => (error, 0),
             },

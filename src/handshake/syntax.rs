@@ -4,7 +4,7 @@
 use core::ops::Range;
 
 use super::error::HandshakeError;
-use super::fields::is_token_byte;
+use super::fields::{Lines, is_token_byte};
 use crate::buffer::{ReadBuffer, Storage};
 use crate::config::{Config, OPTIMIZE_FOR_SIZE};
 use crate::error::{Error, Failure};
@@ -92,9 +92,16 @@ impl HeadReader {
     }
 
     /// Reads on in what was received, and takes the head off it when it is whole.
-    pub(super) fn receive<S: Storage>(&mut self, rx: &mut ReadBuffer<S>) -> Received {
-        match self.read(rx.unread_mut()) {
-            Ok(Some(len)) => Received::Head(rx.take(0, len)),
+    pub(super) fn receive<S: Storage>(
+        &mut self,
+        rx: &mut ReadBuffer<S>,
+        lines: &mut Lines,
+    ) -> Received {
+        match self.read(rx.unread_mut(), lines) {
+            Ok(Some(len)) => {
+                lines.finish(self.headers);
+                Received::Head(rx.take(0, len))
+            }
             Ok(None) if rx.at_end() => Received::EndOfStream,
             // The configuration would allow the head, and the buffer cannot hold it.
             Ok(None) if rx.unread().len() == rx.capacity() => {
@@ -112,7 +119,11 @@ impl HeadReader {
     ///
     /// # Errors
     /// Returns the error of the first byte that breaks the syntax or a limit.
-    fn read(&mut self, head: &mut [u8]) -> Result<Option<usize>, HandshakeError> {
+    fn read(
+        &mut self,
+        head: &mut [u8],
+        lines: &mut Lines,
+    ) -> Result<Option<usize>, HandshakeError> {
         let within = head.len().min(self.max_size as usize);
         let head = head.get_mut(..within).unwrap_or_default();
         loop {
@@ -127,11 +138,23 @@ impl HeadReader {
                 && self.state == State::LineStart
                 && self.headers < self.max_headers
             {
-                let (len, state) = line(rest);
-                if len > 0 {
-                    self.at += len as u32;
+                let name_len = token_len(rest);
+                if name_len > 0 {
                     self.headers += 1;
-                    self.state = state;
+                    let (name, rest) = rest.split_at_checked(name_len).unwrap_or_default();
+                    let end = at + name_len;
+                    (self.at, self.state) = if let [b':', value @ ..] = rest {
+                        let len = text_len(value);
+                        let value_end = end + 1 + len;
+                        if let Some([b'\r', b'\n', ..]) = value.get(len..) {
+                            lines.record(name, end + 1..value_end);
+                            (value_end as u32 + 2, State::LineStart)
+                        } else {
+                            (value_end as u32, State::Value)
+                        }
+                    } else {
+                        (end as u32, State::Name)
+                    };
                     continue;
                 }
             }
@@ -208,6 +231,7 @@ impl HeadReader {
                     State::Name
                 }
                 (State::LineStart, b' ' | b'\t') if self.of_response && self.headers > 0 => {
+                    lines.forget();
                     if let Some(fold) = head.get_mut(at.saturating_sub(2)..at) {
                         fold.fill(b' ');
                     }
@@ -222,23 +246,6 @@ impl HeadReader {
                 self.at += 1;
             }
         }
-    }
-}
-
-/// Reads a header line at its first byte. Returns how many bytes were read, and the state behind
-/// them; 0 if no name begins here.
-#[inline]
-fn line(bytes: &[u8]) -> (usize, State) {
-    let name = token_len(bytes);
-    let Some((b':', value)) = bytes.get(name..).and_then(<[u8]>::split_first) else {
-        return (name, State::Name);
-    };
-    let value_len = if name == 0 { return (0, State::LineStart) } else { text_len(value) };
-    let len = name + 1 + value_len;
-    if value.get(value_len..).is_some_and(|rest| rest.starts_with(b"\r\n")) {
-        (len + 2, State::LineStart)
-    } else {
-        (len, State::Value)
     }
 }
 
