@@ -50,9 +50,9 @@ pub struct ClientHandshake {
 #[derive(Clone, Copy)]
 enum State {
     /// Before the request.
-    Idle(HeadReader),
+    Idle(HeadReader<true>),
     Head {
-        reader: HeadReader,
+        reader: HeadReader<true>,
         /// The bytes that the key of the request encodes.
         nonce: [u8; 16],
     },
@@ -125,7 +125,7 @@ impl ClientHandshake {
     /// Makes a handshake that [`connect`](Self::connect) starts, within the limits of `config`.
     #[must_use]
     pub const fn new(config: &Config) -> ClientHandshake {
-        ClientHandshake { state: State::Idle(HeadReader::response(config)), offered: Offered::NONE }
+        ClientHandshake { state: State::Idle(HeadReader::new(config)), offered: Offered::NONE }
     }
 
     /// Writes the request, with a fresh key.

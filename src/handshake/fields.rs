@@ -137,6 +137,10 @@ pub(super) fn next_element<'a>(list: &mut &'a [u8]) -> Option<&'a [u8]> {
 
 /// Returns `true` if the list holds the token, in any case.
 pub(super) fn has_token(mut list: &[u8], token: &[u8]) -> bool {
+    // Most lists have one element.
+    if !OPTIMIZE_FOR_SIZE && list.eq_ignore_ascii_case(token) {
+        return true;
+    }
     while let Some(element) = next_element(&mut list) {
         if element.eq_ignore_ascii_case(token) {
             return true;

@@ -65,29 +65,6 @@ impl<'a> ConnectRequest<'a> {
         self
     }
 
-    /// Offers compression. [`WebSocket::deflate_params`](crate::WebSocket::deflate_params) returns
-    /// what the server agreed to.
-    #[cfg(feature = "deflate")]
-    #[must_use]
-    pub const fn with_deflate(
-        mut self,
-        config: crate::deflate::DeflateConfig,
-    ) -> ConnectRequest<'a> {
-        self.offer.config = Some(config);
-        self
-    }
-
-    /// Sets the shape of the offer of compression: some servers refuse offers with parameters.
-    #[cfg(feature = "deflate")]
-    #[must_use]
-    pub const fn with_deflate_shape(
-        mut self,
-        shape: crate::deflate::OfferShape,
-    ) -> ConnectRequest<'a> {
-        self.offer.shape = shape;
-        self
-    }
-
     /// Adds header fields, such as for authentication. What the handshake writes itself is refused.
     #[must_use]
     pub const fn with_headers(mut self, headers: &'a [(&'a str, &'a str)]) -> ConnectRequest<'a> {

@@ -48,7 +48,7 @@ pub struct ServerHandshake {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    Head(HeadReader),
+    Head(HeadReader<false>),
     /// The caller has not answered the request.
     Unanswered(Request),
     Open,
@@ -84,7 +84,7 @@ impl ServerHandshake {
     /// Waits for a request within the limits of `config`.
     #[must_use]
     pub const fn new(config: &Config) -> ServerHandshake {
-        ServerHandshake { state: State::Head(HeadReader::request(config)) }
+        ServerHandshake { state: State::Head(HeadReader::new(config)) }
     }
 
     /// Returns the next event, or `None` if more bytes are needed or the handshake is over.
