@@ -265,6 +265,7 @@ pub(super) const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
 
 /// The count of bytes that a token can hold (RFC 9110 section 5.6.2), in front of the first that it
 /// cannot.
+#[inline]
 fn token_len(bytes: &[u8]) -> usize {
     let mut len = 0;
     if !OPTIMIZE_FOR_SIZE {
@@ -289,6 +290,7 @@ fn token_len(bytes: &[u8]) -> usize {
 
 /// The count of bytes that a field value or a reason phrase can hold (RFC 9110 section 5.5), in
 /// front of the first that it cannot.
+#[inline]
 fn text_len(bytes: &[u8]) -> usize {
     let mut len = 0;
     if !OPTIMIZE_FOR_SIZE {
