@@ -72,7 +72,7 @@ impl Field {
     }
 }
 
-/// Places that [`Lines`] records, at most. Where flash is short, nothing is recorded.
+/// Capacity of [`Lines`], in lines. It is 0 where flash is short: the rules then walk the head.
 const MAX_LINES: usize = if OPTIMIZE_FOR_SIZE { 0 } else { 16 };
 
 /// The places of the header lines that mean something to a handshake, recorded while a head is
@@ -87,10 +87,14 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub(super) const NONE: Lines =
-        Lines { places: [(Field::Other, 0, 0); MAX_LINES], len: 0, read: 0, complete: false };
+    pub(super) const NONE: Lines = Lines {
+        places: [(Field::Other, 0, 0); MAX_LINES],
+        len: 0,
+        read: 0,
+        complete: false,
+    };
 
-    /// Records a whole line. A line that finds no place is not counted.
+    /// Records a whole line. If there is no capacity, the line is not counted.
     #[inline]
     pub(super) fn record(&mut self, name: &[u8], value: Range<usize>) {
         // Lengths of the known names, as bits; without `Origin`, which no rule reads.
@@ -107,7 +111,7 @@ impl Lines {
         self.read += 1;
     }
 
-    /// Forgets the lines before a fold, which has changed the value of the last one.
+    /// Drops the count of lines at a fold, which changes the value of the line before it.
     pub(super) const fn forget(&mut self) {
         self.read = 0;
     }
@@ -117,7 +121,7 @@ impl Lines {
         self.complete = !OPTIMIZE_FOR_SIZE && self.read == usize::from(count);
     }
 
-    /// Returns the fields and the places of their values, or `None` unless all of them were recorded.
+    /// Returns the fields and the places of their values, or `None` if a line is not recorded.
     pub(super) fn places(&self) -> Option<&[(Field, u32, u32)]> {
         if self.complete { self.places.get(..self.len) } else { None }
     }
