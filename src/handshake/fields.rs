@@ -87,12 +87,8 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub(super) const NONE: Lines = Lines {
-        places: [(Field::Other, 0, 0); MAX_LINES],
-        len: 0,
-        read: 0,
-        complete: false,
-    };
+    pub(super) const NONE: Lines =
+        Lines { places: [(Field::Other, 0, 0); MAX_LINES], len: 0, read: 0, complete: false };
 
     /// Records a whole line. If there is no capacity, the line is not counted.
     #[inline]
