@@ -9,13 +9,12 @@ use bytes::Bytes;
 pub use sockless::CloseCode;
 use sockless::MessageKind;
 
-/// Size of the blocks in which a long payload is copied, in bytes, and the longest that is copied at
-/// once.
+/// Size of the blocks in which a long payload is copied, in bytes.
 ///
-/// C libraries copy longer ones by `rep movsb`. Some processors take more than ten times as long for
-/// it if the destination lies 1 to 63 bytes behind the source within a page. A text in an `Arc<str>`
-/// with pages of its own does: it begins 32 bytes into a page, and the payload that was received
-/// after a header of 10 or 14 bytes, 26 or 30 bytes into one.
+/// C libraries copy longer ones by `rep movsb`. Some processors take more than ten times as long
+/// for it if the destination lies 1 to 63 bytes behind the source within a page. A text in an
+/// `Arc<str>` with pages of its own does: it begins 32 bytes into a page, and the payload that was
+/// received after a header of 10 or 14 bytes, 26 or 30 bytes into one.
 const BLOCK: usize = 2048;
 
 /// The text of a message: UTF-8 that was validated once. A clone shares the memory.

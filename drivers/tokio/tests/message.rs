@@ -12,7 +12,7 @@ fn events_are_copied_whole() {
     }
     for shift in 0..4 {
         for count in [0, 500, 512, 513, 1024, 1025, 30_000] {
-            let text = format!("{}{}{}", "x".repeat(shift), "🎉".repeat(count), "é".repeat(shift));
+            let text = "x".repeat(shift) + &"🎉".repeat(count) + &"é".repeat(shift);
             let message = Event::Text(&text).to_message();
             assert_eq!(message.as_text(), Some(&text[..]));
             assert_eq!(message, Message::text(text.clone()));
