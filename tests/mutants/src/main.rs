@@ -7,7 +7,7 @@
 //! `LIST` is what `cargo mutants --list --json` prints, with a field `number` added to each mutant. `FOLDER` holds the copy; its
 //! `src` is rewritten in place. The environment variable `SOCKLESS_MUTANT` chooses the mutant when a test runs; without it, or with 0,
 //! the code does what it did. The numbers of those that cannot be switched go to the output, one a line: what stands
-//! in constants and in `const fn`, and kinds that this program does not know.
+//! in constants, what returns `impl Trait`, and kinds that this program does not know.
 //!
 //! Around the code of each mutant stands a pair of comments, `/*<7*/` and `/*7>*/`: a compiler error between them is that mutant's.
 
@@ -22,6 +22,10 @@ use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{BinOp, Expr};
 
+/// What stands before the first line, for `on` to be called in a `const fn`: there it says no while the compiler evaluates it.
+const FEATURES: &str =
+    "#![feature(core_intrinsics, const_eval_select)] #![allow(internal_features)] ";
+
 /// What chooses the mutant. No allocation: some tests end the process when the allocator is called.
 const SWITCH: &str = r#"
 #[doc(hidden)]
@@ -34,7 +38,16 @@ pub mod mutation {
     static CHOSEN: AtomicU32 = AtomicU32::new(u32::MAX);
 
     #[inline]
-    pub fn on(number: u32) -> bool {
+    pub const fn on(number: u32) -> bool {
+        core::intrinsics::const_eval_select((number,), never, is_chosen)
+    }
+
+    const fn never(_: u32) -> bool {
+        false
+    }
+
+    #[inline]
+    fn is_chosen(number: u32) -> bool {
         let chosen = CHOSEN.load(Relaxed);
         if chosen == u32::MAX { read() == number } else { chosen == number }
     }
@@ -94,7 +107,7 @@ struct Planter<'a> {
     wanted: BTreeMap<(String, usize, usize), Vec<&'a Mutant>>,
     edits: Vec<(Range<usize>, Edit)>,
     planted: Vec<u64>,
-    /// How many constants and `const fn` are around.
+    /// How many constants are around.
     constant: usize,
 }
 
@@ -116,8 +129,10 @@ impl<'a> Planter<'a> {
         self.edits.push((span.byte_range(), edit));
     }
 
-    fn function(&mut self, constness: bool, block: &syn::Block) {
-        if constness || block.stmts.is_empty() {
+    fn function(&mut self, output: &syn::ReturnType, block: &syn::Block) {
+        // `impl Trait` is one type, so that no other can be returned beside it.
+        let output = &self.text[output.span().byte_range()];
+        if block.stmts.is_empty() || output.contains("impl ") {
             return;
         }
         let inside = block.brace_token.span.join().byte_range();
@@ -321,24 +336,18 @@ impl<'ast> Visit<'ast> for Planter<'_> {
     }
 
     fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
-        let constant = item.sig.constness.is_some();
-        self.constant += usize::from(constant);
-        self.function(constant, &item.block);
+        self.function(&item.sig.output, &item.block);
         visit::visit_item_fn(self, item);
-        self.constant -= usize::from(constant);
     }
 
     fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
-        let constant = item.sig.constness.is_some();
-        self.constant += usize::from(constant);
-        self.function(constant, &item.block);
+        self.function(&item.sig.output, &item.block);
         visit::visit_impl_item_fn(self, item);
-        self.constant -= usize::from(constant);
     }
 
     fn visit_trait_item_fn(&mut self, item: &'ast syn::TraitItemFn) {
         if let Some(block) = &item.default {
-            self.function(false, block);
+            self.function(&item.sig.output, block);
         }
         visit::visit_trait_item_fn(self, item);
     }
@@ -438,5 +447,5 @@ fn main() {
     }
     let root = Path::new(folder).join("src/lib.rs");
     let text = fs::read_to_string(&root).unwrap();
-    fs::write(root, text + SWITCH).unwrap();
+    fs::write(root, FEATURES.to_owned() + &text + SWITCH).unwrap();
 }
