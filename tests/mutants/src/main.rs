@@ -6,7 +6,7 @@
 //!
 //! `LIST` is what `cargo mutants --list --json` prints, with a field `number` added to each mutant. `FOLDER` holds the copy; its
 //! `src` is rewritten in place. The environment variable `SOCKLESS_MUTANT` chooses the mutant when a test runs; without it, or with 0,
-//! the code does what it did. The numbers of those that cannot be switched go to the output, one a line: what stands
+//! the code does what it did. With a file in `SOCKLESS_REACHED`, the numbers that the code comes by are appended to it. The numbers of those that cannot be switched go to the output, one a line: what stands
 //! in constants, what returns `impl Trait`, and kinds that this program does not know.
 //!
 //! Around the code of each mutant stands a pair of comments, `/*<7*/` and `/*7>*/`: a compiler error between them is that mutant's.
@@ -32,10 +32,13 @@ const SWITCH: &str = r#"
 #[allow(missing_docs, unreachable_pub)]
 pub mod mutation {
     extern crate std;
-    use std::io::Read;
+    use std::io::{Read, Write};
     use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
     static CHOSEN: AtomicU32 = AtomicU32::new(u32::MAX);
+    /// A bit for each number that was asked for, while it is of interest which ones are.
+    static REACHED: [AtomicU32; 1024] = [const { AtomicU32::new(0) }; 1024];
+    const TRACED: u32 = u32::MAX - 1;
 
     #[inline]
     pub const fn on(number: u32) -> bool {
@@ -48,12 +51,44 @@ pub mod mutation {
 
     #[inline]
     fn is_chosen(number: u32) -> bool {
-        let chosen = CHOSEN.load(Relaxed);
-        if chosen == u32::MAX { read() == number } else { chosen == number }
+        match CHOSEN.load(Relaxed) {
+            u32::MAX => read(number),
+            TRACED => reached(number),
+            chosen => chosen == number,
+        }
     }
 
     #[cold]
-    fn read() -> u32 {
+    fn read(number: u32) -> bool {
+        let chosen = variable(b"SOCKLESS_MUTANT=", |digits| {
+            digits.iter().fold(0, |n, digit| 10 * n + u32::from(digit - b'0'))
+        });
+        let traced = variable(b"SOCKLESS_REACHED=", |_| ()).is_some();
+        CHOSEN.store(if traced { TRACED } else { chosen.unwrap_or(0) }, Relaxed);
+        is_chosen(number)
+    }
+
+    #[cold]
+    fn reached(number: u32) -> bool {
+        let bit = 1 << (number % 32);
+        if REACHED[number as usize / 32].fetch_or(bit, Relaxed) & bit == 0 {
+            variable(b"SOCKLESS_REACHED=", |path| {
+                let path = std::str::from_utf8(path).unwrap();
+                let mut file = std::fs::OpenOptions::new().append(true).open(path).unwrap();
+                let mut line = *b"     \n";
+                let mut rest = number;
+                for place in line[..5].iter_mut().rev() {
+                    *place = b'0' + (rest % 10) as u8;
+                    rest /= 10;
+                }
+                file.write_all(&line).unwrap();
+            });
+        }
+        false
+    }
+
+    /// Reads a variable of the environment.
+    fn variable<T>(name: &[u8], of: impl Fn(&[u8]) -> T) -> Option<T> {
         let mut text = [0u8; 1 << 16];
         let mut len = 0;
         if let Ok(mut file) = std::fs::File::open("/proc/self/environ") {
@@ -61,13 +96,10 @@ pub mod mutation {
                 len += n;
             }
         }
-        const NAME: &[u8] = b"SOCKLESS_MUTANT=";
-        let number = text[..len]
+        text[..len]
             .split(|&byte| byte == 0)
-            .find_map(|variable| variable.strip_prefix(NAME))
-            .map_or(0, |digits| digits.iter().fold(0, |n, digit| 10 * n + u32::from(digit - b'0')));
-        CHOSEN.store(number, Relaxed);
-        number
+            .find_map(|variable| variable.strip_prefix(name))
+            .map(of)
     }
 }
 "#;
