@@ -115,6 +115,17 @@ fn some_messages_stay_uncompressed() {
     sender.broadcast(&short, &mut tx).unwrap();
     assert_eq!(tx.bytes(), b"\x81\x05short");
 
+    // The threshold is exact.
+    for (len, first) in [(63, 0x81), (64, 0xc1)] {
+        let text = "a".repeat(len);
+        let news = Broadcast::text(&text).compressed(&CONFIG, WindowBits::MAX, &mut pool);
+        let mut tx = WriteBuffer::growing(1 << 16);
+        let own = CONFIG.with_threshold(1 << 16);
+        let mut sender = Sender::server().with_deflate(params(send), &own);
+        sender.broadcast(&news, &mut tx).unwrap();
+        assert_eq!(tx.bytes()[0], first, "{len}");
+    }
+
     // Each byte once: nothing repeats.
     let noise: Vec<u8> = (0..200).map(|i: u8| i.wrapping_mul(151)).collect();
     let noise = Broadcast::binary(&noise).compressed(&CONFIG, WindowBits::MAX, &mut pool);
