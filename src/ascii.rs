@@ -1,50 +1,66 @@
-//! Sets of ASCII characters, and lists with a separator.
+//! Classes of ASCII characters, and lists with a separator.
 
-use crate::config::OPTIMIZE_FOR_SIZE;
+/// A class of characters: letters, digits and some others.
+#[derive(Clone, Copy)]
+pub(crate) struct Class(u8);
 
-/// Letters, digits and some others, so that a member is found by one look: at a byte for each or,
-/// where flash is short, at a bit.
-pub(crate) struct Ascii([u8; if OPTIMIZE_FOR_SIZE { 16 } else { 256 }]);
+/// The classes of each character, a bit for each class.
+static CLASSES: [u8; 128] = classes();
 
-impl Ascii {
-    /// All letters, all digits, and `others`.
-    pub(crate) const fn alphanumeric_and(others: &[u8]) -> Ascii {
-        let mut set = Ascii([0; if OPTIMIZE_FOR_SIZE { 16 } else { 256 }]);
-        let mut byte = 0;
-        while byte < 128_u8 {
-            let mut member = byte.is_ascii_alphanumeric();
-            let mut rest = others;
-            while let [first, behind @ ..] = rest {
-                member |= *first == byte;
-                rest = behind;
-            }
-            if member {
-                let (at, bit) = Ascii::place(byte);
-                set.0[at] |= bit;
-            }
-            byte += 1;
-        }
-        set
-    }
+/// The characters besides letters and digits, by class.
+const OTHERS: [(Class, &[u8]); 4] = [
+    (Class::TOKEN, b"!#$%&'*+-.^_`|~"),
+    (Class::BASE64, b"+/"),
+    (Class::PLAIN, b"-._~!$&'()*+,;="),
+    (Class::RESOURCE, b"-._~!$&'()*+,;=:@/?"),
+];
 
-    const fn place(byte: u8) -> (usize, u8) {
-        if OPTIMIZE_FOR_SIZE { ((byte >> 3) as usize, 1 << (byte & 7)) } else { (byte as usize, 1) }
-    }
+#[cfg_attr(not(feature = "handshake"), allow(dead_code))]
+impl Class {
+    /// The characters of a token (RFC 9110 section 5.6.2).
+    pub(crate) const TOKEN: Class = Class(1);
+    /// The characters of base64 without padding (RFC 4648 section 4).
+    pub(crate) const BASE64: Class = Class(2);
+    /// The characters of a registered name without percent-encoding (RFC 3986 section 3.2.2).
+    pub(crate) const PLAIN: Class = Class(4);
+    /// The characters of a path and a query without percent-encoding (RFC 3986 sections 3.3, 3.4).
+    pub(crate) const RESOURCE: Class = Class(8);
 
     #[inline]
-    pub(crate) fn has(&self, byte: u8) -> bool {
-        let (at, bit) = Ascii::place(byte);
-        self.0.get(at).is_some_and(|bits| bits & bit != 0)
+    pub(crate) fn has(self, byte: u8) -> bool {
+        CLASSES.get(usize::from(byte)).is_some_and(|classes| classes & self.0 != 0)
     }
 
     #[cfg(feature = "handshake")]
     #[inline(never)]
-    pub(crate) fn has_all(&self, bytes: &[u8]) -> bool {
+    pub(crate) fn has_all(self, bytes: &[u8]) -> bool {
         bytes.iter().fold(true, |all, &byte| all & self.has(byte))
     }
 }
 
-/// Takes off what stands before the next `separator`, or everything. The separator stays.
+const fn classes() -> [u8; 128] {
+    let mut classes = [0; 128];
+    let mut byte = 0;
+    while byte < 128_u8 {
+        let mut others = OTHERS.as_slice();
+        while let [(class, characters), rest @ ..] = others {
+            let mut member = byte.is_ascii_alphanumeric();
+            let mut characters = *characters;
+            while let [first, rest @ ..] = characters {
+                member |= *first == byte;
+                characters = rest;
+            }
+            if member {
+                classes[byte as usize] |= class.0;
+            }
+            others = rest;
+        }
+        byte += 1;
+    }
+    classes
+}
+
+/// Moves `text` to the next `separator`, or to its end, and returns the bytes before.
 #[cfg(feature = "handshake")]
 #[inline(never)]
 pub(crate) fn until<'a>(text: &mut &'a [u8], separator: u8) -> &'a [u8] {

@@ -252,3 +252,31 @@ impl From<Violation> for Failure {
         Failure::Protocol(violation)
     }
 }
+
+/// For functions that return [`std::io::Error`], such as loops around a socket.
+#[cfg(feature = "std")]
+impl From<Error> for std::io::Error {
+    fn from(error: Error) -> std::io::Error {
+        std::io::Error::other(error)
+    }
+}
+
+/// For functions that return [`std::io::Error`], such as loops around a socket.
+#[cfg(feature = "std")]
+impl From<Violation> for std::io::Error {
+    fn from(violation: Violation) -> std::io::Error {
+        std::io::Error::new(std::io::ErrorKind::InvalidData, violation)
+    }
+}
+
+/// For functions that return [`std::io::Error`], such as loops around a socket.
+#[cfg(feature = "std")]
+impl From<Failure> for std::io::Error {
+    fn from(failure: Failure) -> std::io::Error {
+        let kind = match failure {
+            Failure::Local(_) => std::io::ErrorKind::Other,
+            _ => std::io::ErrorKind::InvalidData,
+        };
+        std::io::Error::new(kind, failure)
+    }
+}

@@ -23,7 +23,7 @@
 
 use core::fmt;
 
-use crate::ascii::Ascii;
+use crate::ascii::Class;
 
 /// Reads a list of extensions from the values of one or several header lines, in order.
 ///
@@ -245,7 +245,7 @@ fn parameter<'a>(rest: &mut &'a [u8]) -> Option<Parameter<'a>> {
 
 /// Consumes one or more token characters (RFC 9110 section 5.6.2) and white space.
 fn token<'a>(rest: &mut &'a [u8]) -> Option<Token<'a>> {
-    let behind = trim_start(rest, |byte| TOKEN.has(byte));
+    let behind = trim_start(rest, |byte| Class::TOKEN.has(byte));
     let token = before(rest, behind).filter(|token| !token.is_empty())?;
     *rest = trim_space(behind);
     Some(Token(token))
@@ -264,7 +264,7 @@ fn quoted_token<'a>(rest: &mut &'a [u8]) -> Option<Token<'a>> {
                 *rest = trim_space(rest.get(index + 1..)?);
                 return Some(Token(raw));
             }
-            _ if TOKEN.has(byte) => {
+            _ if Class::TOKEN.has(byte) => {
                 escaped = false;
                 empty = false;
             }
@@ -292,9 +292,6 @@ fn trim_space(input: &[u8]) -> &[u8] {
 const fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
-
-/// The characters of a token (RFC 9110 section 5.6.2).
-pub(crate) const TOKEN: &Ascii = &Ascii::alphanumeric_and(b"!#$%&'*+-.^_`|~");
 
 #[cfg(test)]
 mod tests {

@@ -263,6 +263,21 @@ impl FrameHeader {
     }
 }
 
+/// Returns the FIN bit of the frame at the front of `bytes`, and its length in bytes with the
+/// header. Checks no rule: an invalid frame has any length. Returns `None` if the header is
+/// incomplete.
+#[inline]
+pub(crate) fn frame_extent(bytes: &[u8]) -> Option<(bool, u64)> {
+    let &[first, second, ref rest @ ..] = bytes else { return None };
+    let (header_len, payload_len) = match second & 0x7F {
+        126 => (4, u64::from(u16::from_be_bytes(*rest.first_chunk()?))),
+        127 => (10, u64::from_be_bytes(*rest.first_chunk()?)),
+        len => (2, u64::from(len)),
+    };
+    let key_len = u64::from(second >> 7) * 4;
+    Some((first & 0x80 != 0, payload_len.saturating_add(header_len + key_len)))
+}
+
 /// Writes a header to the front of `to`. `first` is its first byte, and `to` is at least as long as
 /// the header.
 #[inline(always)]

@@ -40,9 +40,27 @@
 //!
 //! // The Ping went out at 32 000. Nobody answers:
 //! assert_eq!(keepalive.deadline(), Some(42_000));
+//! assert_eq!(keepalive.wait(40_000), Some(2_000));
+//! assert_eq!(keepalive.wait(42_001), Some(0));
 //! assert_eq!(keepalive.poll(42_000), Some(Action::TimedOut(Timeout::Pong)));
 //! assert_eq!(keepalive.poll(42_000), None);
 //! assert_eq!(keepalive.deadline(), None);
+//! ```
+//!
+//! A [`WebSocket`](crate::WebSocket) knows when to call [`opened`](Keepalive::opened) and
+//! [`closing`](Keepalive::closing). Do this at each turn of the loop:
+//! ```
+//! # use sockless::{Config, Server, WebSocket};
+//! # use sockless::keepalive::{Keepalive, Timers};
+//! use sockless::State;
+//!
+//! # let (ws, now) = (WebSocket::from_upgraded(Server, Config::new()), 0);
+//! # let mut keepalive = Keepalive::new(Timers::OFF, 0);
+//! match ws.state() {
+//!     State::Connecting => {}
+//!     State::Open => keepalive.opened(now),
+//!     State::Closing | State::Closed => keepalive.closing(now),
+//! }
 //! ```
 //!
 //! # States
@@ -56,6 +74,17 @@
 //! | over | [`Timeout::Handshake`], [`Timeout::Close`] | | nothing |
 //!
 //! A call that does not fit the state changes nothing.
+//!
+//! # With two tasks
+//! The task that writes waits until the deadline: it sends the Pings and the Close, and calls
+//! [`poll`](Keepalive::poll) and [`closing`](Keepalive::closing). The task that reads calls
+//! [`received`](Keepalive::received). Put the timers in a lock that both can take. The writer need
+//! not be woken for received bytes, as long as `pong_within` is not above `ping_after`.
+//!
+//! # While reads are held back
+//! Bytes that nobody reads do not count as received, and a Ping that stands behind unsent output
+//! has not left. If you hold back reads until the peer takes your output, [`Timeout::Pong`] ends a
+//! peer that takes none of it for `pong_within`, even if it goes on sending.
 //!
 //! # Clocks that misbehave
 //! No value of `now` panics. When `now` is smaller than before, whatever is running starts over
@@ -173,8 +202,8 @@ pub enum Action {
     Ping,
     /// A limit was exceeded: end the connection. Reported once.
     ///
-    /// After [`Timeout::Pong`] and [`Timeout::Idle`] a Close may be sent first;
-    /// [`Keepalive::closing`] then bounds the wait for its answer.
+    /// After [`Timeout::Pong`] and [`Timeout::Idle`] a Close may be sent first, with a code of your
+    /// choice, such as 1008; [`Keepalive::closing`] then bounds the wait for its answer.
     TimedOut(Timeout),
 }
 
@@ -306,12 +335,23 @@ impl Keepalive {
     }
 
     /// Returns the time at which [`poll`](Self::poll) next returns an action, or `None` if no timer
-    /// runs. If the time is in the past, an action is due already. Each other call can change it.
+    /// runs. If the time is in the past, an action is due already: wait for
+    /// `deadline.saturating_sub(now)`. Each other call can change it.
     #[must_use]
     pub const fn deadline(&self) -> Option<u64> {
         let (phase, silence) = (self.phase_ends(), self.silence_ends());
         let first = if silence.0 < phase.0 { silence } else { phase };
         if first.is_on() { Some(first.0) } else { None }
+    }
+
+    /// Returns how long to wait from `now` on until [`poll`](Self::poll) returns an action: 0 if an
+    /// action is due, `None` if no timer runs.
+    #[must_use]
+    pub const fn wait(&self, now: u64) -> Option<u64> {
+        match self.deadline() {
+            Some(deadline) => Some(deadline.saturating_sub(now)),
+            None => None,
+        }
     }
 
     /// Returns the time at which the state ends, or the next Ping is due in it.

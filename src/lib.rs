@@ -156,11 +156,10 @@ pub use error::{EntropyError, Error, Failure, Misuse, Violation};
 pub use frame::{EncodedHeader, FrameHeader, MessageKind, OpCode};
 pub use mask::mask;
 pub use receiver::{Chunk, Incoming, Receiver};
-pub use reply::Reply;
+pub use reply::{Replies, Reply};
 pub use role::{Client, Role, Server};
 pub use sender::Sender;
 pub use sender::broadcast::Broadcast;
-#[cfg(feature = "deflate")]
 pub use sender::stream::Streamed;
 pub use utf8::Utf8Validator;
 pub use websocket::event::Event;

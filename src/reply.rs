@@ -82,6 +82,64 @@ impl core::fmt::Debug for Reply {
     }
 }
 
+/// The replies that wait until a sender can write them: the latest pong and the first Close.
+///
+/// It has a constant size, so it can stand beside a bounded queue of messages. A pong may be
+/// dropped for a later one (RFC 6455 section 5.5.3); a Close must not be lost.
+///
+/// ```
+/// use sockless::{CloseCode, Replies, Reply};
+///
+/// let mut replies = Replies::new();
+/// replies.push(Reply::close(CloseCode::NORMAL));
+/// replies.extend(Reply::pong(b"1"));
+/// replies.extend(Reply::pong(b"2"));
+/// assert_eq!(replies.pop(), Reply::pong(b"2"));
+/// assert_eq!(replies.pop(), Some(Reply::close(CloseCode::NORMAL)));
+/// assert_eq!(replies.pop(), None);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Replies {
+    pong: Option<Reply>,
+    close: Option<Reply>,
+}
+
+impl Replies {
+    /// Makes an empty collection.
+    #[must_use]
+    pub const fn new() -> Replies {
+        Replies { pong: None, close: None }
+    }
+
+    /// Adds a reply. A pong replaces an earlier one. Of several Closes the first stays.
+    pub fn push(&mut self, reply: Reply) {
+        if reply.is_close() {
+            self.close = self.close.or(Some(reply));
+        } else {
+            self.pong = Some(reply);
+        }
+    }
+
+    /// Removes the reply to send next and returns it: the pong, then the Close.
+    pub fn pop(&mut self) -> Option<Reply> {
+        self.pong.take().or_else(|| self.close.take())
+    }
+
+    /// Returns `true` if no reply waits.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.pong.is_none() && self.close.is_none()
+    }
+}
+
+impl Extend<Reply> for Replies {
+    fn extend<I: IntoIterator<Item = Reply>>(&mut self, replies: I) {
+        for reply in replies {
+            self.push(reply);
+        }
+    }
+}
+
 impl Incoming<'_> {
     /// Returns the reply that this item demands: a pong with a ping's payload (RFC 6455 section
     /// 5.5.2), or a Close with the code of the peer's (section 5.5.1).

@@ -17,6 +17,7 @@ use crate::receiver::{Delivery, Incoming, Receiver};
 use crate::role::Role;
 use crate::sender::Sender;
 use crate::sender::broadcast::Broadcast;
+use crate::sender::stream::Streamed;
 use crate::utf8::from_utf8;
 use event::Event;
 use opening::{Opening as _, Outcome};
@@ -230,9 +231,9 @@ impl<R: Role> WebSocket<R> {
     /// # Errors
     /// Returns [`Misuse::NotOpen`] before the handshake is finished; otherwise as for
     /// [`Sender::broadcast`].
-    pub fn send_broadcast<T: Storage>(
+    pub fn send_broadcast<B: AsRef<[u8]>, T: Storage>(
         &mut self,
-        message: &Broadcast<'_>,
+        message: &Broadcast<B>,
         tx: &mut WriteBuffer<T>,
     ) -> Result<(), Error> {
         self.sending()?.broadcast(message, tx)
@@ -251,6 +252,22 @@ impl<R: Role> WebSocket<R> {
         tx: &mut WriteBuffer<T>,
     ) -> Result<(), Error> {
         self.sending()?.fragment(kind, bytes, fin, tx)
+    }
+
+    /// Writes as much of the next part of a message as fits, and moves `input` past it; with `fin`,
+    /// the part is the last one. See [`Sender::stream`].
+    ///
+    /// # Errors
+    /// Returns [`Misuse::NotOpen`] before the handshake is finished; otherwise as for
+    /// [`Sender::stream`].
+    pub fn send_stream<T: Storage>(
+        &mut self,
+        kind: MessageKind,
+        input: &mut &[u8],
+        fin: bool,
+        tx: &mut WriteBuffer<T>,
+    ) -> Result<Streamed, Error> {
+        self.sending()?.stream(kind, input, fin, tx)
     }
 
     /// Writes a ping with a payload of at most 125 bytes.

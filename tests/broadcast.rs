@@ -192,3 +192,25 @@ fn a_machine_broadcasts_when_it_is_open() {
     // RFC 6455 section 5.7.
     assert_eq!(tx.bytes(), b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
 }
+
+/// A message that owns its payload can be queued for threads that own the connections.
+#[test]
+fn an_owned_message_crosses_threads() {
+    let mut pool = Pool::new(1);
+    let news = "news ".repeat(100);
+    let news = Broadcast::text(news).compressed(&CONFIG, WindowBits::MAX, &mut pool);
+    let news = std::sync::Arc::new(news);
+    let threads: Vec<_> = (0..2)
+        .map(|_| {
+            let news = std::sync::Arc::clone(&news);
+            std::thread::spawn(move || {
+                let mut tx = WriteBuffer::new([0; 1024]);
+                Sender::server().broadcast(&news, &mut tx).unwrap();
+                assert!(tx.bytes().ends_with(news.payload()));
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}

@@ -3,8 +3,8 @@
 mod common;
 use common::{frames, masked, plain};
 use sockless::{
-    Config, Error, Event, Failure, GrowableBuffer, OpCode, ReadBuffer, Receiver, Reply, Sender,
-    Server, Storage, Violation, WebSocket, WriteBuffer,
+    Config, Error, Event, Failure, GrowableBuffer, Misuse, OpCode, ReadBuffer, Receiver, Reply,
+    Sender, Server, Storage, Violation, WebSocket, WriteBuffer,
 };
 use std::cell::Cell;
 use std::rc::Rc;
@@ -319,6 +319,55 @@ fn a_vectored_payload_and_what_is_behind_it_leave_in_pieces_of_any_length() {
             assert_eq!(sent, whole, "{first}, {step}");
         }
     }
+}
+
+/// Between two writes, the rest of a payload is copied into the buffer, and the caller's memory is
+/// free. The output is the same, and more can be sent.
+#[test]
+fn an_absorbed_payload_leaves_in_its_place() {
+    let payload = b"a payload of the caller's";
+    let before_and_after = |tx: &mut WriteBuffer<&mut [u8]>, after: bool| {
+        let mut sender = Sender::server();
+        sender.text("before", tx).unwrap();
+        sender.binary_vectored(payload, tx).unwrap();
+        if after {
+            sender.ping(b"behind", tx).unwrap();
+        }
+        let whole = tx.slices(payload).unwrap().concat();
+        (sender, whole)
+    };
+    for (size, after) in [(512, true), (512, false), (200, true), (200, false)] {
+        let (_, whole) = before_and_after(&mut WriteBuffer::new(&mut [0; 512]), after);
+        for first in 0..whole.len() {
+            let mut memory = [0; 512];
+            let mut tx = WriteBuffer::new(&mut memory[..size]);
+            let (mut sender, _) = before_and_after(&mut tx, after);
+            tx.consume(first);
+            let has_payload = tx.slices(b"").is_err();
+            if has_payload {
+                let wrong = Err(Error::Misuse(Misuse::WrongPayload));
+                assert_eq!(tx.absorb_payload(b"of another length"), wrong);
+            }
+            tx.absorb_payload(payload).unwrap();
+            assert_eq!(tx.bytes(), &whole[first..], "{size}, {first}");
+            assert_eq!(tx.absorb_payload(b"none is pending"), Ok(()));
+            sender.binary_vectored(b"next", &mut tx).unwrap();
+            assert_eq!(
+                tx.slices(b"next").unwrap().concat()[whole.len() - first..],
+                *b"\x82\x04next"
+            );
+        }
+    }
+    // Without space for it the payload stays where it is.
+    let mut tx = WriteBuffer::new([0; 160]);
+    let payload = [7; 100];
+    Sender::server().binary_vectored(&payload, &mut tx).unwrap();
+    let unsent = tx.slices(&payload).unwrap().concat();
+    assert_eq!(tx.absorb_payload(&payload), Err(Error::NeverFits { needed: 239 }));
+    assert_eq!(tx.slices(&payload).unwrap().concat(), unsent);
+    tx.consume(90);
+    assert_eq!(tx.absorb_payload(&payload), Ok(()));
+    assert_eq!(tx.bytes(), &unsent[90..]);
 }
 
 /// Memory follows what was received: it doubles, up to 64 KiB, when a read has filled the space, and stays within twice

@@ -9,7 +9,7 @@ use sockless::handshake::{
 };
 use sockless::{
     Close, CloseCode, Config, Event, FnEntropy, FrameHeader, MessageKind, OpCode, ReadBuffer,
-    Receiver, Reply, Sender, Server, Utf8Validator, WebSocket, WriteBuffer,
+    Receiver, Replies, Reply, Sender, Server, Utf8Validator, WebSocket, WriteBuffer,
 };
 
 /// Secrets, in the forms that a derived `Debug` would show.
@@ -71,6 +71,9 @@ fn an_open_connection_shows_no_payload() {
     hides(&sender);
     hides(&tx);
     hides(&Reply::pong(SECRET.as_bytes()));
+    let mut replies = Replies::new();
+    replies.extend(Reply::pong(SECRET.as_bytes()));
+    hides(&replies);
     hides(&sockless::Broadcast::text(SECRET));
     hides(&Close::new(CloseCode::NORMAL, SECRET));
     hides(&Utf8Validator::new());

@@ -375,8 +375,43 @@ fn halves() {
     let Ok(Some(Incoming::Data(chunk))) = receiver.receive_chunks(&mut rx) else { panic!() };
     assert_eq!((chunk.bytes(), chunk.is_whole()), (&b"parted"[..], true));
     feed(&mut rx, &plain(0xC2, b"\x06"));
+    assert!(receiver.is_ready(&mut rx));
     assert_eq!(receiver.receive(&mut rx), Err(Violation::CorruptCompression));
     assert_eq!(receiver.receive(&mut rx), Err(Violation::CorruptCompression));
+}
+
+#[test]
+fn is_ready_says_when_a_compressed_message_is_whole() {
+    let payload = deflate(&[b'a'; 3000]);
+    let (begin, end) = payload.split_at(5);
+    let input = [plain(0x42, begin), plain(0x89, b""), plain(0x80, end)].concat();
+    let mut receiver = Receiver::client(Config::default()).with_deflate(FULL, &EAGER);
+    let mut rx = ReadBuffer::new([0; 4096]);
+    for (at, byte) in input.iter().enumerate() {
+        feed(&mut rx, &[*byte]);
+        // The ping is whole after the first frame and its own header of 2 bytes.
+        let expected = match at + 1 {
+            9 => Some(Incoming::Ping(b"")),
+            n if n == input.len() => None,
+            _ => {
+                assert!(!receiver.is_ready(&mut rx), "{at}");
+                continue;
+            }
+        };
+        assert!(receiver.is_ready(&mut rx), "{at}");
+        let item = receiver.receive(&mut rx).unwrap().unwrap();
+        match (item, expected) {
+            (Incoming::Data(chunk), None) => assert_eq!(chunk.bytes(), [b'a'; 3000]),
+            (item, expected) => assert_eq!(Some(item), expected),
+        }
+    }
+    // A message that began in chunks: only `receive_chunks` can tell.
+    feed(&mut rx, &plain(0x02, b"x"));
+    assert!(receiver.receive_chunks(&mut rx).unwrap().is_some());
+    assert!(!receiver.is_ready(&mut rx));
+    feed(&mut rx, b"\x80");
+    assert!(receiver.is_ready(&mut rx));
+    assert_eq!(receiver.receive_chunks(&mut rx), Ok(None));
 }
 
 /// From a slice there is nowhere to inflate to: the bytes come as they are, and are marked.

@@ -10,7 +10,7 @@ use model::{Sevens, sevens};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use sockless::handshake::{Accept, ConnectRequest, Uri};
-use sockless::{Event, WebSocket, WriteBuffer};
+use sockless::{Event, Incoming, ReadBuffer, Receiver, WebSocket, WriteBuffer};
 
 fn bytes(max: usize) -> impl Strategy<Value = Vec<u8>> {
     vec(any::<u8>(), 0..max)
@@ -92,6 +92,57 @@ fn shake(server: bool, rules: Rules, input: &[u8], cuts: Vec<usize>, rx: usize) 
     run
 }
 
+/// Returns the items of `receive`, as they are printed. If `asks`, compares each result of `is_ready`
+/// with the result of the call of `receive` that follows.
+fn items(
+    masked: bool,
+    rules: Rules,
+    rx: usize,
+    input: &[u8],
+    cuts: &[usize],
+    asks: bool,
+) -> Vec<String> {
+    let mut receiver = match masked {
+        true => Receiver::server(rules.config()),
+        false => Receiver::client(rules.config()),
+    };
+    let mut bytes = vec![0; rx];
+    let mut rx = ReadBuffer::new(&mut bytes[..]);
+    let (mut items, mut at) = (Vec::new(), 0);
+    for &end in cuts.iter().chain([&input.len()]) {
+        let mut piece = &input[at..end];
+        at = end;
+        loop {
+            piece = &piece[rx.extend(piece)..];
+            let is_end = piece.is_empty() && at == input.len();
+            if is_end {
+                rx.end_of_stream();
+            }
+            loop {
+                let ready = asks.then(|| receiver.is_ready(&mut rx));
+                let item = receiver.receive(&mut rx);
+                assert_eq!(ready.unwrap_or(item != Ok(None)), item != Ok(None), "{item:?}");
+                match item {
+                    Ok(None) => break,
+                    Ok(Some(Incoming::Data(chunk))) => items.push(format!("{:?}", chunk.bytes())),
+                    Ok(Some(Incoming::Ping(bytes))) => items.push(format!("ping {bytes:?}")),
+                    Ok(Some(other)) => items.push(format!("{other:?}")),
+                    Err(violation) => {
+                        items.push(format!("{violation:?}"));
+                        assert!(!asks || receiver.is_ready(&mut rx), "a violation is repeated");
+                        return items;
+                    }
+                }
+            }
+            if piece.is_empty() {
+                break;
+            }
+        }
+    }
+    assert!(!receiver.is_ready(&mut rx), "nothing follows the end");
+    items
+}
+
 const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
     Connection: keep-alive, Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: a, b\r\n\r\n";
@@ -154,6 +205,23 @@ proptest! {
         slices_against_oracle(masked, rules, &input, []);
         slices_against_oracle(masked, rules, &input, 1..input.len());
         slices_against_oracle(masked, rules, &input, places(input.len(), &cuts));
+    }
+
+    #[test]
+    fn is_ready_says_what_receive_returns(
+        masked in any::<bool>(),
+        rules in rules(),
+        pieces in vec(piece(), 0..8),
+        flip in prop::option::weighted(0.3, (any::<u16>(), any::<u8>())),
+        rx in prop_oneof![139..300usize, 1000..3000usize],
+        cuts in vec(any::<u16>(), 0..6),
+    ) {
+        let input = encode(&pieces, masked, flip);
+        let bytewise: Vec<_> = (0..input.len()).collect();
+        let expected = items(masked, rules, rx, &input, &[], false);
+        for cuts in [&[][..], &places(input.len(), &cuts), &bytewise] {
+            prop_assert_eq!(&items(masked, rules, rx, &input, cuts, true), &expected);
+        }
     }
 
     #[test]

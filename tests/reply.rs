@@ -5,8 +5,9 @@ mod common;
 
 use common::{frames, masked, plain};
 use sockless::{
-    CloseCode, Config, EncodedHeader, EntropyError, Error, Incoming, MessageKind, Misuse, OpCode,
-    ReadBuffer, Receiver, Reply, Sender, Violation, WriteBuffer, mask,
+    CloseCode, Config, EncodedHeader, EntropyError, Error, Failure, FnEntropy, Incoming,
+    MessageKind, Misuse, OpCode, ReadBuffer, Receiver, Replies, Reply, Sender, Streamed, Violation,
+    WriteBuffer, mask,
 };
 
 fn sevens(bytes: &mut [u8]) -> Result<(), EntropyError> {
@@ -262,4 +263,104 @@ fn no_header_inside_a_compressed_message() {
     let refused = sender.header(MessageKind::Text, true, 1).map(drop);
     assert_eq!(refused, Err(Error::Misuse(Misuse::MessageCompressed)));
     sender.fragment(MessageKind::Text, b"ended", true, &mut tx).unwrap();
+}
+
+/// A queue of replies has a constant size, loses no Close, and keeps the order that the protocol
+/// needs: nothing is sent after a Close.
+#[test]
+fn waiting_replies_are_one_pong_and_one_close() {
+    let mut replies = Replies::new();
+    assert!(replies.is_empty());
+    assert_eq!(replies.pop(), None);
+    for payload in [&b"first"[..], b"latest"] {
+        replies.push(Reply::pong(payload).unwrap());
+    }
+    replies.push(Reply::close(CloseCode::NORMAL));
+    replies.push(Reply::close(CloseCode::PROTOCOL_ERROR));
+    assert!(!replies.is_empty());
+    assert_eq!(replies.pop(), Reply::pong(b"latest"));
+    assert!(!replies.is_empty());
+    assert_eq!(replies.pop(), Some(Reply::close(CloseCode::NORMAL)));
+    assert_eq!(replies.pop(), None);
+    assert!(replies.is_empty());
+    assert_eq!(replies, Replies::default());
+}
+
+/// A message of any size leaves through a small buffer, in whole frames that together are the
+/// message, whatever the parts are.
+#[test]
+fn a_message_streams_through_a_small_buffer() {
+    let text = "grün €".repeat(400);
+    for (size, part) in [(230, 1), (230, 100), (300, 7), (4096, text.len())] {
+        let mut memory = [0; 4096];
+        let mut tx = WriteBuffer::new(&mut memory[..size]);
+        let mut sender = Sender::client(FnEntropy::new(sevens as Sevens));
+        let (mut wire, mut parts) = (Vec::new(), text.as_bytes().chunks(part).peekable());
+        while let Some(mut rest) = parts.next() {
+            let fin = parts.peek().is_none();
+            while !sender.stream(MessageKind::Text, &mut rest, fin, &mut tx).unwrap().is_done() {
+                assert!(!tx.is_empty());
+                wire.extend(tx.bytes());
+                tx.clear();
+            }
+            assert!(rest.is_empty());
+        }
+        wire.extend(tx.bytes());
+        let mut receiver = Receiver::server(Config::default());
+        let mut rx = ReadBuffer::growing(1 << 16);
+        assert_eq!(rx.extend(&wire), wire.len());
+        let Ok(Some(Incoming::Data(chunk))) = receiver.receive(&mut rx) else { panic!() };
+        assert_eq!(chunk.text(), Some(&text[..]), "{size}, {part}");
+        assert!(rx.unread().is_empty());
+    }
+    // An empty message is a frame, too.
+    let mut tx = WriteBuffer::new([0; 230]);
+    let streamed = Sender::server().stream(MessageKind::Binary, &mut &b""[..], true, &mut tx);
+    assert_eq!(streamed, Ok(Streamed::Done));
+    assert_eq!(tx.bytes(), b"\x82\0");
+}
+
+#[test]
+fn a_stream_reports_what_it_cannot_send() {
+    let mut tx = WriteBuffer::new([0; 212]);
+    let mut sender = Sender::server();
+    let never = Err(Error::NeverFits { needed: 217 });
+    assert_eq!(sender.stream(MessageKind::Binary, &mut &b"x"[..], true, &mut tx), never);
+    let mut tx = WriteBuffer::new([0; 300]);
+    let invalid = Err(Error::Misuse(Misuse::InvalidText));
+    let mut rest = &b"good \xff"[..];
+    assert_eq!(sender.stream(MessageKind::Text, &mut rest, true, &mut tx), invalid);
+    assert!(tx.is_empty());
+    // A character may be cut by the parts, but not by the end of the message.
+    let mut rest = "€".as_bytes().get(..2).unwrap();
+    let done = Ok(Streamed::Done);
+    assert_eq!(sender.stream(MessageKind::Text, &mut rest, false, &mut tx), done);
+    assert_eq!(sender.stream(MessageKind::Text, &mut &b""[..], true, &mut tx), invalid);
+    let wrong = Err(Error::Misuse(Misuse::WrongKind));
+    assert_eq!(sender.stream(MessageKind::Binary, &mut &b"x"[..], true, &mut tx), wrong);
+    assert_eq!(sender.stream(MessageKind::Text, &mut &b"\xac"[..], true, &mut tx), done);
+}
+
+/// With `std`, `?` works in a function that returns an error of input and output.
+#[cfg(feature = "std")]
+#[test]
+fn errors_become_errors_of_input_and_output() {
+    use std::io::{Error as IoError, ErrorKind};
+    let cases = [
+        (IoError::from(Error::NoRoom), ErrorKind::Other, Error::NoRoom.to_string()),
+        (
+            IoError::from(Violation::InvalidUtf8),
+            ErrorKind::InvalidData,
+            Violation::InvalidUtf8.to_string(),
+        ),
+        (
+            IoError::from(Failure::Protocol(Violation::Masked)),
+            ErrorKind::InvalidData,
+            Violation::Masked.to_string(),
+        ),
+        (IoError::from(Failure::Local(Error::NoRoom)), ErrorKind::Other, Error::NoRoom.to_string()),
+    ];
+    for (error, kind, text) in cases {
+        assert_eq!((error.kind(), error.to_string()), (kind, text));
+    }
 }

@@ -255,7 +255,7 @@ impl Connection {
     }
 
     /// Sends a message that another connection caused.
-    pub fn send(&mut self, message: &Broadcast<'_>, shared: &mut Shared) -> Next {
+    pub fn send(&mut self, message: &Broadcast<&str>, shared: &mut Shared) -> Next {
         self.output(shared, |this, tx, shared| {
             if tx.len() > NEWS_MARK
                 || matches!(

@@ -335,7 +335,7 @@ impl Loop {
             // The receivers of one message follow each other: it is compressed once for all of them.
             for group in outbox.chunk_by(|(_, one), (_, other)| Rc::ptr_eq(one, other)) {
                 let Some((_, text)) = group.first() else { continue };
-                let mut message = Broadcast::text(text);
+                let mut message = Broadcast::text(&**text);
                 if let (true, Some(config)) = (group.len() > 1, &self.shared.deflate) {
                     let window = config.send().window_bits;
                     message = message.compressed(config, window, &mut self.shared.pool.deflate);

@@ -8,7 +8,7 @@ use super::GrowableBuffer;
 use super::Storage;
 #[cfg(feature = "deflate")]
 use super::grow;
-use crate::bytes::move_down;
+use crate::bytes::{copy, move_down};
 
 /// The minimum capacity of a [`ReadBuffer`] in bytes: the largest frame header (14) with the
 /// largest control frame payload (125). It is enough for any message that is received in chunks.
@@ -140,9 +140,7 @@ impl<S: Storage> ReadBuffer<S> {
             if len == 0 {
                 break;
             }
-            for (to, from) in space.iter_mut().zip(rest) {
-                *to = *from;
-            }
+            copy(rest, space);
             self.filled(len);
             taken += len;
         }
@@ -175,7 +173,8 @@ impl<S: Storage> ReadBuffer<S> {
         self.storage.as_ref().get(self.unread..self.end).unwrap_or_default()
     }
 
-    /// Returns `true` if there is no unread input and no unfinished message.
+    /// Returns `true` if there is no unread input, no unfinished message that is received whole,
+    /// and no end of the stream that is not processed. Another connection can use the buffer then.
     #[inline]
     #[must_use]
     pub const fn is_empty(&self) -> bool {

@@ -6,7 +6,7 @@ use core::num::NonZeroUsize;
 #[cfg(feature = "alloc")]
 use super::GrowableBuffer;
 use super::Storage;
-use crate::bytes::move_down;
+use crate::bytes::{copy, move_down};
 use crate::{Error, Misuse};
 
 /// The minimum capacity of a [`WriteBuffer`] in bytes: a pong that is partly sent (131 with a
@@ -109,6 +109,32 @@ impl<S: Storage> WriteBuffer<S> {
             None => (self.start, self.end, self.pong) = (0, 0, None),
             Some(payload) => self.advance(payload.at),
         }
+    }
+
+    /// Copies the unsent part of the payload of a vectored send into the buffer, after a write that
+    /// stopped inside it. The caller's memory is then free for other use. Does nothing if no
+    /// payload is pending.
+    ///
+    /// # Errors
+    /// Changes nothing and returns
+    /// * [`Misuse::WrongPayload`] if `payload` is not as long as the one that is pending,
+    /// * [`Error::NoRoom`] or [`Error::NeverFits`] if the buffer has no space for it.
+    pub fn absorb_payload(&mut self, payload: &[u8]) -> Result<(), Error> {
+        let [_, unsent, _] = self.slices(payload)?;
+        let n = unsent.len();
+        if n == 0 {
+            return Ok(());
+        }
+        self.reserve(n)?;
+        let at = self.payload.take().map_or(0, |payload| payload.at);
+        let place = self.storage.as_mut().get_mut(self.start + at..self.end + n);
+        if let Some(place) = place {
+            // Frames after the payload stay after it.
+            place.rotate_right(n);
+            copy(payload.get(payload.len() - n..).unwrap_or_default(), place);
+        }
+        self.commit(n);
+        Ok(())
     }
 
     /// Returns memory that has grown to the allocator, if the buffer is empty.
@@ -290,7 +316,6 @@ impl<S: Storage> WriteBuffer<S> {
     }
 
     /// Returns the largest number of bytes that [`reserve`](Self::reserve) can return.
-    #[cfg(feature = "deflate")]
     pub(crate) fn available(&self) -> usize {
         self.storage.limit().saturating_sub(self.end - self.start).saturating_sub(CONTROL_RESERVE)
     }

@@ -7,10 +7,8 @@ use super::inflation::Inflation;
 use super::pool::Pool;
 use super::totals::CompressionStats;
 use super::{DeflateConfig, DeflateParams};
-use crate::buffer::{Storage, WriteBuffer};
-use crate::frame::MessageKind;
 use crate::role::Role;
-use crate::{Error, Receiver, Sender, Streamed, WebSocket};
+use crate::{Receiver, Sender, WebSocket};
 
 impl Receiver {
     /// Enables the agreed compression. Only [`receive`](Self::receive) and
@@ -135,21 +133,6 @@ impl<R: Role> WebSocket<R> {
     /// [`Sender::set_compress`].
     pub fn set_compress(&mut self, compress: bool) {
         self.sender.set_compress(compress);
-    }
-
-    /// Puts as much of the next part of a message as there is room for; see [`Sender::stream`].
-    ///
-    /// # Errors
-    /// [`Misuse::NotOpen`](crate::Misuse::NotOpen) before the handshake is finished; otherwise as
-    /// for [`Sender::stream`].
-    pub fn send_stream<T: Storage>(
-        &mut self,
-        kind: MessageKind,
-        input: &mut &[u8],
-        fin: bool,
-        tx: &mut WriteBuffer<T>,
-    ) -> Result<Streamed, Error> {
-        self.sending()?.stream(kind, input, fin, tx)
     }
 
     /// Returns the bytes received as compressed messages.

@@ -8,10 +8,6 @@ use crate::mask::mask;
 use crate::role::Role;
 use crate::role::private::Token;
 
-/// Least free bytes to start a frame in if more frames may follow. Less payload is not worth a
-/// header.
-pub(crate) const LEAST_ROOM: usize = FrameHeader::MAX_LEN + 64;
-
 /// The state of a [`Sender`](crate::Sender) that compresses. It is on the heap, so that a
 /// connection without compression has only a pointer.
 #[derive(Debug)]
@@ -105,8 +101,8 @@ impl Deflation {
         self.frame(kind, &mut rest, flush, needed, role, tx).map(|_| ())
     }
 
-    /// Writes one frame with as much of a message as fits. The caller has checked for
-    /// [enough space](LEAST_ROOM). Returns `true` if all of the input was written.
+    /// Writes one frame with as much of a message as fits. The caller has checked that there is
+    /// space for a header and some payload. Returns `true` if all of the input was written.
     pub(crate) fn put_some<R: Role, S: Storage>(
         &mut self,
         kind: MessageKind,

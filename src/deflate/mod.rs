@@ -63,7 +63,7 @@ mod totals;
 
 pub use config::{Context, DeflateConfig, OfferShape, WindowBits};
 pub use deflater::Deflater;
-pub(crate) use deflation::{Deflation, LEAST_ROOM};
+pub(crate) use deflation::Deflation;
 pub use inflater::{InflateError, InflateLimits, Inflater};
 pub(crate) use inflation::Inflation;
 pub use negotiation::{DeflateParams, HeaderValue, NAME, Negotiated, NegotiationError};

@@ -20,7 +20,8 @@ pub(super) struct Parameters {
 /// A pool has no lock and no reference count. It belongs to the code that drives the connections,
 /// such as one worker thread. It lends memory to a connection that has bytes to process, and
 /// receives the memory back afterwards. A million idle connections then need as much memory as one
-/// worker.
+/// worker. With a thread for each connection, put it in a mutex, and lock it to borrow and to
+/// return, not while messages are processed.
 ///
 /// ```
 /// use sockless::deflate::{Context, DeflateConfig, Deflater, Flush, Pool, Step};

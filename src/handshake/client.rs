@@ -16,7 +16,8 @@ use crate::entropy::Entropy;
 use crate::error::{Error, Failure, Misuse};
 
 /// The client's opening handshake as a machine of its own, for those who run the halves or hand the
-/// connection on. [`WebSocket::client`](crate::WebSocket::client) contains it.
+/// connection on. [`WebSocket::client`](crate::WebSocket::client) contains it. For halves see
+/// [`ServerHandshake`](super::ServerHandshake).
 ///
 /// ```
 /// use sockless::handshake::{ClientEvent, ClientHandshake, ConnectRequest, Uri};

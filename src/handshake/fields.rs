@@ -1,8 +1,8 @@
 //! Header fields of any source, and the lists in their values (RFC 9110 section 5).
 
+use crate::ascii::Class;
 use crate::ascii::until;
 use crate::config::OPTIMIZE_FOR_SIZE;
-use crate::extensions::TOKEN;
 
 /// A header field of any source: a name in any case and a value with or without white space
 /// around it.
@@ -139,12 +139,12 @@ pub(super) fn token(value: &[u8]) -> Option<&str> {
 
 /// Returns `true` if `value` is a token: a field name or a subprotocol.
 pub(super) fn is_token(value: &[u8]) -> bool {
-    !value.is_empty() && TOKEN.has_all(value)
+    !value.is_empty() && Class::TOKEN.has_all(value)
 }
 
 #[inline]
 pub(super) fn is_token_byte(byte: u8) -> bool {
-    TOKEN.has(byte)
+    Class::TOKEN.has(byte)
 }
 
 /// Returns `true` if `text` can be the value of a field that we write: without control characters,

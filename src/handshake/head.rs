@@ -6,10 +6,9 @@ use super::error::HandshakeError;
 use super::fields::trim;
 use super::key::{KEY_LEN, Key};
 use super::rules::{Upgrade, extension_list, judge_request, subprotocols};
-use super::syntax::{ONES, TOPS};
+use super::scan::place_of;
 use super::uri::is_host_and_port;
 use crate::ascii::until;
-use crate::config::OPTIMIZE_FOR_SIZE;
 use crate::extensions::Extensions;
 
 /// A request that was received. It borrows the read buffer.
@@ -311,25 +310,4 @@ impl fmt::Debug for DebugName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0.escape_ascii())
     }
-}
-
-/// Returns the place of the first byte that is `wanted`.
-#[inline]
-fn place_of(wanted: u8, bytes: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    if !OPTIMIZE_FOR_SIZE {
-        for word in bytes.chunks_exact(8) {
-            let Ok(&word) = <&[u8; 8]>::try_from(word) else { break };
-            // The difference is 0 if a byte is the wanted one, and only at such a byte can a
-            // borrow begin, so that the lowest bit is exact.
-            let difference = u64::from_le_bytes(word) ^ (ONES * u64::from(wanted));
-            let found = difference.wrapping_sub(ONES) & !difference & TOPS;
-            if found != 0 {
-                return Some(at + found.trailing_zeros() as usize / 8);
-            }
-            at += 8;
-        }
-    }
-    let rest = bytes.get(at..)?;
-    rest.iter().position(|&byte| byte == wanted).map(|place| at + place)
 }

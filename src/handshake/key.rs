@@ -5,7 +5,7 @@ use core::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::ascii::Ascii;
+use crate::ascii::Class;
 use crate::entropy::Entropy;
 use crate::error::EntropyError;
 
@@ -80,7 +80,7 @@ impl Key {
     pub(super) fn check(value: &[u8]) -> Option<&[u8; KEY_LEN]> {
         let key = <&[u8; KEY_LEN]>::try_from(value).ok()?;
         let letters = key.strip_suffix(b"==")?;
-        BASE64.has_all(letters).then_some(key)
+        Class::BASE64.has_all(letters).then_some(key)
     }
 
     pub(super) const fn from_checked(value: &[u8; KEY_LEN]) -> Key {
@@ -130,6 +130,3 @@ fn encode_digest(digest: &[u8; 20]) -> [u8; 28] {
     let _ = STANDARD.encode_slice(digest, &mut accept);
     accept
 }
-
-/// The alphabet of base64, without the padding.
-const BASE64: &Ascii = &Ascii::alphanumeric_and(b"+/");

@@ -4,7 +4,8 @@
 //! | you have | use |
 //! |---|---|
 //! | a socket | [`WebSocket::server`](crate::WebSocket::server), [`WebSocket::client`](crate::WebSocket::client) |
-//! | a socket, and run the halves | [`ServerHandshake`], [`ClientHandshake`] |
+//! | a socket, a reader task and a writer task | the same, then [`WebSocket::split`](crate::WebSocket::split) |
+//! | a socket, and other code takes the open stream | [`ServerHandshake`], [`ClientHandshake`] |
 //! | a request of an HTTP library | [`Upgrade::from_request`], [`Upgrade::from_connect`] |
 //! | an HTTP library that sends requests | [`ConnectRequest::fields`], [`ConnectRequest::check_response`] |
 //! | bytes to inspect | [`head_len`] |
@@ -23,6 +24,7 @@ mod message;
 mod request;
 mod response;
 mod rules;
+mod scan;
 mod server;
 mod syntax;
 mod uri;

@@ -17,6 +17,9 @@ use crate::error::{Error, Failure, Misuse};
 /// Once [`is_open`](Self::is_open) or [`is_done`](Self::is_done) returns `true`, it is over. If it
 /// is not open then, write the output and close the transport.
 ///
+/// Halves need what was agreed: give `Agreed::compression` to `Receiver::with_deflate` and
+/// `Sender::with_deflate`, or use [`WebSocket::split`](crate::WebSocket::split), which does so.
+///
 /// ```
 /// use sockless::handshake::{Accept, ServerEvent, ServerHandshake};
 /// use sockless::{Config, ReadBuffer, Receiver, Sender, WriteBuffer};

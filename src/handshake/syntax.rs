@@ -5,6 +5,7 @@ use core::ops::Range;
 
 use super::error::HandshakeError;
 use super::fields::is_token_byte;
+use super::scan::{length_while, text_len, token_len};
 use crate::buffer::{ReadBuffer, Storage};
 use crate::config::{Config, OPTIMIZE_FOR_SIZE};
 use crate::error::{Error, Failure};
@@ -240,63 +241,6 @@ fn line(bytes: &[u8]) -> (usize, State) {
     } else {
         (len, State::Value)
     }
-}
-
-/// The count of bytes in front of the first that is not `good`.
-#[inline]
-fn length_while(bytes: &[u8], good: impl Fn(u8) -> bool) -> usize {
-    bytes.iter().position(|&byte| !good(byte)).unwrap_or(bytes.len())
-}
-
-pub(super) const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
-pub(super) const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
-
-/// The count of bytes that a token can hold (RFC 9110 section 5.6.2), in front of the first that it
-/// cannot.
-fn token_len(bytes: &[u8]) -> usize {
-    let mut len = 0;
-    if !OPTIMIZE_FOR_SIZE {
-        for word in bytes.chunks_exact(8) {
-            let Ok(&word) = <&[u8; 8]>::try_from(word) else { break };
-            let word = u64::from_le_bytes(word);
-            // A top bit is set where a byte is a letter or a dash, which is what names are made of.
-            // No sum of seven bits each carries into the next byte.
-            let lower = (word | (ONES * 0x20)) & !TOPS;
-            let letter = (lower + ONES * 0x1F) & !(lower + ONES * 0x05);
-            let not_dash = ((word ^ (ONES * 0x2D)) & !TOPS) + ONES * 0x7F;
-            let other = !((letter | !not_dash) & !word) & TOPS;
-            if other != 0 {
-                len += other.trailing_zeros() as usize / 8;
-                break;
-            }
-            len += 8;
-        }
-    }
-    len + length_while(bytes.get(len..).unwrap_or_default(), is_token_byte)
-}
-
-/// The count of bytes that a field value or a reason phrase can hold (RFC 9110 section 5.5), in
-/// front of the first that it cannot.
-fn text_len(bytes: &[u8]) -> usize {
-    let mut len = 0;
-    if !OPTIMIZE_FOR_SIZE {
-        for word in bytes.chunks_exact(8) {
-            let Ok(&word) = <&[u8; 8]>::try_from(word) else { break };
-            let word = u64::from_le_bytes(word);
-            // A top bit is set where a byte is less than a space or equal to DEL. A borrow can set
-            // further ones, but only above such a byte, so that the lowest is exact.
-            let controls = word.wrapping_sub(ONES * 0x20) & !word;
-            let del = word ^ (ONES * 0x7F);
-            let found = (controls | (del.wrapping_sub(ONES) & !del)) & TOPS;
-            if found != 0 {
-                len += found.trailing_zeros() as usize / 8;
-                break;
-            }
-            len += 8;
-        }
-    }
-    let is_text = |byte| byte == b'\t' || (byte >= b' ' && byte != 0x7F);
-    len + length_while(bytes.get(len..).unwrap_or_default(), is_text)
 }
 
 /// Returns where the HTTP head at the start of `bytes` ends: its length in bytes with the empty

@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use crate::ascii::{Ascii, until};
+use crate::ascii::{Class, until};
 
 /// A parsed `ws:` or `wss:` address. It borrows the text that it was parsed from.
 ///
@@ -78,7 +78,7 @@ impl<'a> Uri<'a> {
         let (host, after) = host(authority).ok_or(UriError::Host)?;
         let default = if secure { 443 } else { 80 };
         let (port, digits) = port(after, default).ok_or(UriError::Port)?;
-        if !is_made_of(resource.as_bytes(), RESOURCE) {
+        if !is_made_of(resource.as_bytes(), Class::RESOURCE) {
             return Err(UriError::Resource);
         }
         let (path, query) = split_before(resource, b"?");
@@ -316,15 +316,8 @@ fn number(digits: &[u8]) -> Option<u32> {
     })
 }
 
-/// RFC 3986, section 2.3 (`unreserved`) and section 2.2 (`sub-delims`).
-const PLAIN: &Ascii = &Ascii::alphanumeric_and(b"-._~!$&'()*+,;=");
-
-/// RFC 3986, sections 3.3 (`path-abempty`) and 3.4 (`query`). A `?` in the path is where the query
-/// begins, so one set serves both.
-const RESOURCE: &Ascii = &Ascii::alphanumeric_and(b"-._~!$&'()*+,;=:@/?");
-
 /// Returns `true` if each byte is `allowed` or part of a percent-encoding (RFC 3986 section 2.1).
-fn is_made_of(mut text: &[u8], allowed: &Ascii) -> bool {
+fn is_made_of(mut text: &[u8], allowed: Class) -> bool {
     loop {
         text = match text {
             [] => return true,
@@ -348,7 +341,7 @@ fn is_name_or_ipv4(host: &[u8]) -> bool {
                 [b'0', b'x' | b'X', digits @ ..] => digits.iter().all(u8::is_ascii_hexdigit),
                 digits => digits.iter().all(u8::is_ascii_digit),
             };
-            return if is_number { is_ipv4(host) } else { is_made_of(host, PLAIN) };
+            return if is_number { is_ipv4(host) } else { is_made_of(host, Class::PLAIN) };
         }
         name = name.get(1..).unwrap_or_default();
         label = until(&mut name, b'.');
@@ -383,7 +376,7 @@ pub(super) fn is_host_and_port(value: &[u8]) -> bool {
         rest = rest.get(1..).unwrap_or(b"]");
         is_ipv6(address)
     } else {
-        is_made_of(until(&mut rest, b':'), PLAIN)
+        is_made_of(until(&mut rest, b':'), Class::PLAIN)
     };
     let port = |digits: &[u8]| {
         digits.iter().try_fold(0, |port: u16, byte| match byte {

@@ -75,7 +75,8 @@ impl<'b> Chunk<'b> {
     }
 
     /// Returns the bytes. In a text message they are the next piece of valid UTF-8. A character may
-    /// be cut at either end; the chunks together are valid.
+    /// be cut at either end; the chunks together are valid. There are never more of them
+    /// than the capacity of the read buffer.
     #[must_use]
     pub const fn bytes(&self) -> &'b [u8] {
         self.bytes

@@ -7,6 +7,7 @@ mod incoming;
 #[cfg(feature = "deflate")]
 mod inflate;
 mod item;
+mod ready;
 mod small;
 
 use core::fmt;
@@ -28,6 +29,7 @@ use crate::{Config, Violation};
 /// It works on the caller's bytes, in place, and stores none of them. [`WebSocket`] is built on it.
 /// Use it alone if one task reads and another writes. Pass [`Incoming::reply`], and the
 /// [`Reply`](crate::Reply) to a violation, to [`Sender::reply`].
+/// [`WebSocket::split`](crate::WebSocket::split) makes both halves after a handshake.
 ///
 /// ```
 /// use sockless::{Config, Incoming, Receiver};

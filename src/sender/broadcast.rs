@@ -14,8 +14,13 @@ use crate::role::Role;
 
 /// A message for any number of connections: validated once, and compressed once.
 ///
+/// `B` is the payload: `&str`, `String`, `&[u8]`, `Vec<u8>` and the like. To queue a message for
+/// tasks or threads that own the connections, share an `Arc<Broadcast<String>>`.
+///
 /// [`Sender::broadcast`] writes it as a single frame. With the feature `deflate`, `compressed`
 /// makes a compressed form of it, for the connections that keep no context between messages.
+/// It borrows the payload, so it is written where it is made. Tasks that each own a [`Sender`]
+/// queue the payload instead, such as an `Arc<str>`.
 ///
 /// ```
 /// use sockless::{Broadcast, Sender, WriteBuffer};
@@ -29,31 +34,34 @@ use crate::role::Role;
 /// # Ok::<(), sockless::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Broadcast<'a> {
+pub struct Broadcast<B> {
     kind: MessageKind,
-    payload: &'a [u8],
+    payload: B,
     /// The compressed payload, and the window that inflates it. `None` if it would not be shorter.
     #[cfg(feature = "deflate")]
     compressed: Option<(alloc::vec::Vec<u8>, WindowBits)>,
 }
 
-impl fmt::Debug for Broadcast<'_> {
+impl<B: AsRef<[u8]>> fmt::Debug for Broadcast<B> {
     /// Shows the length of the payload, not its bytes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Broadcast({}, {} bytes)", self.kind, self.payload.len())
+        write!(f, "Broadcast({}, {} bytes)", self.kind, self.payload().len())
     }
 }
 
-impl<'a> Broadcast<'a> {
+impl<B: AsRef<[u8]>> Broadcast<B> {
     /// Makes a text message.
     #[must_use]
-    pub const fn text(text: &'a str) -> Broadcast<'a> {
-        Broadcast::new(MessageKind::Text, text.as_bytes())
+    pub const fn text(text: B) -> Broadcast<B>
+    where
+        B: AsRef<str>,
+    {
+        Broadcast::new(MessageKind::Text, text)
     }
 
     /// Makes a binary message.
     #[must_use]
-    pub const fn binary(bytes: &'a [u8]) -> Broadcast<'a> {
+    pub const fn binary(bytes: B) -> Broadcast<B> {
         Broadcast::new(MessageKind::Binary, bytes)
     }
 
@@ -87,18 +95,19 @@ impl<'a> Broadcast<'a> {
         config: &DeflateConfig,
         window: WindowBits,
         pool: &mut Pool,
-    ) -> Broadcast<'a> {
+    ) -> Broadcast<B> {
         self.compressed = None;
-        if self.payload.len() < config.threshold() {
+        let payload = self.payload.as_ref();
+        if payload.len() < config.threshold() {
             return self;
         }
         let context = Context { window_bits: window, takeover: false };
         let mut deflater = Deflater::new(context, config);
         deflater.borrow_from(pool);
-        let mut bytes = alloc::vec![0; deflater.bound(self.payload.len())];
-        let progress = deflater.deflate(self.payload, &mut bytes, Flush::End);
+        let mut bytes = alloc::vec![0; deflater.bound(payload.len())];
+        let progress = deflater.deflate(payload, &mut bytes, Flush::End);
         deflater.return_to(pool);
-        if progress.step == crate::deflate::Step::End && progress.produced < self.payload.len() {
+        if progress.step == crate::deflate::Step::End && progress.produced < payload.len() {
             bytes.truncate(progress.produced);
             bytes.shrink_to_fit();
             self.compressed = Some((bytes, window));
@@ -114,11 +123,11 @@ impl<'a> Broadcast<'a> {
 
     /// Returns the payload, uncompressed.
     #[must_use]
-    pub const fn payload(&self) -> &'a [u8] {
-        self.payload
+    pub fn payload(&self) -> &[u8] {
+        self.payload.as_ref()
     }
 
-    const fn new(kind: MessageKind, payload: &'a [u8]) -> Broadcast<'a> {
+    const fn new(kind: MessageKind, payload: B) -> Broadcast<B> {
         Broadcast {
             kind,
             payload,
@@ -133,9 +142,9 @@ impl<R: Role> Sender<R> {
     ///
     /// # Errors
     /// As for [`text`](Self::text).
-    pub fn broadcast<S: Storage>(
+    pub fn broadcast<B: AsRef<[u8]>, S: Storage>(
         &mut self,
-        message: &Broadcast<'_>,
+        message: &Broadcast<B>,
         tx: &mut WriteBuffer<S>,
     ) -> Result<(), Error> {
         #[cfg(feature = "deflate")]
@@ -146,11 +155,11 @@ impl<R: Role> Sender<R> {
                 let first = message.kind.opcode().first_byte(true) | FrameHeader::RSV1 << 4;
                 self.frame(first, bytes, tx)?;
                 if let Some(deflation) = &mut self.deflation {
-                    deflation.count(message.payload.len(), bytes.len());
+                    deflation.count(message.payload().len(), bytes.len());
                 }
                 return Ok(());
             }
         }
-        self.message(message.kind, message.payload, tx)
+        self.message(message.kind, message.payload(), tx)
     }
 }

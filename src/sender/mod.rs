@@ -1,7 +1,6 @@
 //! Frames out: headers, masking, and the order of frames.
 
 pub(crate) mod broadcast;
-#[cfg(feature = "deflate")]
 pub(crate) mod stream;
 
 use crate::buffer::{CONTROL_RESERVE, Storage, WriteBuffer};
@@ -26,7 +25,7 @@ const MAX_CONTROL: usize = 125;
 ///
 /// Each call appends whole frames to a [`WriteBuffer`], or nothing if they do not fit.
 /// [`WebSocket`](crate::WebSocket) is built on it. Use it alone if one task reads and another
-/// writes.
+/// writes; [`WebSocket::split`](crate::WebSocket::split) makes both halves after a handshake.
 ///
 /// ```
 /// use sockless::{MessageKind, Sender, WriteBuffer};
@@ -144,6 +143,7 @@ impl<R: Role> Sender<R> {
 
     /// Writes the next fragment of a message; with `fin`, the last one. `kind` is the kind of the
     /// message, the same for each fragment. Text may be cut anywhere, also inside a character.
+    /// A first fragment with `fin` is a whole message: of text, too, that lies in a byte array.
     ///
     /// # Errors
     /// As for [`text`](Self::text), without [`Misuse::MessageUnfinished`]. Returns

@@ -1,12 +1,18 @@
 //! Messages of any size through a buffer of any size.
 
 use super::Sender;
+use crate::Error;
+#[cfg(feature = "deflate")]
+use crate::Misuse;
 use crate::buffer::{CONTROL_RESERVE, Storage, WriteBuffer};
-use crate::deflate::LEAST_ROOM;
 use crate::frame::{FrameHeader, MessageKind};
 use crate::role::Role;
+#[cfg(feature = "deflate")]
 use crate::utf8::Utf8Validator;
-use crate::{Error, Misuse};
+
+/// Least free bytes to start a frame in if more frames may follow. Less payload is not worth a
+/// header.
+const LEAST_ROOM: usize = FrameHeader::MAX_LEN + 64;
 
 /// The result of [`Sender::stream`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,10 +37,10 @@ impl<R: Role> Sender<R> {
     /// Writes as much of the next part of a message as fits, and moves `input` past it. With `fin`
     /// the part is the last one.
     ///
-    /// A message of any size can be compressed through a small buffer, in as many frames as that
-    /// takes. If compression was not negotiated, or is [off](Self::set_compress), the frames are
-    /// not compressed. A part may be cut anywhere, also inside a character. Its compressed bytes
-    /// may leave with a later part.
+    /// A message of any size leaves through a small buffer, in as many frames as that takes. A part
+    /// may be cut anywhere, also inside a character. If compression was negotiated and is not
+    /// switched off, the message is compressed. The compressed bytes of a part may then leave with
+    /// a later part.
     ///
     /// # Errors
     /// As for [`fragment`](Self::fragment), but without [`Error::NoRoom`]. Returns
@@ -42,20 +48,18 @@ impl<R: Role> Sender<R> {
     /// may have been written.
     ///
     /// ```
-    /// use sockless::deflate::{Context, DeflateConfig, DeflateParams};
     /// use sockless::{MessageKind, Sender, WriteBuffer};
     ///
-    /// let params = DeflateParams { send: Context::FULL, receive: Context::FULL };
-    /// let mut sender = Sender::server().with_deflate(params, &DeflateConfig::DEFAULT);
+    /// let mut sender = Sender::server();
     /// let mut tx = WriteBuffer::new([0; 512]);
-    /// let message = vec![b'x'; 1 << 20];
+    /// let message = [b'x'; 10_000];
     /// let (mut rest, mut sent) = (&message[..], 0);
     /// while !sender.stream(MessageKind::Text, &mut rest, true, &mut tx)?.is_done() {
     ///     sent += tx.len(); // write tx.bytes()
     ///     tx.clear();
     /// }
     /// sent += tx.len();
-    /// assert!(sent < 1500);
+    /// assert!((10_000..11_000).contains(&sent));
     /// # Ok::<(), sockless::Error>(())
     /// ```
     pub fn stream<S: Storage>(
@@ -76,46 +80,64 @@ impl<R: Role> Sender<R> {
                 }
                 return Ok(Streamed::NeedsFlush);
             }
-            let begins = self.fragmented.is_none();
-            let compressed = self.deflation.as_ref().is_some_and(|it| it.takes(begins, input, fin));
-            // Bounds the look-ahead: text that is not consumed is validated again by the next call.
-            let room =
-                if compressed { room.saturating_mul(16) } else { room - FrameHeader::MAX_LEN };
-            let (part, behind) = input.split_at_checked(room).unwrap_or((input, &[]));
-            let last = fin && behind.is_empty();
-            let mut rest = part;
-            let done = match &mut self.deflation {
-                Some(deflation) if compressed => {
-                    let mut utf8 = if begins { Utf8Validator::new() } else { self.utf8 };
-                    let mut ahead = utf8;
-                    if kind == MessageKind::Text
-                        && (ahead.check(part).is_err() || last && !ahead.is_complete())
-                    {
-                        return Err(Misuse::InvalidText.into());
-                    }
-                    let done = deflation.put_some(kind, &mut rest, last, &mut self.role, tx)?;
-                    if kind == MessageKind::Text {
-                        let consumed = part.len() - rest.len();
-                        // Valid: `ahead` has checked these bytes.
-                        let _ = utf8.check(part.get(..consumed).unwrap_or_default());
-                    }
-                    self.utf8 = utf8;
-                    self.fragmented = if done && last { None } else { Some(kind) };
-                    done
+            #[cfg(feature = "deflate")]
+            if self.compresses_part(input, fin) {
+                if !self.compress_some(kind, input, fin, room.saturating_mul(16), tx)? {
+                    return Ok(Streamed::NeedsFlush);
                 }
-                _ => {
-                    self.fragment(kind, part, last, tx)?;
-                    rest = &[];
-                    true
+                if input.is_empty() {
+                    return Ok(Streamed::Done);
                 }
-            };
-            *input = input.get(part.len() - rest.len()..).unwrap_or_default();
-            if !done {
-                return Ok(Streamed::NeedsFlush);
+                continue;
             }
-            if behind.is_empty() {
+            // The part stays within the space, so that text is validated once.
+            let len = room - FrameHeader::MAX_LEN;
+            let (part, rest) = input.split_at_checked(len).unwrap_or((input, &[]));
+            self.fragment(kind, part, fin && rest.is_empty(), tx)?;
+            *input = rest;
+            if rest.is_empty() {
                 return Ok(Streamed::Done);
             }
         }
+    }
+
+    #[cfg(feature = "deflate")]
+    fn compresses_part(&self, part: &[u8], fin: bool) -> bool {
+        let begins = self.fragmented.is_none();
+        self.deflation.as_ref().is_some_and(|deflation| deflation.takes(begins, part, fin))
+    }
+
+    /// Compresses the first `limit` bytes of `input`, as far as they fit. Returns `true` if all of
+    /// them were consumed.
+    #[cfg(feature = "deflate")]
+    fn compress_some<S: Storage>(
+        &mut self,
+        kind: MessageKind,
+        input: &mut &[u8],
+        fin: bool,
+        limit: usize,
+        tx: &mut WriteBuffer<S>,
+    ) -> Result<bool, Error> {
+        let Some(deflation) = &mut self.deflation else { return Ok(true) };
+        // Bounds the look-ahead: text that is not consumed is validated again by the next call.
+        let part = input.get(..limit).unwrap_or(input);
+        let last = fin && part.len() == input.len();
+        let mut utf8 = if self.fragmented.is_none() { Utf8Validator::new() } else { self.utf8 };
+        let mut ahead = utf8;
+        if kind == MessageKind::Text && (ahead.check(part).is_err() || last && !ahead.is_complete())
+        {
+            return Err(Misuse::InvalidText.into());
+        }
+        let mut rest = part;
+        let done = deflation.put_some(kind, &mut rest, last, &mut self.role, tx)?;
+        let consumed = part.len() - rest.len();
+        if kind == MessageKind::Text {
+            // Valid: `ahead` has checked these bytes.
+            let _ = utf8.check(part.get(..consumed).unwrap_or_default());
+        }
+        self.utf8 = utf8;
+        self.fragmented = if done && last { None } else { Some(kind) };
+        *input = input.get(consumed..).unwrap_or_default();
+        Ok(done)
     }
 }

@@ -32,7 +32,8 @@ pub enum Event<'b> {
     #[cfg(feature = "handshake")]
     UpgradeResponse(ResponseHead<'b>),
     /// A response other than 101 to a client (RFC 6455 section 4.1). Its body follows as
-    /// [`RejectionBody`](Event::RejectionBody), until its announced end or the end of the stream. A
+    /// [`RejectionBody`](Event::RejectionBody), until its announced end or the end of the stream.
+    /// Then [`is_done`](crate::WebSocket::is_done) returns `true`, without a further event. A
     /// server may take long to end the stream.
     #[cfg(feature = "handshake")]
     Rejected(ResponseHead<'b>),

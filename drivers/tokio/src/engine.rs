@@ -5,7 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use sockless::keepalive::{Action, Keepalive, Timeout, Timers};
@@ -65,17 +65,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link for Whole<IO> {
     #[inline]
     fn is_closed(&self) -> bool {
         self.write.is_closed()
-    }
-}
-
-/// A link whose sending side is at hand without a lock.
-pub(crate) trait HasWriter {
-    fn writer(&mut self) -> &mut WriteSide;
-}
-
-impl<IO> HasWriter for Whole<IO> {
-    fn writer(&mut self) -> &mut WriteSide {
-        &mut self.write
     }
 }
 
@@ -163,6 +152,18 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link for Linked<R, W> {
     }
 }
 
+impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<Whole<IO>> {
+    /// Takes the next event as [`take`](Self::take) does, with the sending side beside it.
+    #[expect(clippy::type_complexity)]
+    pub(crate) fn take_and_queue(
+        &mut self,
+    ) -> Option<Result<(Event<'_>, &mut Whole<IO>, &Waker), Error>> {
+        let Engine { link, read, wakers, role, phase, .. } = self;
+        let event = take(link, read, wakers, *role, phase)?;
+        Some(event.map(|event| (event, link, wakers.waker())))
+    }
+}
+
 /// The phase of a connection.
 #[derive(Debug)]
 enum Phase {
@@ -238,22 +239,6 @@ impl<L: Link> Engine<L> {
     pub(crate) fn take(&mut self) -> Option<Result<Event<'_>, Error>> {
         let Engine { link, read, wakers, role, phase, .. } = self;
         take(link, read, wakers, *role, phase)
-    }
-
-    /// Takes the next event as [`take`](Self::take) does, with the sending side beside it.
-    pub(crate) fn take_and_queue<'a, Q>(
-        &'a mut self,
-        queue: impl FnOnce(&'a mut WriteSide) -> Q,
-    ) -> Option<Result<(Event<'a>, Q), Error>>
-    where
-        L: HasWriter,
-    {
-        let Engine { link, read, wakers, role, phase, .. } = self;
-        let event = match take(link, read, wakers, *role, phase)? {
-            Ok(event) => event,
-            Err(error) => return Some(Err(error)),
-        };
-        Some(Ok((event, queue(link.writer()))))
     }
 
     /// Queues a message. Check [`poll_room`](Self::poll_room) first.

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use sockless::deflate::{DeflateConfig, DeflateParams};
-use sockless::{Config, FrameHeader, Incoming, ReadBuffer, Receiver, Violation};
+use sockless::{Config, Incoming, ReadBuffer, Receiver, Violation};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::Role;
@@ -16,8 +16,6 @@ use crate::pool::{Pooled, with_codecs};
 pub(crate) struct ReadSide {
     receiver: Receiver,
     rx: ReadBuffer<Pooled>,
-    /// `true` if the current frame ends its message.
-    fin: bool,
     /// `true` if decompressors are shared and return to the pool after each message.
     shared_codec: bool,
     /// `true` if bytes arrived since [`take_activity`](Self::take_activity).
@@ -41,54 +39,20 @@ impl ReadSide {
         ReadSide {
             receiver,
             rx,
-            fin: false,
             shared_codec: agreement.is_some_and(|(agreement, _)| !agreement.receive.takeover),
             active: false,
         }
     }
 
     /// Returns `true` if [`take`](Self::take) has something to return: an item, a violation, or the
-    /// end of the stream. Otherwise what was read is consumed as far as it goes, and more is to be
+    /// end of the stream. Otherwise consumes what was read as far as it goes, and more is to be
     /// read.
-    ///
-    /// An item borrows the read buffer, so a loop cannot look for one and read on if there is none.
-    /// This looks at the headers of the frames up to the first that ends in an item.
     pub(crate) fn is_ready(&mut self) -> bool {
-        if self.rx.at_end() {
-            return true;
+        // An idle connection has no use for a decompressor.
+        if !self.rx.is_empty() {
+            self.borrow_codec();
         }
-        let mut rest = self.rx.unread();
-        if rest.is_empty() {
-            return false;
-        }
-        let mut inside = self.receiver.frame_remaining();
-        loop {
-            let (fin, len) = if inside > 0 {
-                (self.fin, inside)
-            } else {
-                match FrameHeader::parse(rest) {
-                    Ok(Some((header, len))) => {
-                        (header.fin, header.payload_len.saturating_add(len as u64))
-                    }
-                    Ok(None) => break,
-                    Err(_) => return true,
-                }
-            };
-            inside = 0;
-            let behind = usize::try_from(len).ok().and_then(|len| rest.get(len..));
-            match behind {
-                // A message or control frame is whole.
-                Some(_) if fin => return true,
-                Some(behind) => rest = behind,
-                None => {
-                    self.fin = fin;
-                    break;
-                }
-            }
-        }
-        // No item can come of it. A violation is repeated by `take`: it is final.
-        self.borrow_codec();
-        self.receiver.receive(&mut self.rx).is_err()
+        self.receiver.is_ready(&mut self.rx)
     }
 
     /// Takes the next item; `None` is the end of the stream.

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use futures_core::Stream;
 use futures_sink::Sink;
@@ -47,19 +47,22 @@ pub(crate) struct Agreed {
     pub(crate) deflate: Option<(DeflateParams, DeflateConfig)>,
 }
 
-/// Room for one message: its frame is queued at once, and nothing waits.
+/// Room for one message. It is queued at once, and nothing waits. Of a large message the part that
+/// the transport accepts is written at once, which saves a copy.
 #[derive(Debug)]
-pub struct Queue<'a> {
-    write: &'a mut WriteSide,
+pub struct Queue<'a, IO> {
+    link: &'a mut Whole<IO>,
+    waker: &'a Waker,
 }
 
-impl Queue<'_> {
+impl<IO: AsyncWrite + Unpin> Queue<'_, IO> {
     /// Queues a text message.
     ///
     /// # Errors
     /// As for [`WebSocketStream::send`].
     pub fn text(&mut self, text: &str) -> Result<(), Error> {
-        self.write.queue_text(text)
+        let mut cx = Context::from_waker(self.waker);
+        self.link.write.write_text(text, &mut self.link.io, &mut cx)
     }
 
     /// Queues a binary message.
@@ -67,7 +70,8 @@ impl Queue<'_> {
     /// # Errors
     /// As for [`WebSocketStream::send`].
     pub fn binary(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.write.queue_binary(bytes)
+        let mut cx = Context::from_waker(self.waker);
+        self.link.write.write_binary(bytes, &mut self.link.io, &mut cx)
     }
 }
 
@@ -173,14 +177,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketStream<IO> {
     ///
     /// # Errors
     /// As for [`next`](Self::next).
-    pub async fn recv_and_queue(&mut self) -> Option<Result<(Event<'_>, Queue<'_>), Error>> {
+    pub async fn recv_and_queue(&mut self) -> Option<Result<(Event<'_>, Queue<'_, IO>), Error>> {
         poll_fn(|cx| {
             // A failed write is told by what is received, or by the queue.
             let _ = ready!(self.engine.poll_room(Side::Receiving, cx));
             self.engine.poll_ready(Side::Receiving, cx)
         })
         .await;
-        self.engine.take_and_queue(|write| Queue { write })
+        let taken = self.engine.take_and_queue()?;
+        Some(taken.map(|(event, link, waker)| (event, Queue { link, waker })))
     }
 
     /// Sends a message: queues it and flushes.

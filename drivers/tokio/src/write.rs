@@ -16,6 +16,10 @@ use crate::{Error, Role};
 /// From this many bytes on, a server's payload is written from where it lies.
 const VECTORED: usize = 4 << 10;
 
+/// From this many bytes on, a server's borrowed payload is written at once. A write of its own
+/// costs less than a copy of that size, and more than a copy of a smaller one.
+const WRITE_NOW: usize = 32 << 10;
+
 /// Capacity of a write buffer: what memory has. The high-water mark limits what is queued.
 const WRITE_LIMIT: usize = isize::MAX as usize / 2;
 
@@ -121,6 +125,57 @@ impl WriteSide {
         Ok(sent?)
     }
 
+    /// Queues a text message. Writes a large one at once, as far as `io` accepts it, from the
+    /// caller's memory: this saves a copy.
+    #[inline]
+    pub(crate) fn write_text<W: AsyncWrite + Unpin>(
+        &mut self,
+        text: &str,
+        io: &mut W,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Error> {
+        if text.len() < WRITE_NOW || !self.is_vectored(text.len()) {
+            return self.queue_text(text);
+        }
+        let tx = &mut self.tx;
+        with_sender!(self, sender => sender.text_vectored(text, tx))?;
+        self.write_now(text.as_bytes(), io, cx)
+    }
+
+    /// Queues a binary message, as [`write_text`](Self::write_text) does.
+    #[inline]
+    pub(crate) fn write_binary<W: AsyncWrite + Unpin>(
+        &mut self,
+        bytes: &[u8],
+        io: &mut W,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Error> {
+        if bytes.len() < WRITE_NOW || !self.is_vectored(bytes.len()) {
+            return self.queue_binary(bytes);
+        }
+        let tx = &mut self.tx;
+        with_sender!(self, sender => sender.binary_vectored(bytes, tx))?;
+        self.write_now(bytes, io, cx)
+    }
+
+    /// Writes as much as `io` accepts, and copies what remains of the payload.
+    fn write_now<W: AsyncWrite + Unpin>(
+        &mut self,
+        payload: &[u8],
+        io: &mut W,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Error> {
+        match self.poll_slices(payload, io, cx) {
+            Poll::Ready(Ok(())) => Ok(()),
+            // Told by what is received, or by the next send.
+            Poll::Ready(Err(_)) => {
+                self.abandon();
+                Ok(())
+            }
+            Poll::Pending => Ok(self.tx.absorb_payload(payload)?),
+        }
+    }
+
     /// Queues the next fragment of a message.
     pub(crate) fn queue_fragment(
         &mut self,
@@ -183,8 +238,28 @@ impl WriteSide {
         io: &mut W,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
+        // Taken out because the buffer is borrowed beside it.
+        let payload = std::mem::take(&mut self.payload);
+        let written = self.poll_slices(&payload, io, cx);
+        if !matches!(written, Poll::Ready(Ok(()))) {
+            self.payload = payload;
+        }
+        ready!(written)?;
+        self.tx.release();
+        ready!(Pin::new(io).poll_flush(cx))?;
+        self.unflushed = false;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes what is queued, with the payload that the write buffer refers to.
+    fn poll_slices<W: AsyncWrite + Unpin>(
+        &mut self,
+        payload: &[u8],
+        io: &mut W,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
         while !self.tx.is_empty() {
-            let slices = self.tx.slices(&self.payload).map_err(io::Error::other)?;
+            let slices = self.tx.slices(payload).map_err(io::Error::other)?;
             let first = slices.iter().position(|slice| !slice.is_empty()).unwrap_or_default();
             let several = slices.iter().filter(|slice| !slice.is_empty()).count() > 1;
             let io = Pin::new(&mut *io);
@@ -199,12 +274,6 @@ impl WriteSide {
             self.tx.consume(n);
             self.unflushed = true;
         }
-        if !self.payload.is_empty() {
-            self.payload = Bytes::new();
-        }
-        self.tx.release();
-        ready!(Pin::new(io).poll_flush(cx))?;
-        self.unflushed = false;
         Poll::Ready(Ok(()))
     }
 

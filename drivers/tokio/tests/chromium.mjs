@@ -1,4 +1,5 @@
-// Talks to an echo server from a page in Chromium: `node chromium.mjs ECHO [ARGUMENT]...`, see `chromium`.
+// Talks to an echo server from a page in Chromium: `node chromium.mjs ECHO [ARGUMENT]...`, see
+// `chromium`.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:http";

@@ -52,14 +52,15 @@ async fn unsplit_peers_that_send_before_they_read() {
     }
 }
 
-/// One end echoes by `recv_and_queue`, the other sends before it reads.
+/// One end echoes by `recv_and_queue`, the other sends before it reads. Messages of 40,000 bytes
+/// are written from the read buffer, and what the pipe does not take of them is copied.
 #[tokio::test]
 async fn an_echo_of_bulk() {
     for (pipe, bytes) in PIPES {
-        for compressed in [false, true] {
+        for (compressed, len) in [(false, 5000), (false, 40_000), (true, 5000)] {
             let (mut a, b) = pair(pipe, &Options::new(), compressed);
-            let count = (bytes / 5000) as u64;
-            bounded(&format!("pipe {pipe}, compressed {compressed}"), async {
+            let count = (bytes / len).max(1) as u64;
+            bounded(&format!("pipe {pipe}, compressed {compressed}, len {len}"), async {
                 let echo = async {
                     for _ in 0..count {
                         match a.recv_and_queue().await.unwrap().unwrap() {
@@ -69,11 +70,42 @@ async fn an_echo_of_bulk() {
                     }
                     a.flush().await.unwrap();
                 };
-                tokio::join!(echo, send_then_receive(b, count, 5000));
+                tokio::join!(echo, send_then_receive(b, count, len));
             })
             .await;
         }
     }
+}
+
+/// Several answers to one message, each larger than the pipe.
+#[tokio::test]
+async fn several_large_answers_to_one_message() {
+    let (mut a, mut b) = pair(1000, &Options::new(), false);
+    let text = "é".repeat(30_000);
+    bounded("answers", async {
+        let answers = async {
+            let (_, mut queue) = a.recv_and_queue().await.unwrap().unwrap();
+            queue.binary(&numbered(0, 50_000)).unwrap();
+            queue.text(&text).unwrap();
+            queue.binary(b"short").unwrap();
+            queue.binary(&numbered(1, 50_000)).unwrap();
+            a.flush().await.unwrap();
+        };
+        let asks = async {
+            b.send("?").await.unwrap();
+            let expected = [
+                Message::binary(numbered(0, 50_000)),
+                Message::text(&text[..]),
+                Message::binary(&b"short"[..]),
+                Message::binary(numbered(1, 50_000)),
+            ];
+            for message in expected {
+                assert_eq!(b.next().await.unwrap().unwrap(), message);
+            }
+        };
+        tokio::join!(answers, asks);
+    })
+    .await;
 }
 
 #[tokio::test]

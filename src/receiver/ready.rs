@@ -1,0 +1,99 @@
+//! The question whether an item has arrived, for callers who lend items out.
+
+use super::{Delivery, Receiver, State};
+use crate::buffer::{ReadBuffer, Storage};
+use crate::frame::frame_extent;
+
+impl Receiver {
+    /// Returns `true` if [`receive`](Self::receive) has an item or a violation to return. Otherwise
+    /// consumes the input as `receive` does, and more is needed.
+    ///
+    /// An item borrows the buffer. The borrow checker therefore rejects a function that loops over
+    /// `receive` and a read until it can return an item. Loop over `is_ready` and the read, then
+    /// call `receive` once:
+    ///
+    /// ```
+    /// use sockless::{Incoming, ReadBuffer, Receiver, Storage, Violation};
+    ///
+    /// fn next<'b>(
+    ///     receiver: &mut Receiver,
+    ///     rx: &'b mut ReadBuffer<impl Storage>,
+    ///     mut read: impl FnMut(&mut [u8]) -> usize,
+    /// ) -> Result<Option<Incoming<'b>>, Violation> {
+    ///     while !receiver.is_ready(rx) {
+    ///         let n = read(rx.space());
+    ///         rx.filled(n);
+    ///     }
+    ///     receiver.receive(rx)
+    /// }
+    /// # let mut input = &[0x81, 0x02, b'H', b'i', 0x89, 0x00][..];
+    /// # let mut receiver = Receiver::client(sockless::Config::default());
+    /// # let mut rx = ReadBuffer::new([0; 256]);
+    /// # let mut read = |space: &mut [u8]| {
+    /// #     let n = usize::from(!input.is_empty());
+    /// #     space[..n].copy_from_slice(&input[..n]);
+    /// #     input = &input[n..];
+    /// #     n
+    /// # };
+    /// # assert!(matches!(next(&mut receiver, &mut rx, &mut read)?, Some(Incoming::Data(_))));
+    /// # assert!(matches!(next(&mut receiver, &mut rx, &mut read)?, Some(Incoming::Ping(_))));
+    /// # assert!(matches!(next(&mut receiver, &mut rx, &mut read)?, Some(Incoming::End)));
+    /// # Ok::<(), Violation>(())
+    /// ```
+    ///
+    /// After [`Incoming::End`](crate::Incoming::End) the result is always `false`. Inside a message
+    /// that began with [`receive_chunks`](Self::receive_chunks) the result is `true` if the buffer
+    /// is not empty, because only that method can tell whether a chunk has arrived.
+    #[must_use]
+    #[inline]
+    pub fn is_ready<S: Storage>(&mut self, rx: &mut ReadBuffer<S>) -> bool {
+        if self.is_waiting() && !rx.at_end() {
+            let unread = rx.unread();
+            if unread.is_empty() {
+                return false;
+            }
+            if self.in_chunks() || self.has_whole_item(unread) {
+                return true;
+            }
+        }
+        self.consume_input(rx)
+    }
+
+    #[inline]
+    fn in_chunks(&self) -> bool {
+        self.in_message() && !self.collected
+    }
+
+    /// Consumes the input that is no whole item. Returns `true` if a violation or the end of the
+    /// stream comes of it.
+    #[inline(never)]
+    fn consume_input<S: Storage>(&mut self, rx: &mut ReadBuffer<S>) -> bool {
+        if matches!(self.state, State::Ended { .. }) {
+            return false;
+        }
+        #[cfg(feature = "deflate")]
+        if self.is_inflating() {
+            return true;
+        }
+        // A violation is not lost, because `receive` returns it again.
+        rx.at_end() || self.read(rx, Delivery::Messages).is_err()
+    }
+
+    /// Returns `true` if `input` contains the end of a message or a whole control frame, according
+    /// to the headers alone. A frame in front of them may still break a rule.
+    #[inline]
+    fn has_whole_item(&self, mut input: &[u8]) -> bool {
+        let mut len = self.remaining;
+        // Between two frames `self.fin` is the one of the last frame.
+        let mut fin = self.fin && len > 0;
+        loop {
+            let rest = usize::try_from(len).ok().and_then(|len| input.get(len..));
+            let Some(rest) = rest else { return false };
+            if fin {
+                return true;
+            }
+            let Some(next) = frame_extent(rest) else { return false };
+            ((fin, len), input) = (next, rest);
+        }
+    }
+}
