@@ -1,7 +1,7 @@
 //! Small public values: what is set is what is returned, and each number has its meaning.
 
-use sockless::keepalive::Timers;
-use sockless::{Config, OpCode, Violation};
+use sockless::keepalive::{Timeout, Timers};
+use sockless::{Config, MessageKind, OpCode, State, Violation};
 
 #[test]
 fn a_configuration_returns_what_was_set() {
@@ -51,6 +51,45 @@ fn rule_22_six_numbers_are_opcodes() {
             _ => assert_eq!(opcode, Err(Violation::ReservedOpCode), "{number}"),
         }
     }
+}
+
+/// The words that a log would show.
+#[test]
+fn states_opcodes_and_kinds_have_names() {
+    let states = [State::Connecting, State::Open, State::Closing, State::Closed];
+    let names = ["connecting", "open", "closing", "closed"];
+    assert_eq!(states.map(|state| state.to_string()), names);
+    let opcodes = [0, 1, 2, 8, 9, 10].map(|number| OpCode::try_from(number).unwrap().to_string());
+    assert_eq!(opcodes, ["continuation", "text", "binary", "close", "ping", "pong"]);
+    assert_eq!(
+        [MessageKind::Text, MessageKind::Binary].map(|kind| kind.to_string()),
+        opcodes[1..3]
+    );
+    let timeouts = [Timeout::Handshake, Timeout::Pong, Timeout::Idle, Timeout::Close];
+    all_different(&timeouts.map(|timeout| timeout.to_string()));
+}
+
+fn all_different(words: &[String]) {
+    for (at, word) in words.iter().enumerate() {
+        assert!(!word.is_empty() && !words[..at].contains(word), "{word}");
+    }
+}
+
+#[cfg(feature = "deflate")]
+#[test]
+fn what_errors_of_compression_say_can_be_told_apart() {
+    use sockless::deflate::{InflateError, NegotiationError};
+
+    let errors = [InflateError::Corrupt, InflateError::TooLong, InflateError::Ratio];
+    all_different(&errors.map(|error| error.to_string()));
+    let errors = [
+        NegotiationError::Syntax,
+        NegotiationError::NotOffered,
+        NegotiationError::Repeated,
+        NegotiationError::Parameter,
+        NegotiationError::NotMet,
+    ];
+    all_different(&errors.map(|error| error.to_string()));
 }
 
 #[cfg(feature = "deflate")]
