@@ -118,12 +118,26 @@ fn some_messages_stay_uncompressed() {
     sender.broadcast(&short, &mut tx).unwrap();
     assert_eq!(tx.bytes(), b"\x81\x05short");
 
+    // The threshold is exact.
+    for (len, first) in [(63, 0x81), (64, 0xc1)] {
+        let text = "a".repeat(len);
+        let news = Broadcast::text(&text).compressed(&CONFIG, WindowBits::MAX, &mut pool);
+        let mut tx = WriteBuffer::growing(1 << 16);
+        let own = CONFIG.with_threshold(1 << 16);
+        let mut sender = Sender::server().with_deflate(params(send), &own);
+        sender.broadcast(&news, &mut tx).unwrap();
+        assert_eq!(tx.bytes()[0], first, "{len}");
+    }
+
     // Each byte value once, so that nothing repeats.
     let noise: Vec<u8> = (0..200).map(|i: u8| i.wrapping_mul(151)).collect();
     let noise = Broadcast::binary(&noise).compressed(&CONFIG, WindowBits::MAX, &mut pool);
-    let mut compressed = WriteBuffer::growing(1 << 16);
-    Sender::server().broadcast(&noise, &mut compressed).unwrap();
-    assert_eq!(compressed.bytes()[..2], [0x82, 126]);
+    let mut tx = WriteBuffer::growing(1 << 16);
+    // One that would send a shorter form, and makes none itself.
+    let own = CONFIG.with_threshold(1 << 16);
+    let mut sender = Sender::server().with_deflate(params(send), &own);
+    sender.broadcast(&noise, &mut tx).unwrap();
+    assert_eq!(tx.bytes()[..2], [0x82, 126]);
 }
 
 /// Checks that a broadcast keeps the order of frames, and that a refused broadcast writes nothing.

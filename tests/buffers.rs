@@ -543,3 +543,32 @@ fn a_full_buffer_grows_instead_of_moving_the_payload() {
     }
     assert!(rest.is_empty());
 }
+
+/// A long piece of input moves to the front once half of the buffer is used up, and not before.
+#[test]
+fn a_long_piece_moves_once_half_of_the_buffer_is_used_up() {
+    const SIZE: usize = 32 << 10;
+    for (before, held, moves) in [(18_000, 6000, true), (7000, 5000, false)] {
+        let mut rx = ReadBuffer::new([0; SIZE]);
+        let input = [plain(0x82, &vec![1; before]), plain(0x82, &[2; 10_000])].concat();
+        let used = before + 4 + 4 + held;
+        assert_eq!(rx.extend(&input[..used]), used);
+        let mut receiver = Receiver::client(Config::default());
+        assert!(receiver.receive(&mut rx).unwrap().is_some());
+        assert!(receiver.receive(&mut rx).unwrap().is_none());
+        assert_eq!(rx.space().len(), SIZE - if moves { held } else { used });
+    }
+}
+
+/// The header of a later fragment takes no space once it is read.
+#[test]
+fn the_space_of_a_header_between_fragments_is_free() {
+    let mut rx = ReadBuffer::new([0; 512]);
+    let input = [plain(0x89, &[1; 10]), plain(0x02, &[2; 100]), plain(0x80, &[3; 100])].concat();
+    let header = 12 + 102 + 2;
+    assert_eq!(rx.extend(&input[..header]), header);
+    let mut receiver = Receiver::client(Config::default());
+    assert!(receiver.receive(&mut rx).unwrap().is_some());
+    assert!(receiver.receive(&mut rx).unwrap().is_none());
+    assert_eq!(rx.space().len(), 512 - header + 2);
+}

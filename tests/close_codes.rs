@@ -51,6 +51,13 @@ fn a_code_is_its_number() {
 }
 
 #[test]
+fn rule_38_only_the_end_without_a_close_is_not_clean() {
+    for number in 0..=u16::MAX {
+        assert_eq!(Close::new(CloseCode::new(number), "").is_clean(), number != 1006, "{number}");
+    }
+}
+
+#[test]
 fn names_of_section_7_4_1_and_of_the_iana_registry() {
     let names = [
         (CloseCode::NORMAL, 1000),

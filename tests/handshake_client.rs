@@ -398,6 +398,12 @@ fn rule_18_extensions_may_span_lines_and_quote() {
         assert_eq!(run.events, ["failed Handshake(Extension)"], "{bad}");
         assert!(run.output.starts_with(b"HTTP/1.1 400 "));
     }
+    // A good line does not make up for a bad one, in either order.
+    let lines = ["Sec-WebSocket-Extensions: a;", "Sec-WebSocket-Extensions: b"];
+    for lines in [lines, [lines[1], lines[0]]] {
+        let run = handshake(&http::request("Sec-WebSocket-Extensions", &lines));
+        assert_eq!(run.events, ["failed Handshake(Extension)"]);
+    }
     // An offer over two lines is declined by silence.
     let lines = ["Sec-WebSocket-Extensions: a; x=\"1\"", "Sec-WebSocket-Extensions: b, c"];
     let run = handshake(&http::request("Sec-WebSocket-Extensions", &lines));

@@ -276,6 +276,8 @@ fn walk(
         let expected = oracle(timers, history, now);
         let is_due = keepalive.deadline().is_some_and(|deadline| deadline <= now);
         assert_eq!(is_due, expected.is_some(), "{timers:?} {history:?} at {now}");
+        let left = keepalive.deadline().map(|deadline| deadline.saturating_sub(now));
+        assert_eq!(keepalive.wait(now), left, "{timers:?} {history:?} at {now}");
         assert_eq!(keepalive.poll(now), expected, "{timers:?} {history:?} at {now}");
         if let Some(action) = expected {
             history.push((now, Entry::Did(action)));

@@ -6,8 +6,8 @@
 //!
 //! `LIST` is what `cargo mutants --list --json` prints, with a field `number` added to each mutant. `FOLDER` holds the copy; its
 //! `src` is rewritten in place. The environment variable `SOCKLESS_MUTANT` chooses the mutant when a test runs; without it, or with 0,
-//! the code does what it did. The numbers of those that cannot be switched go to the output, one a line: what stands
-//! in constants and in `const fn`, and kinds that this program does not know.
+//! the code does what it did. With a file in `SOCKLESS_REACHED`, the numbers that the code comes by are appended to it. The numbers of those that cannot be switched go to the output, one a line: what stands
+//! in constants, what returns `impl Trait`, and kinds that this program does not know.
 //!
 //! Around the code of each mutant stands a pair of comments, `/*<7*/` and `/*7>*/`: a compiler error between them is that mutant's.
 
@@ -22,25 +22,73 @@ use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{BinOp, Expr};
 
+/// What stands before the first line, for `on` to be called in a `const fn`: there it says no while the compiler evaluates it.
+const FEATURES: &str =
+    "#![feature(core_intrinsics, const_eval_select)] #![allow(internal_features)] ";
+
 /// What chooses the mutant. No allocation: some tests end the process when the allocator is called.
 const SWITCH: &str = r#"
 #[doc(hidden)]
 #[allow(missing_docs, unreachable_pub)]
 pub mod mutation {
     extern crate std;
-    use std::io::Read;
+    use std::io::{Read, Write};
     use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
     static CHOSEN: AtomicU32 = AtomicU32::new(u32::MAX);
+    /// A bit for each number that was asked for, while it is of interest which ones are.
+    static REACHED: [AtomicU32; 1024] = [const { AtomicU32::new(0) }; 1024];
+    const TRACED: u32 = u32::MAX - 1;
 
     #[inline]
-    pub fn on(number: u32) -> bool {
-        let chosen = CHOSEN.load(Relaxed);
-        if chosen == u32::MAX { read() == number } else { chosen == number }
+    pub const fn on(number: u32) -> bool {
+        core::intrinsics::const_eval_select((number,), never, is_chosen)
+    }
+
+    const fn never(_: u32) -> bool {
+        false
+    }
+
+    #[inline]
+    fn is_chosen(number: u32) -> bool {
+        match CHOSEN.load(Relaxed) {
+            u32::MAX => read(number),
+            TRACED => reached(number),
+            chosen => chosen == number,
+        }
     }
 
     #[cold]
-    fn read() -> u32 {
+    fn read(number: u32) -> bool {
+        let chosen = variable(b"SOCKLESS_MUTANT=", |digits| {
+            digits.iter().fold(0, |n, digit| 10 * n + u32::from(digit - b'0'))
+        });
+        let traced = variable(b"SOCKLESS_REACHED=", |_| ()).is_some();
+        CHOSEN.store(if traced { TRACED } else { chosen.unwrap_or(0) }, Relaxed);
+        is_chosen(number)
+    }
+
+    #[cold]
+    fn reached(number: u32) -> bool {
+        let bit = 1 << (number % 32);
+        if REACHED[number as usize / 32].fetch_or(bit, Relaxed) & bit == 0 {
+            variable(b"SOCKLESS_REACHED=", |path| {
+                let path = std::str::from_utf8(path).unwrap();
+                let mut file = std::fs::OpenOptions::new().append(true).open(path).unwrap();
+                let mut line = *b"     \n";
+                let mut rest = number;
+                for place in line[..5].iter_mut().rev() {
+                    *place = b'0' + (rest % 10) as u8;
+                    rest /= 10;
+                }
+                file.write_all(&line).unwrap();
+            });
+        }
+        false
+    }
+
+    /// Reads a variable of the environment.
+    fn variable<T>(name: &[u8], of: impl Fn(&[u8]) -> T) -> Option<T> {
         let mut text = [0u8; 1 << 16];
         let mut len = 0;
         if let Ok(mut file) = std::fs::File::open("/proc/self/environ") {
@@ -48,13 +96,10 @@ pub mod mutation {
                 len += n;
             }
         }
-        const NAME: &[u8] = b"SOCKLESS_MUTANT=";
-        let number = text[..len]
+        text[..len]
             .split(|&byte| byte == 0)
-            .find_map(|variable| variable.strip_prefix(NAME))
-            .map_or(0, |digits| digits.iter().fold(0, |n, digit| 10 * n + u32::from(digit - b'0')));
-        CHOSEN.store(number, Relaxed);
-        number
+            .find_map(|variable| variable.strip_prefix(name))
+            .map(of)
     }
 }
 "#;
@@ -94,7 +139,7 @@ struct Planter<'a> {
     wanted: BTreeMap<(String, usize, usize), Vec<&'a Mutant>>,
     edits: Vec<(Range<usize>, Edit)>,
     planted: Vec<u64>,
-    /// How many constants and `const fn` are around.
+    /// How many constants are around.
     constant: usize,
 }
 
@@ -116,8 +161,10 @@ impl<'a> Planter<'a> {
         self.edits.push((span.byte_range(), edit));
     }
 
-    fn function(&mut self, constness: bool, block: &syn::Block) {
-        if constness || block.stmts.is_empty() {
+    fn function(&mut self, output: &syn::ReturnType, block: &syn::Block) {
+        // `impl Trait` is one type, so that no other can be returned beside it.
+        let output = &self.text[output.span().byte_range()];
+        if block.stmts.is_empty() || output.contains("impl ") {
             return;
         }
         let inside = block.brace_token.span.join().byte_range();
@@ -321,24 +368,18 @@ impl<'ast> Visit<'ast> for Planter<'_> {
     }
 
     fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
-        let constant = item.sig.constness.is_some();
-        self.constant += usize::from(constant);
-        self.function(constant, &item.block);
+        self.function(&item.sig.output, &item.block);
         visit::visit_item_fn(self, item);
-        self.constant -= usize::from(constant);
     }
 
     fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
-        let constant = item.sig.constness.is_some();
-        self.constant += usize::from(constant);
-        self.function(constant, &item.block);
+        self.function(&item.sig.output, &item.block);
         visit::visit_impl_item_fn(self, item);
-        self.constant -= usize::from(constant);
     }
 
     fn visit_trait_item_fn(&mut self, item: &'ast syn::TraitItemFn) {
         if let Some(block) = &item.default {
-            self.function(false, block);
+            self.function(&item.sig.output, block);
         }
         visit::visit_trait_item_fn(self, item);
     }
@@ -438,5 +479,5 @@ fn main() {
     }
     let root = Path::new(folder).join("src/lib.rs");
     let text = fs::read_to_string(&root).unwrap();
-    fs::write(root, text + SWITCH).unwrap();
+    fs::write(root, FEATURES.to_owned() + &text + SWITCH).unwrap();
 }
