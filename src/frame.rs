@@ -5,7 +5,6 @@
 
 use core::fmt;
 
-use crate::config::OPTIMIZE_FOR_SIZE;
 use crate::error::Violation;
 
 /// The type of a frame (RFC 6455 section 5.2). There is no value for a reserved opcode:
@@ -284,7 +283,7 @@ pub(crate) fn frame_extent(bytes: &[u8]) -> Option<(bool, u64)> {
 /// the header.
 #[inline(always)]
 pub(crate) fn write_header(first: u8, payload_len: u64, mask: Option<[u8; 4]>, to: &mut [u8]) {
-    if OPTIMIZE_FOR_SIZE {
+    if crate::config::OPTIMIZE_FOR_SIZE {
         return write_bytes(first, payload_len, mask, to);
     }
     let masked = u8::from(mask.is_some()) << 7;

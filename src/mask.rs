@@ -1,7 +1,6 @@
 //! Masks and unmasks payloads (RFC 6455 section 5.3): an XOR with the four key bytes, repeated.
 
 use crate::bytes::copy;
-use crate::config::OPTIMIZE_FOR_SIZE;
 
 /// Payload size in bytes from which detecting the widest instructions of the processor pays off.
 #[cfg(feature = "simd")]
@@ -23,7 +22,7 @@ const LONG: usize = 256;
 #[cfg_attr(not(target_os = "none"), inline(always))]
 pub fn mask(payload: &mut [u8], key: [u8; 4]) -> [u8; 4] {
     let next = next_key(key, payload.len());
-    if OPTIMIZE_FOR_SIZE {
+    if crate::config::OPTIMIZE_FOR_SIZE {
         let mut key = u32::from_le_bytes(key);
         for byte in payload {
             *byte ^= key as u8;

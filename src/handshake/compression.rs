@@ -130,7 +130,8 @@ mod without {
     use crate::handshake::error::HandshakeError;
 
     /// There is nothing to agree on.
-    pub(in crate::handshake) type Compression = ();
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub(in crate::handshake) struct Compression;
     pub(in crate::handshake) type ExtensionsValue = &'static str;
 
     #[derive(Clone, Copy, Debug, Default)]
@@ -146,14 +147,14 @@ mod without {
         pub(in crate::handshake) fn answer<'a>(
             self,
             _: impl Iterator<Item = Result<Extension<'a>, ExtensionSyntaxError>>,
-        ) -> (Option<&'static str>, ()) {
-            (None, ())
+        ) -> (Option<&'static str>, Compression) {
+            (None, Compression)
         }
 
         pub(in crate::handshake) fn accept_response<'a>(
             self,
             _: impl Iterator<Item = Result<Extension<'a>, ExtensionSyntaxError>>,
-        ) -> Result<(), HandshakeError> {
+        ) -> Result<Compression, HandshakeError> {
             Err(HandshakeError::Extension)
         }
     }
@@ -172,8 +173,10 @@ mod without {
             Offer
         }
 
-        pub(in crate::handshake) const fn agree(&mut self, (): ()) {}
+        pub(in crate::handshake) const fn agree(&mut self, _: Compression) {}
 
-        pub(in crate::handshake) const fn agreed(&self) {}
+        pub(in crate::handshake) const fn agreed(&self) -> Compression {
+            Compression
+        }
     }
 }

@@ -67,7 +67,7 @@ impl Field {
             _ => return Field::Other,
         };
         // Most peers write the name in this case.
-        let same = !OPTIMIZE_FOR_SIZE && name == known || name.eq_ignore_ascii_case(known);
+        let same = name == known || name.eq_ignore_ascii_case(known);
         if same { field } else { Field::Other }
     }
 }
@@ -114,7 +114,7 @@ impl Lines {
 
     /// Ends a head of `count` lines.
     pub(super) fn finish(&mut self, count: u16) {
-        self.complete = !OPTIMIZE_FOR_SIZE && self.read == usize::from(count);
+        self.complete = self.read == usize::from(count);
     }
 
     /// Returns the fields and the places of their values, or `None` if a line is not recorded.

@@ -7,7 +7,6 @@ use super::fields::{Field, is_field_value, is_token};
 use super::key::Key;
 use crate::buffer::{Storage, WriteBuffer};
 use crate::bytes::copy;
-use crate::config::OPTIMIZE_FOR_SIZE;
 use crate::error::{Error, Misuse};
 
 /// The value of a header field that we send. [`Display`](fmt::Display) writes it; it is text
@@ -137,7 +136,7 @@ pub(super) fn write_head<T: Storage>(
     let mut len = 0;
     loop {
         let free = match len {
-            0 if OPTIMIZE_FOR_SIZE => &mut [],
+            0 if crate::config::OPTIMIZE_FOR_SIZE => &mut [],
             0 => tx.reserve_and_keep(256, keep).unwrap_or_default(),
             _ => tx.reserve_and_keep(len, keep)?,
         };

@@ -127,41 +127,12 @@ impl<const RESPONSE: bool> HeadReader<RESPONSE> {
         loop {
             let at = self.at as usize;
             let Some(rest) = head.get(at..) else { return Ok(None) };
-            let Some((&byte, behind)) = rest.split_first() else {
+            let Some(&byte) = rest.first() else {
                 let full = at == self.max_size as usize;
                 return if full { Err(HandshakeError::HeadTooLarge) } else { Ok(None) };
             };
-            // The common case: whole lines, or as much of one as there is.
-            if !OPTIMIZE_FOR_SIZE
-                && self.state == State::LineStart
-                && self.headers < self.max_headers
-            {
-                let name_len = token_len(rest);
-                if name_len > 0 {
-                    self.headers += 1;
-                    let (name, rest) = rest.split_at_checked(name_len).unwrap_or_default();
-                    let end = at + name_len;
-                    (self.at, self.state) = if let [b':', value @ ..] = rest {
-                        let len = text_len(value);
-                        let value_end = end + 1 + len;
-                        if let Some([b'\r', b'\n', ..]) = value.get(len..) {
-                            lines.record(name, end + 1..value_end);
-                            (value_end as u32 + 2, State::LineStart)
-                        } else {
-                            (value_end as u32, State::Value)
-                        }
-                    } else {
-                        (end as u32, State::Name)
-                    };
-                    continue;
-                }
-            }
-            if !OPTIMIZE_FOR_SIZE && !RESPONSE && rest.starts_with(b"HTTP/1.1\r\n") {
-                if let State::Version(0) = self.state {
-                    self.at += 10;
-                    self.state = State::LineStart;
-                    continue;
-                }
+            if !OPTIMIZE_FOR_SIZE && self.read_line(rest, lines) {
+                continue;
             }
             // The bytes up to the next one that ends a name, a value or the like.
             let run = match self.state {
@@ -174,8 +145,6 @@ impl<const RESPONSE: bool> HeadReader<RESPONSE> {
                 self.at += run as u32;
                 continue;
             }
-            // Most values begin with one space.
-            let space_follows = !OPTIMIZE_FOR_SIZE && behind.first() == Some(&b' ');
             self.state = match (self.state, byte) {
                 // RFC 9112 2.2: a server "SHOULD ignore at least one empty line (CRLF) received
                 // prior to the request-line"; one it is.
@@ -245,9 +214,42 @@ impl<const RESPONSE: bool> HeadReader<RESPONSE> {
                 _ => return Err(HandshakeError::Malformed),
             };
             self.at += 1;
-            if self.state == State::Value && space_follows {
-                self.at += 1;
+        }
+    }
+
+    /// Reads the common case at the front of `rest`: a header line, as much of it as there is, or
+    /// the version of a request. Returns `false` if it is neither.
+    #[inline]
+    fn read_line(&mut self, rest: &[u8], lines: &mut Lines) -> bool {
+        match self.state {
+            State::Version(0) if !RESPONSE && rest.starts_with(b"HTTP/1.1\r\n") => {
+                self.at += 10;
+                self.state = State::LineStart;
+                true
             }
+            State::LineStart if self.headers < self.max_headers => {
+                let name_len = token_len(rest);
+                if name_len == 0 {
+                    return false;
+                }
+                self.headers += 1;
+                let (name, rest) = rest.split_at_checked(name_len).unwrap_or_default();
+                let end = self.at as usize + name_len;
+                (self.at, self.state) = if let [b':', value @ ..] = rest {
+                    let len = text_len(value);
+                    let value_end = end + 1 + len;
+                    if let Some([b'\r', b'\n', ..]) = value.get(len..) {
+                        lines.record(name, end + 1..value_end);
+                        (value_end as u32 + 2, State::LineStart)
+                    } else {
+                        (value_end as u32, State::Value)
+                    }
+                } else {
+                    (end as u32, State::Name)
+                };
+                true
+            }
+            _ => false,
         }
     }
 }

@@ -17,7 +17,6 @@ use item::FrameItem;
 
 use crate::buffer::{ReadBuffer, Storage};
 use crate::close::Close;
-use crate::config::OPTIMIZE_FOR_SIZE;
 #[cfg(feature = "deflate")]
 use crate::deflate::Inflation;
 use crate::frame::MessageKind;
@@ -282,7 +281,7 @@ impl Receiver {
         rx: &'b mut ReadBuffer<S>,
         delivery: Delivery,
     ) -> Result<Option<Incoming<'b>>, Violation> {
-        if !OPTIMIZE_FOR_SIZE && rx.is_empty() && self.is_waiting() {
+        if !crate::config::OPTIMIZE_FOR_SIZE && rx.is_empty() && self.is_waiting() {
             return Ok(None);
         }
         self.read_any(rx, delivery)

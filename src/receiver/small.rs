@@ -5,7 +5,6 @@ use core::ops::Range;
 
 use super::{Receiver, State};
 use crate::buffer::{ReadBuffer, Storage};
-use crate::config::OPTIMIZE_FOR_SIZE;
 use crate::frame::MessageKind;
 use crate::mask::mask;
 
@@ -29,7 +28,7 @@ impl Receiver {
     /// length of its payload, and its kind. Does not validate text.
     #[inline(always)]
     pub(super) fn small_message(&self, input: &mut [u8]) -> Option<(usize, usize, MessageKind)> {
-        if OPTIMIZE_FOR_SIZE || self.state != State::Idle {
+        if crate::config::OPTIMIZE_FOR_SIZE || self.state != State::Idle {
             return None;
         }
         let [first, second, rest @ ..] = input else { return None };

@@ -6,7 +6,6 @@ pub(crate) mod stream;
 use crate::buffer::{CONTROL_RESERVE, Storage, WriteBuffer};
 use crate::bytes::copy;
 use crate::close::{CloseCode, truncate_reason};
-use crate::config::OPTIMIZE_FOR_SIZE;
 #[cfg(feature = "deflate")]
 use crate::deflate::Deflation;
 use crate::entropy::Entropy;
@@ -462,7 +461,7 @@ impl<R: Role> Sender<R> {
     ) -> Result<(), Error> {
         // Most frames are short. With a constant length of the header, the compiler removes most of
         // the code.
-        if !OPTIMIZE_FOR_SIZE && payload.len() <= MAX_CONTROL {
+        if !crate::config::OPTIMIZE_FOR_SIZE && payload.len() <= MAX_CONTROL {
             let header_len = FrameHeader::len_for(0, R::MASKS);
             return self.write_frame(header_len, first, [&[], payload], tx, CONTROL_RESERVE);
         }
