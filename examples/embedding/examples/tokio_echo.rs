@@ -51,12 +51,10 @@ async fn open(socket: &mut TcpStream, rx: &mut ReadBuffer<GrowableBuffer>) -> io
     while ws.state() == State::Connecting {
         let n = socket.read(rx.space()).await?;
         rx.filled(n);
-        while ws.state() == State::Connecting
-            && let Some(event) = ws.receive(rx, &mut tx)
-        {
-            if let Event::UpgradeRequest(request) = event {
-                ws.accept(&request, Accept::new(), &mut tx)?;
-            }
+        while let Some(event) = ws.receive(rx, &mut tx) {
+            let Event::UpgradeRequest(request) = event else { continue };
+            ws.accept(&request, Accept::new(), &mut tx)?;
+            break; // frames that came with the request are for the receiver
         }
         socket.write_all(tx.bytes()).await?;
         tx.clear();

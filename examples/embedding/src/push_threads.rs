@@ -42,11 +42,9 @@ impl Room {
 pub fn listen(listener: &TcpListener) {
     let room = Arc::new(Room::default());
     for (id, socket) in (0..).zip(listener.incoming()) {
+        let room = room.clone();
         match socket {
-            Ok(socket) => {
-                let room = room.clone();
-                thread::spawn(move || eprintln!("connection {id}: {:?}", serve(socket, id, &room)));
-            }
+            Ok(socket) => drop(thread::spawn(move || serve(socket, id, &room))),
             Err(_) => thread::sleep(Duration::from_millis(100)), // too many open files
         }
     }
