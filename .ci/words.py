@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Checks the comments and line lengths of the Rust code in src/ and drivers/.
+"""Checks the comments and line lengths of the Rust code.
 
     .ci/words.py               every file
     .ci/words.py FILE...       these files
     .ci/words.py --test        checks the checker
 
 - No line has more than 100 columns. Rows of a table and lines without a space to break at are exempt.
+  Outside of src/ and drivers/, only comments are checked: tests and benches have long literals.
 - No comment begins with Whether, What, As, Where or How. The first line of a doc comment has a verb.
 """
 
@@ -15,12 +16,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH = 100
+FOLDERS = ("src", "drivers", "examples", "tests", "benches", "fuzz")
+STRICT = FOLDERS[:2]
+# Files whose comments are not mended yet. Remove an entry once its files pass.
+EXCLUDED = ("tests/firmware/", "tests/mutants/", "tests/handshake_")
 COMMENT = re.compile(r"\s*(//[/!]?)(?!/)\s?(.*)")
 BEGINS = re.compile(r"(Whether|What|As|Where|How)\b")
 
 
-def faults_of(text):
-    """Returns the faults of a file as pairs of a line number and a reason."""
+def faults_of(text, strict=True):
+    """Returns the faults of a file as pairs of a line number and a reason.
+
+    If strict is false, only comments are checked.
+    """
     found = []
     before = None
     fenced = False
@@ -30,7 +38,8 @@ def faults_of(text):
         if comment and comment[2].startswith("```"):
             fenced = not fenced
         words = comment[2] if comment else line.strip()
-        if len(line) > WIDTH and not (comment and words.startswith("|")) and " " in words:
+        exempt = words.startswith("|") if comment else not strict
+        if len(line) > WIDTH and not exempt and " " in words:
             found.append((number, f"{len(line)} columns"))
         if comment and marker != before and not fenced and BEGINS.match(words):
             found.append((number, f"a comment begins with {words.split()[0]}"))
@@ -49,6 +58,8 @@ def test():
     assert faults_of("let a = 1;\n// a " + "a" * 100 + "\n") == [(2, "105 columns")]
     assert faults_of("/// | a " + "a" * 100 + "|\n") == []
     assert faults_of("    let a = " + "a" * 100 + ";\n") == [(1, "113 columns")]
+    assert faults_of("    let a = " + "a" * 100 + ";\n", strict=False) == []
+    assert faults_of("// a " + "a" * 100 + "\n", strict=False) == [(1, "105 columns")]
 
 
 def main():
@@ -59,14 +70,16 @@ def main():
     else:
         files = sorted(
             file
-            for folder in ("src", "drivers")
+            for folder in FOLDERS
             for file in (ROOT / folder).rglob("*.rs")
             if "target" not in file.relative_to(ROOT).parts
+            and not str(file.relative_to(ROOT)).startswith(EXCLUDED)
         )
     count = 0
     for file in files:
-        for number, reason in faults_of(file.read_text()):
-            print(f"{file.relative_to(ROOT)}:{number}: {reason}")
+        name = file.relative_to(ROOT)
+        for number, reason in faults_of(file.read_text(), name.parts[0] in STRICT):
+            print(f"{name}:{number}: {reason}")
             count += 1
     if count:
         sys.exit(1)

@@ -1,10 +1,10 @@
-//! Compression beside bare zlib-rs: the same JSON messages, the same settings, in turns. The ratio is that of the best
-//! rounds, and beside it the median of the ratios of rounds; where the machine has other things to do, the first tells
-//! more.
+//! Compares compression with bare zlib-rs: equal JSON messages and settings, measured in turns. The
+//! first ratio compares the best rounds, the second is the median of the rounds' ratios. On a busy
+//! machine the first is more reliable.
 //!
-//! "bare" calls the library once for each message, with a flush, and once more for the tail where one is restored.
-//! "alone" is this crate's `Inflater` or `Deflater`; "connection" is a whole `WebSocket` in the client's role on
-//! receiving and the server's on sending: frame headers, limits, and text validated.
+//! "bare" calls the library once for each message with a flush, and a second time for the tail when
+//! inflating. "alone" is this crate's `Inflater` or `Deflater`. "connection" is a whole `WebSocket`
+//! with frame headers, limits and text validation: a client for receiving, a server for sending.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -20,11 +20,11 @@ use zlib_rs::{Deflate, DeflateFlush, Inflate, InflateFlush};
 
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 const ROUNDS: usize = 301;
-/// Bytes of messages that each candidate goes through in a round: few, so that what else the machine does falls into few
-/// of the rounds.
+/// Bytes of messages for each candidate in a round. Short rounds keep most of them free of other
+/// load.
 const PER_ROUND: usize = 128 << 10;
 
-/// JSON of about `size` bytes, different for each `seed`.
+/// Returns JSON of about `size` bytes, different for each `seed`.
 fn json(size: usize, seed: u32) -> String {
     let mut state = seed.wrapping_mul(2_654_435_761) | 1;
     let mut random = move || {
@@ -45,12 +45,12 @@ fn json(size: usize, seed: u32) -> String {
     text
 }
 
-/// Puts received bytes into a buffer that has room for them.
+/// Appends received bytes to a buffer that has space for them.
 fn feed(rx: &mut ReadBuffer<impl sockless::Storage>, bytes: &[u8]) {
     assert_eq!(rx.extend(bytes), bytes.len());
 }
 
-/// Nanoseconds of one call.
+/// Measures one call in nanoseconds.
 fn time(work: impl FnOnce()) -> f64 {
     let start = Instant::now();
     work();
@@ -66,7 +66,7 @@ fn least(values: &[f64]) -> f64 {
     values.iter().copied().fold(f64::INFINITY, f64::min)
 }
 
-/// Runs the candidates in turns; the first is the measure of the others.
+/// Runs the candidates in turns. The first is the base of the ratios.
 fn compare(what: &str, messages: usize, bytes: usize, candidates: &mut [(&str, &mut dyn FnMut())]) {
     candidates.iter_mut().for_each(|(_, work)| work());
     let mut rounds: Vec<Vec<f64>> = vec![Vec::new(); candidates.len()];
@@ -195,8 +195,8 @@ fn main() {
         for size in [1 << 10, 64 << 10] {
             let count = PER_ROUND / size;
             let messages: Vec<String> = (0..count).map(|seed| json(size, seed as u32)).collect();
-            // A round of payloads must not refer to the round before it: its first message stands alone, as it does
-            // at the beginning, since the window goes on with what is the same each time.
+            // The first message of a round must not refer to the previous round, because the window
+            // continues with the repeated messages of the round.
             let mut deflater = Deflater::new(context, &DeflateConfig::DEFAULT);
             let mut output = vec![0; 2 * size];
             let payloads: Vec<Vec<u8>> = messages

@@ -1,4 +1,5 @@
-//! The opening handshake: a browser's request of about 630 bytes and 15 headers, whole and dripped, and the answer.
+//! Measures the opening handshake: a browser's request of about 630 bytes and 15 headers, whole and
+//! in small pieces, and the response.
 
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
@@ -27,7 +28,7 @@ const REQUEST: &[u8] = b"GET /live/feed?room=42 HTTP/1.1\r\n\
     Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\
     \r\n";
 
-/// The request in pieces of so many bytes; the last is the whole.
+/// Sizes of the pieces of the request. The last is the whole request.
 #[divan::bench(args = [1, 64, REQUEST.len()])]
 fn server(bencher: Bencher, piece: usize) {
     let (mut rx, mut tx) = (ReadBuffer::new([0; 2048]), WriteBuffer::new([0; 512]));

@@ -1,4 +1,4 @@
-//! Masking in place, at a place that is not aligned, as a payload behind its header seldom is.
+//! Measures masking in place, at an unaligned address, like most payloads after their header.
 
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};

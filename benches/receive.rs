@@ -1,5 +1,5 @@
-//! Receiving: whole messages borrowed from the buffer, and chunks; as a server (masked) and as a client. One copy per
-//! byte stands for the read.
+//! Measures receiving: whole messages borrowed from the buffer, and chunks, as a server (masked)
+//! and as a client. One copy per byte replaces the read.
 
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
@@ -13,10 +13,10 @@ fn main() {
 }
 
 const SIZES: [usize; 5] = [16, 125, 1 << 10, 16 << 10, 1 << 20];
-/// What is read at once: it stays in the first-level cache until it has been worked on.
+/// Bytes of one read, which stay in the first-level cache until they are processed.
 const READ: usize = 16 << 10;
 
-/// Frames of one size, about 256 KiB of them or two.
+/// Returns frames of one size: about 256 KiB, or two frames.
 fn stream(kind: MessageKind, payload: &[u8], masked: bool) -> Vec<u8> {
     let key = masked.then_some([0x37, 0xfa, 0x21, 0x3d]);
     let opcode = match kind {

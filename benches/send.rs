@@ -1,4 +1,4 @@
-//! Sending: one message into the buffer and out of it, as a server and as a client.
+//! Measures sending: a message written to the buffer and drained, as a server and as a client.
 
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
@@ -13,7 +13,7 @@ fn main() {
 
 const SIZES: [usize; 5] = [16, 125, 1 << 10, 16 << 10, 1 << 20];
 
-/// A source of keys that costs next to nothing.
+/// A source of keys at almost no cost.
 fn client() -> Client<impl Entropy> {
     let mut state = 1u32;
     Client::new(FnEntropy::new(move |bytes: &mut [u8]| {
@@ -44,7 +44,7 @@ fn client_masked(bencher: Bencher, size: usize) {
     run(bencher, client(), size);
 }
 
-/// The header alone is written: the time must not depend on the size.
+/// Only the header is written, so the time must not depend on the size.
 #[divan::bench(args = SIZES)]
 fn server_vectored(bencher: Bencher, size: usize) {
     let mut ws = WebSocket::from_upgraded(Server, Config::default());
@@ -64,7 +64,7 @@ fn server_vectored(bencher: Bencher, size: usize) {
 /// The receivers of one message.
 const RECEIVERS: usize = 10_000;
 
-/// Measures one broadcast: each connection has a sender and a small output.
+/// Measures one broadcast. Each connection has a sender and a small output.
 fn broadcast(bencher: Bencher, params: Option<DeflateParams>, shared: bool) {
     let config = DeflateConfig::DEFAULT;
     let text = "{\"symbol\":\"EURUSD\",\"bid\":1.0841,\"ask\":1.0843},".repeat(20);

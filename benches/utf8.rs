@@ -1,4 +1,4 @@
-//! Validating text: in one go, and in pieces that cut characters.
+//! Measures text validation: at once, and in pieces that cut characters.
 
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};

@@ -1,11 +1,11 @@
-//! The client that Autobahn's test suite talks to (see `tests/autobahn`). As the suite asks, it lets itself be told
-//! how many cases there are, echoes what comes in each of them, and has the reports written.
+//! Runs the client side of Autobahn's test suite (see `tests/autobahn`). Requests the number of
+//! cases, echoes the messages of each case, and requests the reports.
 //!
 //! ```text
 //! autobahn_client ws://127.0.0.1:PORT NAME
 //! ```
 //!
-//! It is the plain blocking loop of a client, with nothing around it.
+//! The program is a plain blocking loop.
 
 use std::error::Error;
 use std::io::{ErrorKind, Read, Write};
@@ -18,7 +18,7 @@ use sockless::{Client, Config, Event, OsEntropy, ReadBuffer, WebSocket, WriteBuf
 
 /// The suite's largest messages have 16 MiB.
 const LIMIT: usize = 17 << 20;
-/// The suite waits at most so long for anything; a connection that is silent for longer is stuck.
+/// Longest wait of the suite. A connection that is silent for longer is stuck.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     talk(&format!("{suite}/getCaseCount"), |text| count = text.parse().ok())?;
     let count: u32 = count.ok_or("the suite did not say how many cases there are")?;
     for case in 1..=count {
-        // A connection that ends otherwise than a Close would have it is the suite's to judge.
+        // The suite decides whether a connection may end without a Close.
         if let Err(error) = talk(&format!("{suite}/runCase?case={case}&agent={name}"), |_| {}) {
             eprintln!("case {case}: {error}");
         }
@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     talk(&format!("{suite}/updateReports?agent={name}"), |_| {})
 }
 
-/// Echoes all that the server says, until it ends the connection. `hear` gets the texts.
+/// Echoes every message until the server ends the connection. Calls `hear` with each text.
 fn talk(address: &str, mut hear: impl FnMut(&str)) -> Result<(), Box<dyn Error>> {
     let uri = Uri::parse(address)?;
     let mut stream = TcpStream::connect((uri.host(), uri.port()))?;
@@ -47,11 +47,11 @@ fn talk(address: &str, mut hear: impl FnMut(&str)) -> Result<(), Box<dyn Error>>
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut ws = WebSocket::client(Config::default(), OsEntropy::new());
     let (mut rx, mut tx) = (ReadBuffer::growing(LIMIT), WriteBuffer::growing(LIMIT));
-    // Only the cases about compression take up the offer.
+    // The suite accepts the offer only in the cases about compression.
     ws.connect(&ConnectRequest::new(&uri).with_deflate(DeflateConfig::DEFAULT), &mut tx)?;
     while !ws.is_done() {
         if stream.write_all(tx.bytes()).is_err() {
-            rx.end_of_stream(); // what it said before it went is still to be read
+            rx.end_of_stream(); // the rest of the input is still in `rx`
         }
         tx.clear();
         match stream.read(rx.space()) {
@@ -64,7 +64,8 @@ fn talk(address: &str, mut hear: impl FnMut(&str)) -> Result<(), Box<dyn Error>>
             echo(event, &mut ws, &mut stream, &mut tx, &mut hear)?;
         }
     }
-    // The last of all is often our Close: without this it could be lost with what was not read.
+    // The last output is often our Close. Read until the end: closing a socket with unread input
+    // resets the connection, and the Close could be lost.
     let _ = stream.write_all(tx.bytes());
     let _ = stream.shutdown(std::net::Shutdown::Write);
     while matches!(stream.read(&mut [0; 4096]), Ok(1..)) {}
@@ -78,7 +79,7 @@ fn echo(
     tx: &mut WriteBuffer<sockless::GrowableBuffer>,
     hear: &mut impl FnMut(&str),
 ) -> Result<(), Box<dyn Error>> {
-    // Room for a whole message again, whatever came in the same read.
+    // Make room for the echo of a whole message.
     if tx.len() > 1 << 16 {
         stream.write_all(tx.bytes())?;
         tx.clear();

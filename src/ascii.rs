@@ -60,7 +60,8 @@ const fn classes() -> [u8; 128] {
     classes
 }
 
-/// Moves `text` to the next `separator`, or to its end, and returns the bytes before.
+/// Removes and returns the text before the next `separator`, or all of `text` if there is none. The
+/// separator stays in `text`.
 #[cfg(feature = "handshake")]
 #[inline(never)]
 pub(crate) fn until<'a>(text: &mut &'a [u8], separator: u8) -> &'a [u8] {

@@ -1,7 +1,7 @@
-//! Defines close codes, and the body of a Close frame ([RFC 6455, section 5.5.1] and [section
+//! Defines close codes, and the body of a Close frame ([RFC 6455 section 5.5.1] and [section
 //! 7.4]).
 //!
-//! [RFC 6455, section 5.5.1]: https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
+//! [RFC 6455 section 5.5.1]: https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
 //! [section 7.4]: https://www.rfc-editor.org/rfc/rfc6455#section-7.4
 
 use core::fmt;
@@ -9,16 +9,16 @@ use core::fmt;
 use crate::Violation;
 use crate::utf8::is_utf8;
 
-/// The longest reason in bytes: a control frame carries 125, two of them are the code
-/// (RFC 6455, section 5.5).
+/// The longest reason in bytes. A control frame has at most 125 bytes of payload, and the code
+/// takes two (RFC 6455 section 5.5).
 pub const MAX_REASON_LEN: usize = 123;
 
-/// Why a connection ends: the number in a Close frame (RFC 6455, section 7.4).
+/// The status code of a Close frame: the reason why a connection ends (RFC 6455 section 7.4).
 ///
-/// Any `u16` can be held, also the ones that only report something locally
+/// The type holds any `u16`, including the codes that are only reported locally
 /// ([`NO_STATUS_RECEIVED`](Self::NO_STATUS_RECEIVED), [`ABNORMAL`](Self::ABNORMAL),
-/// [`TLS`](Self::TLS)). [`is_sendable`](Self::is_sendable) returns `true` for a code that may be in
-/// a frame.
+/// [`TLS`](Self::TLS)). [`is_sendable`](Self::is_sendable) returns `true` for a code that a frame
+/// may carry.
 ///
 /// ```
 /// use sockless::CloseCode;
@@ -35,12 +35,11 @@ pub struct CloseCode(u16);
 impl CloseCode {
     /// 1000: the purpose of the connection is fulfilled.
     pub const NORMAL: Self = Self(1000);
-    /// 1001: a server goes down, or a browser leaves the page.
+    /// 1001: a server shuts down, or a browser leaves the page.
     pub const GOING_AWAY: Self = Self(1001);
     /// 1002: the peer broke the protocol.
     pub const PROTOCOL_ERROR: Self = Self(1002);
-    /// 1003: a kind of data that this endpoint cannot take, such as binary where only text is
-    /// understood.
+    /// 1003: a kind of data that this endpoint does not accept, for example a binary message.
     pub const UNSUPPORTED_DATA: Self = Self(1003);
     /// 1005: the Close frame had no code. Reported locally, never sent.
     pub const NO_STATUS_RECEIVED: Self = Self(1005);
@@ -48,14 +47,14 @@ impl CloseCode {
     pub const ABNORMAL: Self = Self(1006);
     /// 1007: data inconsistent with its type, such as text that is not UTF-8.
     pub const INVALID_PAYLOAD: Self = Self(1007);
-    /// 1008: a message against this endpoint's policy, when no other code fits.
+    /// 1008: a message violates this endpoint's policy, and no other code fits.
     pub const POLICY_VIOLATION: Self = Self(1008);
     /// 1009: a message too big to process.
     pub const MESSAGE_TOO_BIG: Self = Self(1009);
     /// 1010: the client needs an extension that the server did not agree to. Only a client sends
     /// it.
     pub const MANDATORY_EXTENSION: Self = Self(1010);
-    /// 1011: an unexpected condition kept this endpoint from going on.
+    /// 1011: an unexpected condition prevents this endpoint from continuing.
     pub const INTERNAL_ERROR: Self = Self(1011);
     /// 1012: the service restarts; a client may reconnect after a random delay
     /// (IANA WebSocket Close Code Number Registry).
@@ -63,13 +62,13 @@ impl CloseCode {
     /// 1013: the service is overloaded; a client should reconnect elsewhere or later
     /// (IANA WebSocket Close Code Number Registry).
     pub const TRY_AGAIN_LATER: Self = Self(1013);
-    /// 1014: a gateway got an invalid answer from the server behind it
-    /// (IANA WebSocket Close Code Number Registry).
+    /// 1014: a gateway received an invalid response from its upstream server (IANA WebSocket Close
+    /// Code Number Registry).
     pub const BAD_GATEWAY: Self = Self(1014);
     /// 1015: the TLS handshake failed. Reported locally, never sent.
     pub const TLS: Self = Self(1015);
 
-    /// Makes a code of any value; see [`is_sendable`](Self::is_sendable).
+    /// Makes a code from any number; see [`is_sendable`](Self::is_sendable).
     #[must_use]
     pub const fn new(code: u16) -> Self {
         Self(code)
@@ -81,13 +80,13 @@ impl CloseCode {
         self.0
     }
 
-    /// Returns `true` if the code may be in a Close frame, sent or received: 1000 to 1003, 1007 to
+    /// Returns `true` if a Close frame may carry the code, sent or received: 1000 to 1003, 1007 to
     /// 1014 and 3000 to 4999.
     ///
-    /// 1004, 1005, 1006 and 1015 are reserved; 1016 to 2999 belong to future revisions and to
-    /// extensions, of which none has defined one; below 1000 and above 4999 nothing is assigned
-    /// (RFC 6455, sections 7.4.1 and 7.4.2). 3000 to 3999 are registered with IANA by libraries and
-    /// applications, 4000 to 4999 are for private use.
+    /// 1004, 1005, 1006 and 1015 are reserved. 1016 to 2999 are for future revisions and
+    /// extensions, and none is defined yet. Libraries and applications register 3000 to 3999 with
+    /// IANA. 4000 to 4999 are for private use. Nothing is assigned below 1000 and above 4999 (RFC
+    /// 6455 sections 7.4.1 and 7.4.2).
     ///
     /// ```
     /// use sockless::CloseCode;
@@ -116,7 +115,7 @@ impl From<CloseCode> for u16 {
 }
 
 impl Violation {
-    /// Returns the code of the Close frame that answers this (RFC 6455 section 7.4.1).
+    /// Returns the code of the Close frame that fails the connection (RFC 6455 section 7.4.1).
     #[inline(never)]
     #[must_use]
     pub const fn close_code(self) -> CloseCode {
@@ -137,34 +136,37 @@ impl fmt::Display for CloseCode {
     }
 }
 
-/// The content of a Close frame: a code and a reason meant for people and logs, in the frame's own
-/// buffer.
+/// The content of a Close frame: a code, and a reason for people and logs. The reason is a slice of
+/// the buffer that has the frame.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Close<'b> {
     code: CloseCode,
-    /// Known to be UTF-8, and made into text when asked for: on a small device that is code of its
-    /// own.
+    /// Valid UTF-8. [`Close::reason`] converts it, so that firmware that never asks for the reason
+    /// does not contain the conversion.
     reason: &'b [u8],
 }
 
 impl<'b> Close<'b> {
-    /// The end of a stream without a Close (RFC 6455 section 7.1.5).
+    /// Reports the end of a stream without a Close (RFC 6455 section 7.1.5).
     pub(crate) const ABNORMAL: Close<'static> = Close::new(CloseCode::ABNORMAL, "");
 
-    /// A code with a reason, as they are: nothing is checked or cut here.
+    /// Makes the content of a Close frame. Checks and truncates nothing.
     #[must_use]
     pub const fn new(code: CloseCode, reason: &'b str) -> Self {
         Self { code, reason: reason.as_bytes() }
     }
 
-    /// Reads the unmasked payload of a Close frame (RFC 6455, sections 5.5.1 and 7.1.5).
+    /// Parses the unmasked payload of a Close frame (RFC 6455 sections 5.5.1 and 7.1.5).
     ///
-    /// An empty payload is a Close without a code and is reported as
-    /// [`NO_STATUS_RECEIVED`](CloseCode::NO_STATUS_RECEIVED). That a control frame holds at most
-    /// 125 bytes is a matter of its header and not checked again here.
+    /// An empty payload has no code and returns
+    /// [`NO_STATUS_RECEIVED`](CloseCode::NO_STATUS_RECEIVED).
+    /// [`FrameHeader::parse`](crate::FrameHeader::parse) checks that the payload has at most 125
+    /// bytes; this function does not.
     ///
     /// # Errors
-    /// [`Violation::CloseTooShort`], [`Violation::InvalidCloseCode`] or [`Violation::InvalidUtf8`].
+    /// Returns [`Violation::CloseTooShort`] if the payload is a single byte,
+    /// [`Violation::InvalidCloseCode`] if a frame may not carry the code, and
+    /// [`Violation::InvalidUtf8`] if the reason is not UTF-8.
     ///
     /// ```
     /// use sockless::{Close, CloseCode, Violation};
@@ -177,7 +179,7 @@ impl<'b> Close<'b> {
     /// ```
     pub fn parse(payload: &'b [u8]) -> Result<Self, Violation> {
         let Some((code, reason)) = payload.split_first_chunk::<2>() else {
-            // RFC 6455, section 5.5.1: "If there is a body, the first two bytes of the body MUST be
+            // RFC 6455 section 5.5.1: "If there is a body, the first two bytes of the body MUST be
             // a 2-byte unsigned integer".
             return if payload.is_empty() {
                 Ok(Self::new(CloseCode::NO_STATUS_RECEIVED, ""))
@@ -195,7 +197,8 @@ impl<'b> Close<'b> {
         Ok(Self { code, reason })
     }
 
-    /// The code; [`NO_STATUS_RECEIVED`](CloseCode::NO_STATUS_RECEIVED) when the frame had none.
+    /// Returns the code, or [`NO_STATUS_RECEIVED`](CloseCode::NO_STATUS_RECEIVED) if the frame had
+    /// none.
     #[must_use]
     pub const fn code(&self) -> CloseCode {
         self.code
@@ -208,7 +211,7 @@ impl<'b> Close<'b> {
         self.code.0 != CloseCode::ABNORMAL.0
     }
 
-    /// The reason, empty when none was given.
+    /// Returns the reason. It is empty if the frame had none.
     #[must_use]
     pub const fn reason(&self) -> &'b str {
         match core::str::from_utf8(self.reason) {
@@ -219,7 +222,7 @@ impl<'b> Close<'b> {
 }
 
 impl fmt::Debug for Close<'_> {
-    /// Shows the length of the reason in bytes: the reason is the peer's.
+    /// Shows only the length of the reason in bytes, because its text comes from the peer.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Close")
             .field("code", &self.code)
@@ -228,8 +231,8 @@ impl fmt::Debug for Close<'_> {
     }
 }
 
-/// The longest start of `reason` that fits into a Close frame and ends between two characters
-/// (RFC 6455, section 5.5: a control frame carries at most 125 bytes).
+/// Returns the longest prefix of `reason` that fits in a Close frame and ends between two
+/// characters (RFC 6455 section 5.5: a control frame has at most 125 bytes of payload).
 ///
 /// ```
 /// use sockless::{MAX_REASON_LEN, truncate_reason};
@@ -248,8 +251,8 @@ pub fn truncate_reason(reason: &str) -> &str {
     (MAX_REASON_LEN - 3..=MAX_REASON_LEN).rev().find_map(|end| reason.get(..end)).unwrap_or("")
 }
 
-/// Makes a value that [`Close::parse`] can return: a code that may be on the wire with a reason
-/// that fits, or none of both.
+/// Makes a value that [`Close::parse`] can return: a sendable code with a reason that fits, or
+/// neither.
 #[cfg(feature = "arbitrary")]
 impl<'a> arbitrary::Arbitrary<'a> for Close<'a> {
     fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Close<'a>> {

@@ -1,6 +1,6 @@
-//! The limits of a connection, each with its reason.
+//! Defines the limits of a connection, and the reason of each default.
 
-/// Optimizes for code size instead of speed. Behaviour is identical, and the tests run both ways.
+/// Optimizes for code size instead of speed. Behaviour is identical, and the tests run with either.
 ///
 /// The default is size on targets without an operating system, and speed elsewhere. Two `cfg` flags
 /// choose on any target: `sockless_optimize_for_size` and `sockless_optimize_for_speed`.
@@ -27,33 +27,35 @@ pub struct Config {
 }
 
 impl Config {
-    /// Makes the default configuration: messages and frames of up to 64 MiB, 131,072 fragments a
+    /// Makes the default configuration: messages and frames of up to 64 MiB, 131,072 fragments in a
     /// message, an HTTP head of up to 16 KiB with 64 header lines.
     #[must_use]
     pub const fn new() -> Config {
         Config {
             max_frame_size: 64 << 20,
             max_message_size: 64 << 20,
-            // Some peers cut messages to 1 KiB: twice the frames of our largest message that way.
+            // Some peers send fragments of 1 KiB. The limit is twice what the largest message then
+            // needs.
             max_fragments: 1 << 17,
-            // Common HTTP servers allow as much; browsers with many cookies come near half of it.
+            // Common HTTP servers allow as much. Browsers with many cookies send about half of it.
             max_head_size: 16 << 10,
             max_headers: 64,
         }
     }
 
-    /// Sets the largest payload of a single data frame, in bytes. A larger one fails the connection
-    /// with 1009, decided from its header. If the limit is not less than the largest message, a
-    /// compressed frame may be an eighth longer: data that does not compress grows.
+    /// Sets the largest payload of a single data frame, in bytes. A larger frame fails the
+    /// connection with 1009 as soon as its header has arrived. If this limit is at least the
+    /// largest message, a compressed frame may exceed it by an eighth, because data that does not
+    /// compress grows.
     #[must_use]
     pub const fn with_max_frame_size(mut self, bytes: u64) -> Config {
         self.max_frame_size = bytes;
         self
     }
 
-    /// Sets the largest message, in bytes, over all its frames. A larger one fails the connection
-    /// with 1009: decided from the header of the frame that would exceed the limit, and for a
-    /// compressed message while it is inflated. A message that is received whole must also fit in
+    /// Sets the largest message, in bytes over all its frames. A larger message fails the
+    /// connection with 1009. The header of the frame that exceeds the limit decides; for a
+    /// compressed message, the inflated bytes do. A message that is received whole must also fit in
     /// the read buffer.
     #[must_use]
     pub const fn with_max_message_size(mut self, bytes: u64) -> Config {
@@ -61,8 +63,8 @@ impl Config {
         self
     }
 
-    /// Sets how many frames a message may have, empty ones included; 0 counts as 1. More frames
-    /// fail the connection with 1008.
+    /// Sets how many frames a message may have, empty frames included. A limit of 0 counts as 1.
+    /// More frames fail the connection with 1008.
     #[must_use]
     pub const fn with_max_fragments(mut self, frames: u32) -> Config {
         self.max_fragments = frames;
@@ -70,15 +72,15 @@ impl Config {
     }
 
     /// Sets the largest HTTP head of a handshake, in bytes, from its first byte to the end of its
-    /// empty line; no line can be longer. A larger one is refused with 431. The head must also fit
-    /// in the read buffer.
+    /// empty line. A server refuses a larger head with 431. The head must also fit in the read
+    /// buffer.
     #[must_use]
     pub const fn with_max_head_size(mut self, bytes: u32) -> Config {
         self.max_head_size = bytes;
         self
     }
 
-    /// Sets how many header lines a handshake may have. More are refused with 431.
+    /// Sets how many header lines a head may have. A server refuses more with 431.
     #[must_use]
     pub const fn with_max_headers(mut self, headers: u16) -> Config {
         self.max_headers = headers;

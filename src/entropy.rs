@@ -2,12 +2,12 @@
 
 use crate::EntropyError;
 
-/// A source of unpredictable bytes: masking keys (RFC 6455 section 10.3) and the handshake key
-/// (section 4.1) are drawn from it.
+/// A source of unpredictable bytes, for masking keys (RFC 6455 section 10.3) and the handshake key
+/// (section 4.1).
 ///
-/// With the feature `getrandom` there is `OsEntropy`. A closure becomes a source by [`FnEntropy`];
-/// a function pointer, `&mut E`, and with `alloc` `Box<E>` (of `dyn Entropy`, too) are sources as
-/// they are.
+/// The feature `getrandom` adds `OsEntropy`. [`FnEntropy`] makes a source from a closure. Function
+/// pointers and `&mut E` are sources too. With `alloc`, so is `Box<E>`, including `Box<dyn
+/// Entropy>`.
 ///
 /// ```
 /// use sockless::{Entropy, EntropyError, FnEntropy};
@@ -60,7 +60,7 @@ impl<E: Entropy + ?Sized> Entropy for alloc::boxed::Box<E> {
 pub struct FnEntropy<F>(F);
 
 impl<F: FnMut(&mut [u8]) -> Result<(), EntropyError>> FnEntropy<F> {
-    /// Makes a source of `fill`, which either fills all of the passed bytes or fails.
+    /// Makes a source from `fill`, which fills all of the passed bytes or returns an error.
     #[inline]
     pub const fn new(fill: F) -> FnEntropy<F> {
         FnEntropy(fill)
@@ -81,22 +81,22 @@ impl<F> core::fmt::Debug for FnEntropy<F> {
     }
 }
 
-/// The operating system's entropy, drawn in blocks of `N` bytes: with 256, a system call for each
-/// 64 frames. A key is erased from the block once it is used, and the block lies in the connection,
-/// of which it is the largest part; with an `N` of 0 each key is a system call.
+/// The operating system's entropy, drawn in blocks of `N` bytes. With 256 there is a system call
+/// for every 64 frames, with 0 one for each key. Each key is erased from the block when it is
+/// drawn. The block is part of the client, and so of the connection.
 ///
-/// It is not `Clone`: two connections would send the same keys. For the same reason, do not use a
-/// connection in both processes after a `fork`.
+/// It is not `Clone`, because two connections would send equal keys. After a `fork`, use a
+/// connection in one of the processes only, for the same reason.
 #[cfg(feature = "getrandom")]
 pub struct OsEntropy<const N: usize = 256> {
     block: [u8; N],
-    /// Number of unused bytes, which are the first in the block.
+    /// Number of unused bytes, at the start of the block.
     unused: usize,
 }
 
 #[cfg(feature = "getrandom")]
 impl OsEntropy {
-    /// Draws blocks of 256 bytes. Nothing is drawn before the first key is needed.
+    /// Makes a source with a block of 256 bytes. The first key draws the first block.
     #[must_use]
     pub const fn new() -> OsEntropy {
         OsEntropy::with_block()
@@ -105,7 +105,7 @@ impl OsEntropy {
 
 #[cfg(feature = "getrandom")]
 impl<const N: usize> OsEntropy<N> {
-    /// Draws blocks of `N` bytes.
+    /// Makes a source with a block of `N` bytes.
     #[must_use]
     pub const fn with_block() -> OsEntropy<N> {
         OsEntropy { block: [0; N], unused: 0 }

@@ -1,12 +1,12 @@
-//! Defines the errors by blame: a [`Violation`] is the peer's, a [`Misuse`] is the caller's. An
-//! [`Error`] may also be nobody's: no room, or no entropy. Incomplete input is not an error.
+//! Defines the errors. A [`Violation`] is the peer's fault, a [`Misuse`] the caller's. An [`Error`]
+//! may also be nobody's fault: no room, or no entropy. Incomplete input is not an error.
 
 use core::fmt;
 
 #[cfg(feature = "handshake")]
 use crate::handshake::error::HandshakeError;
 
-/// A violation of the protocol by the peer of an open connection. Final: the connection fails with
+/// A violation of the protocol by the peer of an open connection. The connection fails with
 /// [`close_code`](Violation::close_code) (RFC 6455 section 7.1.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
@@ -36,7 +36,7 @@ pub enum Violation {
     InvalidUtf8,
     /// A Close payload of one byte (section 5.5.1).
     CloseTooShort,
-    /// A close code that may not be on the wire (section 7.4).
+    /// A close code that no frame may carry (section 7.4).
     InvalidCloseCode,
     /// A frame larger than the configured size, or than the read buffer.
     FrameTooBig,
@@ -77,16 +77,16 @@ impl fmt::Display for Violation {
 
 impl core::error::Error for Violation {}
 
-/// An API call that is not valid in the current state, or whose arguments are not.
+/// An API call that is invalid in the current state, or has an invalid argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Misuse {
     /// The connection is not open yet.
     NotOpen,
-    /// A Close was sent, or the connection has failed or ended: nothing may follow (RFC 6455
-    /// section 5.5.1).
+    /// A Close was sent, or the connection has failed or ended. No frame may follow a Close (RFC
+    /// 6455 section 5.5.1).
     Closed,
-    /// A message begun in fragments is not finished.
+    /// A fragmented message is not finished.
     MessageUnfinished,
     /// The kind of the fragment is not the kind of its message.
     WrongKind,
@@ -98,9 +98,9 @@ pub enum Misuse {
     PayloadTooLong,
     /// A close code that may not be sent (RFC 6455 section 7.4).
     InvalidCloseCode,
-    /// The payload of an earlier vectored send has not left yet.
+    /// The payload of an earlier vectored send is not written yet.
     PayloadPending,
-    /// The payload is not as long as the one given to the vectored send.
+    /// The payload has another length than the payload of the vectored send.
     WrongPayload,
     /// A fragment that cannot be added to a compressed message.
     MessageCompressed,
@@ -108,14 +108,13 @@ pub enum Misuse {
     NoHandshake,
     /// The name or the value of a header would break the HTTP head.
     InvalidHeader,
-    /// A header that the handshake writes itself, such as `Host` or `Origin`, was given as well.
+    /// The caller passed a header that the handshake writes itself, for example `Host` or `Origin`.
     ReservedHeader,
     /// The subprotocols are not unique tokens (RFC 6455 section 4.1).
     InvalidSubprotocol,
     /// A subprotocol that the client did not offer (RFC 6455 section 4.2.2).
     SubprotocolNotOffered,
-    /// A status that cannot end a handshake: not 200-599, or one with a body that has none (204,
-    /// 304).
+    /// A status that cannot end a handshake: one outside 200-599, or 204 or 304 with a body.
     InvalidStatus,
 }
 
@@ -145,7 +144,7 @@ impl fmt::Display for Misuse {
 
 impl core::error::Error for Misuse {}
 
-/// The source of entropy failed. No other key was used instead.
+/// The source of entropy failed. No key was made up instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EntropyError;
 
@@ -157,9 +156,9 @@ impl fmt::Display for EntropyError {
 
 impl core::error::Error for EntropyError {}
 
-/// The reason why a call failed. Nothing was written, except that
-/// [`Sender::reply`](crate::Sender::reply) may have dropped an earlier unsent pong, and that a
-/// stream may have written a part.
+/// The reason why a call failed. The call wrote nothing, with two exceptions:
+/// [`Sender::reply`](crate::Sender::reply) may have dropped an earlier unsent pong, and a streamed
+/// send may have written a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -167,15 +166,16 @@ pub enum Error {
     Misuse(Misuse),
     /// The [`WriteBuffer`](crate::WriteBuffer) has no room now. Write the unsent bytes, then retry.
     NoRoom,
-    /// This does not fit in the [`WriteBuffer`](crate::WriteBuffer), even when the buffer is empty.
+    /// The output of the call does not fit in the [`WriteBuffer`](crate::WriteBuffer), even when
+    /// the buffer is empty.
     NeverFits {
         /// The capacity in bytes that would be enough.
         needed: usize,
     },
     /// The [`ReadBuffer`](crate::ReadBuffer) is below its minimum.
     ReadBufferTooSmall {
-        /// A capacity in bytes that is enough: [`READ_BUFFER_MIN`](crate::READ_BUFFER_MIN), or for
-        /// the head of a handshake its configured limit.
+        /// A sufficient capacity in bytes: [`READ_BUFFER_MIN`](crate::READ_BUFFER_MIN), or, for the
+        /// head of a handshake, the configured limit.
         minimum: usize,
     },
     /// The [`WriteBuffer`](crate::WriteBuffer) is below its minimum.
@@ -220,8 +220,8 @@ impl fmt::Display for Error {
 
 impl core::error::Error for Error {}
 
-/// Why a connection failed. The Close frame or HTTP refusal that is due is in the output already,
-/// unless the failure is [`Local`](Failure::Local): then it may not have fitted.
+/// The reason why a connection failed. The Close frame or HTTP refusal is in the write buffer
+/// already. After a [`Local`](Failure::Local) failure it may be missing, if it did not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Failure {
@@ -230,7 +230,7 @@ pub enum Failure {
     /// The peer broke the rules of the opening handshake.
     #[cfg(feature = "handshake")]
     Handshake(HandshakeError),
-    /// This side could not continue: a buffer is below its minimum, or a reply had no entropy.
+    /// This side cannot continue: a buffer is below its minimum, or a reply had no entropy.
     Local(Error),
 }
 

@@ -1,6 +1,6 @@
 //! Parses the extension lists of `Sec-WebSocket-Extensions` (RFC 6455 section 9.1).
 //!
-//! The module knows the syntax alone, and no extension. Nothing is copied or allocated: names and
+//! The module knows the syntax only, and no extension. It copies and allocates nothing: names and
 //! values are slices of the header. A list may span several header lines (RFC 6455 section 9.1,
 //! erratum 3433), so the parser accepts an iterator of lines.
 //!
@@ -25,11 +25,11 @@ use core::fmt;
 
 use crate::ascii::Class;
 
-/// Reads a list of extensions from the values of one or several header lines, in order.
+/// Parses a list of extensions from the values of one or several header lines, in order.
 ///
-/// The iterator returns one error, at the element that breaks the grammar, and ends there. The
-/// receiver of such a list must fail the handshake (RFC 6455 section 9.1). The work is linear in
-/// the length of the lines.
+/// The iterator returns an error at the element that breaks the grammar, and then ends. The caller
+/// must fail the handshake after an error (RFC 6455 section 9.1). The work is linear in the length
+/// of the lines.
 pub fn parse<'a, L>(lines: L) -> Extensions<'a, L::IntoIter>
 where
     L: IntoIterator<Item = &'a [u8]>,
@@ -127,8 +127,7 @@ impl<'a> Parameter<'a> {
 
 /// The value of a parameter: a token, never empty.
 ///
-/// Two values are equal when they stand for the same token, quoted or not: `10`, `"10"` and
-/// `"1\0"`.
+/// Two values are equal if they stand for one token, quoted or not: `10`, `"10"` and `"1\0"`.
 #[derive(Clone, Copy)]
 pub struct Value<'a> {
     /// The value without its quotes, with its backslashes. No token has a backslash, so each one is
@@ -183,7 +182,7 @@ impl fmt::Debug for Value<'_> {
     }
 }
 
-/// Bytes known to be ASCII, converted to text on demand.
+/// ASCII bytes, converted to text on demand.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Token<'a>(&'a [u8]);
 
@@ -302,7 +301,7 @@ mod tests {
 
     use super::*;
 
-    /// The list written back in one fixed form, or `None` for an error anywhere.
+    /// Writes the list in one fixed form. Returns `None` for an error anywhere.
     fn normal(lines: &[&str]) -> Option<String> {
         let mut text = Vec::new();
         for extension in parse(lines.iter().map(|line| line.as_bytes())) {
@@ -414,8 +413,8 @@ mod tests {
         assert_eq!(list.next(), None, "an error ends the list");
     }
 
-    /// Every line of up to six characters of a small alphabet: what is accepted, written back and
-    /// read again, is the same list.
+    /// Checks every line of up to six characters of a small alphabet. An accepted list that is
+    /// written and parsed again does not change.
     #[test]
     fn every_short_line_reads_back() {
         const ALPHABET: &[u8] = b"a;=,\" \\/";

@@ -29,7 +29,8 @@ pub enum OpCode {
 }
 
 impl OpCode {
-    /// The opcode of the low four bits of `bits`, or `None` for a reserved one (3-7, 11-15).
+    /// Returns the opcode in the low four bits of `bits`, or `None` for a reserved opcode (3-7,
+    /// 11-15).
     #[must_use]
     pub const fn from_bits(bits: u8) -> Option<OpCode> {
         Some(match bits & 0x0F {
@@ -128,7 +129,7 @@ impl MessageKind {
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FrameHeader {
-    /// `true` if the frame ends its message. Control frames always have it.
+    /// `true` if the frame ends its message. Always `true` for a control frame.
     pub fin: bool,
     /// The reserved bits as a number: RSV1 is 4, RSV2 is 2, RSV3 is 1.
     pub rsv: u8,
@@ -167,7 +168,7 @@ impl FrameHeader {
     /// on earlier frames.
     ///
     /// # Errors
-    /// Each error is returned as soon as the byte that breaks the rule is there.
+    /// Returns each error as soon as `bytes` has the byte that breaks the rule.
     ///
     /// - Returns [`Violation::ReservedOpCode`] for a reserved opcode.
     /// - Returns [`Violation::FragmentedControl`] or [`Violation::ControlTooLong`] for a control
@@ -179,26 +180,27 @@ impl FrameHeader {
         FrameHeader::parse_and(bytes, |_, _, _| Ok(()))
     }
 
-    /// Parses a header, and calls `judge` with its opcode, reserved bits and mask bit as soon as
-    /// the first two bytes are there.
+    /// Parses a header. Calls `judge` with its opcode, reserved bits and mask bit once the first
+    /// two bytes have arrived.
     #[inline]
     pub(crate) fn parse_and(
         bytes: &[u8],
         judge: impl FnOnce(OpCode, u8, bool) -> Result<(), Violation>,
     ) -> Result<Option<(FrameHeader, usize)>, Violation> {
         let Some(&first) = bytes.first() else { return Ok(None) };
-        // RFC 6455 5.2: "If an unknown opcode is received, the receiving endpoint MUST _Fail the
-        // WebSocket Connection_."
+        // RFC 6455 section 5.2: "If an unknown opcode is received, the receiving endpoint MUST
+        // _Fail the WebSocket Connection_."
         let Some(opcode) = OpCode::from_bits(first) else { return Err(Violation::ReservedOpCode) };
         let fin = first & 0x80 != 0;
         if opcode.is_control() && !fin {
-            // RFC 6455 5.5: control frames "MUST NOT be fragmented".
+            // RFC 6455 section 5.5: control frames "MUST NOT be fragmented".
             return Err(Violation::FragmentedControl);
         }
         let Some(&second) = bytes.get(1) else { return Ok(None) };
         let short = second & 0x7F;
         if opcode.is_control() && short > 125 {
-            // RFC 6455 5.5: "All control frames MUST have a payload length of 125 bytes or less".
+            // RFC 6455 section 5.5: "All control frames MUST have a payload length of 125 bytes or
+            // less".
             return Err(Violation::ControlTooLong);
         }
         let (rsv, masked) = (first >> 4 & 0x7, second & 0x80 != 0);
@@ -218,8 +220,8 @@ impl FrameHeader {
             }
             len => (u64::from(len), 2),
         };
-        // RFC 6455 5.2: "the minimal number of bytes MUST be used to encode the length", and of the
-        // 64-bit form "the most significant bit MUST be 0".
+        // RFC 6455 section 5.2: "the minimal number of bytes MUST be used to encode the length",
+        // and of the 64-bit form "the most significant bit MUST be 0".
         if (short == 126 && payload_len < 126) || (short == 127 && payload_len <= 0xFFFF) {
             return Err(Violation::LengthNotMinimal);
         }
@@ -237,9 +239,9 @@ impl FrameHeader {
         Ok(Some((FrameHeader { fin, rsv, opcode, mask, payload_len }, len)))
     }
 
-    /// The header as it goes on the wire, its length in the shortest form.
+    /// Returns the header in wire form, with the payload length in its shortest form.
     ///
-    /// Encodes what it is told: of `rsv` the low three bits, of `payload_len` all, rule or no rule.
+    /// Checks no rule. Encodes the low three bits of `rsv`, and any `payload_len`.
     #[inline(never)]
     #[must_use]
     pub fn encode(&self) -> EncodedHeader {
@@ -250,7 +252,7 @@ impl FrameHeader {
         EncodedHeader { bytes, len }
     }
 
-    /// Length in bytes of the header of a frame with such a payload.
+    /// Returns the length in bytes of the header for a payload of `payload_len` bytes.
     #[inline]
     #[must_use]
     pub const fn len_for(payload_len: u64, masked: bool) -> usize {
@@ -287,7 +289,7 @@ pub(crate) fn write_header(first: u8, payload_len: u64, mask: Option<[u8; 4]>, t
     }
     let masked = u8::from(mask.is_some()) << 7;
     let key = match to {
-        // Most frames are short. Without a loop, little is left of this in the caller.
+        // Most frames are short. A branch without a loop inlines to few instructions.
         [bits, short, key @ ..] if payload_len <= 125 => {
             (*bits, *short) = (first, masked | payload_len as u8);
             key

@@ -1,15 +1,13 @@
-//! Timers for a connection: the handshake's limit, pings, silence and the closing handshake's
-//! limit.
+//! Computes the deadlines of a connection: opening handshake, Pings, silence, closing handshake.
 //!
-//! [`Keepalive`] stands beside the connection and never touches it: the caller tells it what
-//! happened and when, and asks what is due. Time is an argument: any number that grows, in a unit
-//! of the caller's choice (milliseconds, ticks of a hardware counter). There is no clock inside and
-//! none is asked.
+//! [`Keepalive`] is independent of the connection. The caller reports each event with its time, and
+//! polls for the action that is due. Time is an argument: a number that grows, in a unit of the
+//! caller's choice (milliseconds, ticks of a hardware counter). The module reads no clock.
 //!
-//! RFC 6455 leaves these times open. It names the uses: a Ping "may serve either as a keepalive or
-//! as a means to verify that the remote endpoint is still responsive" (section 5.5.2), and a client
-//! may give up on a server that does not end the TCP connection "in a reasonable time period"
-//! (section 7.1.1).
+//! RFC 6455 sets none of these times, but names their uses. A Ping "may serve either as a keepalive
+//! or as a means to verify that the remote endpoint is still responsive" (section 5.5.2), and a
+//! client may give up on a server that does not end the TCP connection "in a reasonable time
+//! period" (section 7.1.1).
 //!
 //! # In a loop
 //! ```
@@ -87,22 +85,22 @@
 //! peer that takes none of it for `pong_within`, even if it goes on sending.
 //!
 //! # Clocks that misbehave
-//! No value of `now` panics. When `now` is smaller than before, whatever is running starts over
-//! from it: a clock that is set back, or a 32-bit counter that wraps, delays a timer by at most its
-//! own length. With such a counter, call [`poll`](Keepalive::poll) at each turn of the loop too,
-//! not at [`deadline`](Keepalive::deadline) alone, as the counter may wrap before it reaches it.
-//! When `now` leaps ahead, because the machine slept or the loop was late, the peer still gets its
-//! Ping and all of `pong_within` to answer it; only `idle_within` counts that time as silence. Read
-//! what has arrived before asking what is due.
+//! No value of `now` panics. If `now` is smaller than before, each running timer restarts at `now`.
+//! A clock that is set back, or a 32-bit counter that wraps, therefore delays a timer by at most
+//! its own length. A counter that wraps may never reach [`deadline`](Keepalive::deadline), so call
+//! [`poll`](Keepalive::poll) in each iteration of the loop too. If `now` leaps ahead, because the
+//! machine slept or the loop was late, the peer still gets its Ping and all of `pong_within` to
+//! answer. Only `idle_within` counts the leap as silence, so read from the socket before you call
+//! `poll`.
 
 use core::fmt;
 
-/// The lengths of the timers, in the caller's unit of time. `None` turns a timer off; `Some(0)`
-/// counts as one tick, so that [`Keepalive::poll`] comes to rest at each point in time.
+/// The lengths of the timers, in the caller's unit of time. `None` turns a timer off. `Some(0)`
+/// counts as one tick, so that repeated calls of [`Keepalive::poll`] with an equal `now` end with
+/// `None`.
 ///
-/// Which values are right depends on what lies between the two ends: proxies and address
-/// translators often drop a connection after a minute of silence, so a `ping_after` well below that
-/// keeps it alive.
+/// Good values depend on the path between the two ends. Proxies and address translators often drop
+/// a connection after a minute of silence. A `ping_after` well below a minute prevents this.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Timers {
@@ -132,15 +130,15 @@ impl Timers {
         self
     }
 
-    /// Sets after which silence a Ping is due.
+    /// Sets the length of silence after which a Ping is due.
     #[must_use]
     pub const fn with_ping_after(mut self, ticks: Option<u64>) -> Self {
         self.ping_after = ticks;
         self
     }
 
-    /// Sets how long a Ping may wait for the next received byte, of a Pong or of anything else.
-    /// While this timer runs, no other Ping is due. With `None`, Pings go on at intervals of
+    /// Sets how long after a Ping the next byte may arrive. Any byte counts, of a Pong or of
+    /// another frame. While this timer runs, no other Ping is due. With `None`, a Ping is due every
     /// `ping_after`, answered or not.
     #[must_use]
     pub const fn with_pong_within(mut self, ticks: Option<u64>) -> Self {
@@ -148,8 +146,8 @@ impl Timers {
         self
     }
 
-    /// Sets how long nothing at all may be received, whether Pings are sent or not. It is meant for
-    /// a server whose clients send the Pings, or as a limit above `ping_after` and `pong_within`.
+    /// Sets how long the peer may be silent, with or without Pings. Use it in a server whose
+    /// clients send the Pings, or as a limit above the sum of `ping_after` and `pong_within`.
     #[must_use]
     pub const fn with_idle_within(mut self, ticks: Option<u64>) -> Self {
         self.idle_within = ticks;
@@ -170,7 +168,7 @@ impl Timers {
         self.handshake_within
     }
 
-    /// Returns after which silence a Ping is due.
+    /// Returns the length of silence after which a Ping is due.
     #[must_use]
     pub const fn ping_after(&self) -> Option<u64> {
         self.ping_after
@@ -182,7 +180,7 @@ impl Timers {
         self.pong_within
     }
 
-    /// Returns how long nothing at all may be received.
+    /// Returns how long the peer may be silent.
     #[must_use]
     pub const fn idle_within(&self) -> Option<u64> {
         self.idle_within
@@ -198,12 +196,12 @@ impl Timers {
 /// An action that is due, from [`Keepalive::poll`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// Send a Ping. Its payload is free; any byte that comes back counts as an answer.
+    /// Send a Ping with any payload. Any received byte counts as the answer.
     Ping,
     /// A limit was exceeded: end the connection. Reported once.
     ///
-    /// After [`Timeout::Pong`] and [`Timeout::Idle`] a Close may be sent first, with a code of your
-    /// choice, such as 1008; [`Keepalive::closing`] then bounds the wait for its answer.
+    /// After [`Timeout::Pong`] and [`Timeout::Idle`] you may send a Close first, with a code of
+    /// your choice, such as 1008. [`Keepalive::closing`] then limits the wait for the peer's Close.
     TimedOut(Timeout),
 }
 
@@ -212,11 +210,11 @@ pub enum Action {
 pub enum Timeout {
     /// The opening handshake took longer than [`Timers::handshake_within`].
     Handshake,
-    /// A Ping had no answer for [`Timers::pong_within`].
+    /// Nothing arrived for [`Timers::pong_within`] after a Ping.
     Pong,
     /// Nothing arrived for [`Timers::idle_within`].
     Idle,
-    /// The connection did not end for [`Timers::close_within`] after our Close.
+    /// The connection did not end within [`Timers::close_within`] after [`Keepalive::closing`].
     Close,
 }
 
@@ -290,8 +288,8 @@ impl Keepalive {
         }
     }
 
-    /// Records that only the end of the connection is awaited: our Close was sent, first or in
-    /// reply, or a refusal of the handshake. Further calls do not extend the limit.
+    /// Records that this side only waits for the end of the connection, after it sent a Close or
+    /// refused the handshake. Further calls do not extend the limit.
     pub const fn closing(&mut self, now: u64) {
         if !matches!(self.state, State::Closing | State::Over) {
             self.state = State::Closing;
@@ -335,8 +333,8 @@ impl Keepalive {
     }
 
     /// Returns the time at which [`poll`](Self::poll) next returns an action, or `None` if no timer
-    /// runs. If the time is in the past, an action is due already: wait for
-    /// `deadline.saturating_sub(now)`. Each other call can change it.
+    /// runs. If the time is in the past, an action is due now. Every other method can change the
+    /// deadline. [`wait`](Self::wait) returns the time that is left.
     #[must_use]
     pub const fn deadline(&self) -> Option<u64> {
         let (phase, silence) = (self.phase_ends(), self.silence_ends());
@@ -354,7 +352,7 @@ impl Keepalive {
         }
     }
 
-    /// Returns the time at which the state ends, or the next Ping is due in it.
+    /// Returns the time at which the state ends or the next Ping is due.
     const fn phase_ends(&self) -> Ticks {
         let length = match self.state {
             State::Handshake => self.handshake_within,
@@ -381,8 +379,8 @@ impl Keepalive {
     }
 }
 
-/// The length of a timer, or its end, in half the size of an `Option<u64>`. The largest number
-/// means "off" or "never".
+/// A length or a point in time, in half the size of an `Option<u64>`. `u64::MAX` means "off" or
+/// "never".
 #[derive(Clone, Copy, Debug)]
 struct Ticks(u64);
 
@@ -401,8 +399,8 @@ impl Ticks {
         self.0 != Self::OFF.0
     }
 
-    /// Returns the end of a timer of this length that began at `start`. An end past the last number
-    /// is never reached.
+    /// Returns the end of a timer of this length that began at `start`. An end beyond `u64::MAX` is
+    /// never reached.
     const fn after(self, start: u64) -> Self {
         Self(start.saturating_add(self.0))
     }

@@ -4,10 +4,10 @@ use crate::entropy::Entropy;
 use crate::error::EntropyError;
 use crate::websocket::opening::{ClientOpening, ServerOpening};
 
-/// The end of the connection that this side is: [`Server`] or [`Client`].
+/// Selects the end of the connection that this side is: [`Server`] or [`Client`].
 pub trait Role: private::Role {
-    /// `true` for a client, whose frames are masked (RFC 6455 section 5.1) and which waits for the
-    /// server to end the stream (section 7.1.1).
+    /// `true` for a client. A client masks its frames (RFC 6455 section 5.1), and waits until the
+    /// server ends the stream (section 7.1.1).
     const IS_CLIENT: bool = <Self as private::Role>::MASKS;
 }
 
@@ -23,14 +23,14 @@ pub struct Client<E> {
 }
 
 impl<E> core::fmt::Debug for Client<E> {
-    /// Shows neither keys nor their source, so that any closure will do.
+    /// Shows neither keys nor their source. `E` need not implement `Debug`, and closures do not.
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("Client")
     }
 }
 
 impl<E: Entropy> Client<E> {
-    /// Makes a client whose keys come from `entropy`.
+    /// Makes a client that draws its keys from `entropy`.
     pub const fn new(entropy: E) -> Client<E> {
         Client { entropy }
     }
@@ -55,7 +55,7 @@ impl<E: Entropy> private::Role for Client<E> {
 
     #[inline]
     fn key(&mut self, _: private::Token) -> Result<Option<[u8; 4]>, EntropyError> {
-        // RFC 6455 5.3: "the client MUST pick a fresh masking key" for each frame.
+        // RFC 6455 section 5.3: the client picks a fresh masking key for each frame.
         let mut key = [0; 4];
         self.entropy.fill(&mut key)?;
         Ok(Some(key))
@@ -66,13 +66,12 @@ pub(crate) mod private {
     use crate::error::EntropyError;
     use crate::websocket::opening::Opening;
 
-    /// An argument that cannot be made outside of this crate: generic code over
-    /// [`Role`](super::Role) elsewhere cannot draw keys.
+    /// Prevents calls from outside this crate. Code that is generic over [`Role`](super::Role)
+    /// cannot make a `Token`, and so cannot draw keys.
     #[derive(Clone, Copy, Debug)]
     pub struct Token;
 
-    /// The private part of a role, for the halves and the machine. It cannot be named outside, so
-    /// that there are no other roles.
+    /// The private part of a role. No other crate can name it, so no other crate can define a role.
     pub trait Role {
         /// `true` if frames of this role are masked (RFC 6455 section 5.1).
         const MASKS: bool;

@@ -2,9 +2,9 @@
 
 use crate::config::OPTIMIZE_FOR_SIZE;
 
-/// Validates UTF-8 piece by piece and finds the first byte that cannot belong to any valid text, as
-/// soon as it is there: surrogates, overlong forms and code points above U+10FFFF are found at the
-/// byte that gives them away, not at the end of the sequence.
+/// Validates UTF-8 text piece by piece. An error names the first byte that no valid text can have
+/// in its place. Surrogates, overlong forms and code points above U+10FFFF are found at that byte,
+/// not at the end of their sequence.
 ///
 /// ```
 /// use sockless::Utf8Validator;
@@ -18,15 +18,15 @@ use crate::config::OPTIMIZE_FOR_SIZE;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Utf8Validator {
-    /// Continuation bytes that the sequence begun last still needs.
+    /// Continuation bytes that the last started sequence still needs.
     needed: u8,
-    /// The range that the next of them must be in.
+    /// Least and greatest value of the next continuation byte.
     low: u8,
     high: u8,
 }
 
 impl Utf8Validator {
-    /// The state before the first byte of a text.
+    /// Makes a validator for the start of a text.
     #[must_use]
     pub const fn new() -> Utf8Validator {
         Utf8Validator { needed: 0, low: 0x80, high: 0xBF }
@@ -39,13 +39,13 @@ impl Utf8Validator {
         self.needed == 0
     }
 
-    /// Takes the next piece of the text.
+    /// Validates the next piece of the text.
     ///
     /// # Errors
-    /// The index in `bytes` of the first bad byte. The state is of no use then.
+    /// Returns the index in `bytes` of the first invalid byte. Use the validator no further.
     pub fn check(&mut self, bytes: &[u8]) -> Result<(), usize> {
         if OPTIMIZE_FOR_SIZE {
-            // The check of eight bytes at a time is in `core`, and as large as this whole file.
+            // The check of `core`, eight bytes at a time, is as large as the code of this file.
             for (i, &byte) in bytes.iter().enumerate() {
                 self.step(byte).map_err(|()| i)?;
             }
@@ -67,8 +67,8 @@ impl Utf8Validator {
                 return Ok(());
             }
         }
-        // An incomplete character at the end is either a character that the next piece
-        // continues or an error; the bytewise step tells which, and where.
+        // The next piece may continue an incomplete character at the end. Only the check byte by
+        // byte can distinguish that from an error.
         let tail = rest.get(valid_up_to(rest)..).unwrap_or_default();
         for (i, &byte) in tail.iter().enumerate() {
             self.step(byte).map_err(|()| bytes.len() - tail.len() + i)?;
@@ -76,16 +76,16 @@ impl Utf8Validator {
         Ok(())
     }
 
-    /// Validates the end of the text `bytes`, of which the first `checked` bytes went through
-    /// [`check`](Self::check). Returns the text, or `None` where code size counts and the text is
-    /// made only when it is asked for.
+    /// Validates the end of the text `bytes`, after [`check`](Self::check) of the first `checked`
+    /// bytes. Returns the text, or `None` if the code is optimized for size and makes the text on
+    /// demand.
     #[inline]
     pub(crate) fn finish<'b>(
         &mut self,
         bytes: &'b [u8],
         checked: usize,
     ) -> Result<Option<&'b str>, ()> {
-        // Safe code validates all of a text to make a `&str`.
+        // Safe code makes a `&str` only by validating the whole text.
         let text = early_text(bytes);
         if text.is_none() {
             self.check(bytes.get(checked..).unwrap_or_default()).map_err(drop)?;
@@ -96,7 +96,7 @@ impl Utf8Validator {
         Ok(text)
     }
 
-    /// Table 3-7 of the Unicode standard, a byte at a time.
+    /// Validates one byte by table 3-7 of the Unicode standard.
     fn step(&mut self, byte: u8) -> Result<(), ()> {
         if self.needed > 0 {
             if byte < self.low || byte > self.high {
@@ -126,7 +126,7 @@ impl Default for Utf8Validator {
     }
 }
 
-/// `bytes` as text, if all of it is UTF-8.
+/// Returns `bytes` as text if all of them are UTF-8.
 #[inline]
 pub(crate) fn from_utf8(bytes: &[u8]) -> Option<&str> {
     #[cfg(feature = "std")]
@@ -135,14 +135,15 @@ pub(crate) fn from_utf8(bytes: &[u8]) -> Option<&str> {
     return core::str::from_utf8(bytes).ok();
 }
 
-/// Returns `bytes` as text if all of them are UTF-8, or `None` where code size counts and the text
-/// is made on demand.
+/// Returns `bytes` as text if all of them are UTF-8. Returns `None` if the code is optimized for
+/// size and makes the text on demand.
 #[inline]
 pub(crate) fn early_text(bytes: &[u8]) -> Option<&str> {
     if OPTIMIZE_FOR_SIZE { None } else { from_utf8(bytes) }
 }
 
-/// Returns the text of validated `bytes`: what [`early_text`] has made of them, or now.
+/// Returns the text of validated `bytes`: `early`, the result of [`early_text`], or a new `&str` if
+/// the code is optimized for size.
 #[inline]
 pub(crate) const fn late_text<'b>(early: Option<&'b str>, bytes: &'b [u8]) -> Option<&'b str> {
     if OPTIMIZE_FOR_SIZE {
@@ -171,7 +172,7 @@ fn valid_up_to(bytes: &[u8]) -> usize {
     }
 }
 
-/// Returns the length of a sequence at the end of `bytes` that may continue behind them: 3 at most.
+/// Returns the length, at most 3, of an incomplete sequence at the end of `bytes`.
 #[cfg(feature = "std")]
 fn open_len(bytes: &[u8]) -> usize {
     for (before, &byte) in bytes.iter().rev().take(3).enumerate() {

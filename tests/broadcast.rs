@@ -1,4 +1,4 @@
-//! One message for many connections: the same frames as if each had sent it.
+//! Tests `Broadcast`: a broadcast message has the frames that each sender would write itself.
 
 use sockless::deflate::{Context, DeflateConfig, DeflateParams, Pool, WindowBits};
 use sockless::{
@@ -16,7 +16,8 @@ fn per_message(bits: u8) -> Context {
     Context { window_bits: WindowBits::new(bits).unwrap(), takeover: false }
 }
 
-/// Letters that repeat at a distance of 1,500 bytes: a window of 2 KiB sees that, one of 1 KiB does not.
+/// Returns letters that repeat at a distance of 1,500 bytes. A window of 2 KiB contains the
+/// repetition, one of 1 KiB does not.
 fn words() -> String {
     letters(1500).repeat(12)
 }
@@ -53,8 +54,9 @@ fn received(params: Option<DeflateParams>, wire: &[u8]) -> Vec<String> {
     messages
 }
 
-/// A connection gets the compressed form if its window is large enough and no context is kept; else
-/// its own compressor or none does the work. Every client reads the same.
+/// Checks which form each connection sends. It sends the shared compressed form if its window is
+/// large enough and it keeps no context. Otherwise it compresses the message itself, or not at all.
+/// Every client receives equal messages.
 #[test]
 fn each_connection_gets_the_form_that_it_can_read() {
     let text = words();
@@ -86,7 +88,7 @@ fn each_connection_gets_the_form_that_it_can_read() {
         if let Some(send) = send {
             sender = sender.with_deflate(params(send), &CONFIG);
         }
-        // Twice, and another in between: a context that is kept goes on.
+        // Send the message twice, with another in between, to show that a kept context continues.
         sender.broadcast(&news, &mut tx).unwrap();
         assert_eq!(tx.bytes() == shared, shares, "{send:?}");
         sender.text("between", &mut tx).unwrap();
@@ -96,7 +98,8 @@ fn each_connection_gets_the_form_that_it_can_read() {
     }
 }
 
-/// Compression that is off, not worth it, or below the threshold leaves the message as it is.
+/// Checks that a message stays uncompressed if compression is off, does not shorten it, or it is
+/// below the threshold.
 #[test]
 fn some_messages_stay_uncompressed() {
     let send = per_message(15);
@@ -126,18 +129,18 @@ fn some_messages_stay_uncompressed() {
         assert_eq!(tx.bytes()[0], first, "{len}");
     }
 
-    // Each byte once: nothing repeats.
+    // Each byte value once, so that nothing repeats.
     let noise: Vec<u8> = (0..200).map(|i: u8| i.wrapping_mul(151)).collect();
     let noise = Broadcast::binary(&noise).compressed(&CONFIG, WindowBits::MAX, &mut pool);
     let mut tx = WriteBuffer::growing(1 << 16);
-    // One that would send a shorter form, and makes none itself.
+    // A sender that would send a shorter form, and compresses nothing itself.
     let own = CONFIG.with_threshold(1 << 16);
     let mut sender = Sender::server().with_deflate(params(send), &own);
     sender.broadcast(&noise, &mut tx).unwrap();
     assert_eq!(tx.bytes()[..2], [0x82, 126]);
 }
 
-/// The order of frames is checked as for any message, and nothing is written for a refused one.
+/// Checks that a broadcast keeps the order of frames, and that a refused broadcast writes nothing.
 #[test]
 fn the_order_of_frames_is_kept() {
     let text = words();
@@ -170,7 +173,7 @@ fn the_order_of_frames_is_kept() {
     }
 }
 
-/// A machine sends it only when it is open; a client masks it.
+/// Checks that a machine broadcasts only when it is open, and that a client masks the broadcast.
 #[test]
 fn a_machine_broadcasts_when_it_is_open() {
     let news = Broadcast::text("Hello");

@@ -1,4 +1,5 @@
-//! The buffers alone: how much room they give, when memory grows, and that no byte is moved many times.
+//! Tests the buffers alone: their free space, when their memory grows, and how often they move a
+//! byte.
 
 mod common;
 use common::{frames, masked, plain};
@@ -9,18 +10,18 @@ use sockless::{
 use std::cell::Cell;
 use std::rc::Rc;
 
-/// What is kept free for replies: a masked pong of 125 bytes and a masked Close with a code.
+/// Bytes reserved for replies: a masked pong of 125 bytes and a masked Close with a code.
 const REPLY_ROOM: usize = 6 + 125 + 6 + 2;
 
 fn pong(byte: u8) -> Reply {
     Reply::pong(&[byte; 100]).unwrap()
 }
 
-/// Memory that does exactly what it is asked for, so that this shows.
+/// Memory that grows to exactly the requested size.
 struct Exact {
     bytes: Vec<u8>,
     limit: usize,
-    /// The size that it has, for those who have lent it.
+    /// The current size, visible to the test.
     size: Rc<Cell<usize>>,
 }
 
@@ -56,7 +57,8 @@ impl Storage for Exact {
     }
 }
 
-/// GrowableBuffer memory stays as it is when it is large enough, and when no memory within its limit would be.
+/// Checks that `GrowableBuffer` does not grow if it is large enough, or if the request exceeds its
+/// limit.
 #[test]
 fn growing_memory_grows_only_when_it_has_to() {
     let mut memory = GrowableBuffer::new(5000);
@@ -76,7 +78,7 @@ fn growing_memory_grows_only_when_it_has_to() {
     assert_eq!(memory.as_ref().len(), 0);
 }
 
-/// Memory that does not grow keeps its length whatever it is asked for.
+/// Checks that memory of a fixed size keeps its size.
 #[test]
 fn memory_of_one_length_keeps_it() {
     fn try_it(mut memory: impl Storage, len: usize) {
@@ -90,7 +92,8 @@ fn memory_of_one_length_keeps_it() {
     try_it(vec![0; 300].into_boxed_slice(), 300);
 }
 
-/// A caller that asks for space between any two messages of a long backlog has each byte moved twice at most.
+/// Checks that each byte is moved at most twice if the caller asks for space after each message of
+/// a long backlog.
 #[test]
 fn space_between_messages_moves_each_byte_a_few_times_at_most() {
     let message = masked(0x82, b"0123456789");
@@ -117,7 +120,7 @@ fn space_between_messages_moves_each_byte_a_few_times_at_most() {
     assert!(moved <= 2 * backlog.len(), "{moved} bytes moved for {}", backlog.len());
 }
 
-/// Nor does a message in many small fragments, of which the headers are left out while it is put together.
+/// Checks that collecting a message of many small fragments needs no space for their headers.
 #[test]
 fn fragments_are_put_together_without_room_for_their_headers() {
     let mut memory = [0; 139 + 400 + 6];
@@ -130,7 +133,7 @@ fn fragments_are_put_together_without_room_for_their_headers() {
     input.extend(masked(0x80, b"2"));
     let (mut rest, mut messages) = (&input[..], Vec::new());
     while !rest.is_empty() {
-        // As much as there is space for, which is never none.
+        // Fill the space, which is never empty.
         let taken = rx.extend(rest);
         assert!(taken > 0);
         rest = &rest[taken..];
@@ -145,8 +148,8 @@ fn fragments_are_put_together_without_room_for_their_headers() {
     assert_eq!(messages, [19, 400]);
 }
 
-/// A read buffer asks for memory when there is no space left, and not for more than one byte: how much more is the
-/// memory's to decide.
+/// Checks that a read buffer requests memory only when its space is empty, and requests one byte.
+/// The memory decides how much it adds.
 #[test]
 fn a_read_buffer_asks_for_memory_when_it_has_no_space() {
     let mut rx = ReadBuffer::new(Exact::new(200));
@@ -160,7 +163,8 @@ fn a_read_buffer_asks_for_memory_when_it_has_no_space() {
     assert_eq!(rx.unread().len(), 200);
 }
 
-/// Memory for output follows what waits to be sent, not what was sent: an output that never runs empty stays small.
+/// Checks that a write buffer's memory depends on the unsent bytes, not on the sent ones, even if
+/// the buffer is never empty.
 #[test]
 fn output_that_never_runs_empty_takes_bounded_memory() {
     let memory = Exact::new(1 << 20);
@@ -172,7 +176,7 @@ fn output_that_never_runs_empty_takes_bounded_memory() {
         let payload = [round as u8; 100];
         sender.binary(&payload, &mut tx).unwrap();
         all.extend(plain(0x82, &payload));
-        // All but 10 bytes leave.
+        // Send all but 10 bytes.
         let n = tx.len() - 10;
         sent.extend(&tx.bytes()[..n]);
         tx.consume(n);
@@ -180,15 +184,15 @@ fn output_that_never_runs_empty_takes_bounded_memory() {
     }
     sent.extend(tx.bytes());
     assert_eq!(sent, all);
-    // The 10 that wait and a message, twice over, and the room for replies.
+    // The 10 unsent bytes and a message, twice, and the reserve for replies.
     assert!(size.get() <= 2 * (10 + 102) + REPLY_ROOM, "{} bytes", size.get());
 }
 
-/// Memory is used to its last byte, also when a part of the output has left.
+/// Checks that the last byte of the memory is usable, even after a part of the output was sent.
 #[test]
-fn output_fits_to_the_byte_behind_what_has_left() {
+fn output_fits_to_the_byte_after_sent_bytes() {
     for left in [0, 1, 50, 99, 100] {
-        // 100 bytes wait, of which some have left; behind the rest of them there is room for this much.
+        // Of 100 bytes some are sent. After the rest there is space for this many bytes.
         let exact = 1000 - REPLY_ROOM - (100 - left) - 4;
         for (len, fits) in [(exact, true), (exact + 1, false)] {
             let mut bytes = [0; 1000];
@@ -214,8 +218,8 @@ fn output_fits_to_the_byte_behind_what_has_left() {
     }
 }
 
-/// "More than there are counts as all", also when a part has left before, and nothing of it stands in the way of what
-/// comes next.
+/// Checks that consuming more than the unsent bytes consumes all of them, and that the next message
+/// then has the whole buffer.
 #[test]
 fn consuming_more_than_there_is_leaves_an_empty_output() {
     for left in 0..=10 {
@@ -232,7 +236,8 @@ fn consuming_more_than_there_is_leaves_an_empty_output() {
     }
 }
 
-/// Some 4 KiB of output have to wait before an answer to a ping gives way to a later one: what has left does not count.
+/// Checks that a pong replaces an earlier pong only with about 4 KiB of unsent output. Sent bytes
+/// do not count.
 #[test]
 fn pings_are_all_answered_while_little_waits_to_be_sent() {
     let mut tx = WriteBuffer::new([0; 16 << 10]);
@@ -240,24 +245,24 @@ fn pings_are_all_answered_while_little_waits_to_be_sent() {
     let pongs = |tx: &WriteBuffer<[u8; 16 << 10]>| {
         frames(&tx.bytes()[10..]).iter().filter(|(it, _)| it.opcode == OpCode::Pong).count()
     };
-    // 10 bytes wait behind 8000 that have left.
+    // 10 unsent bytes follow 8000 sent bytes.
     sender.binary(&[0; 7996], &mut tx).unwrap();
     sender.binary(&[0; 8], &mut tx).unwrap();
     tx.consume(8000);
     assert_eq!(tx.len(), 10);
-    // Pongs of 102 bytes, up to 4 KiB with what waits.
+    // Pongs of 102 bytes, until 4 KiB are unsent.
     for answered in 1..=40 {
         sender.reply(pong(b'p'), &mut tx).unwrap();
         assert_eq!(pongs(&tx), answered);
     }
-    // Two more: the last one waits in a place of its own, where each takes that of the one before.
+    // Two more pongs use the reserved space, where each replaces the previous one.
     sender.reply(pong(b'q'), &mut tx).unwrap();
     sender.reply(pong(b'r'), &mut tx).unwrap();
     let all = frames(&tx.bytes()[10..]);
     assert_eq!((all.len(), all[39].1[0], all[40].1[0]), (41, b'p', b'r'));
 }
 
-/// 0 is the end of the stream, whether there was space to read into or not.
+/// Checks that a read of 0 bytes ends the stream, even without space to read into.
 #[test]
 fn a_read_of_nothing_is_the_end() {
     let mut rx = ReadBuffer::new([0; 139]);
@@ -273,9 +278,10 @@ fn a_read_of_nothing_is_the_end() {
     assert!(rx.at_end());
 }
 
-/// A message that fits into one buffer and goes on in another that is too small for it fails with its first byte there.
+/// Checks that a message which continues in another, too small buffer fails at its first byte in
+/// that buffer.
 #[test]
-fn a_message_that_goes_on_in_a_smaller_buffer() {
+fn a_message_continued_in_a_smaller_buffer_fails() {
     let input = masked(0x82, &[7; 400]);
     let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let mut tx = WriteBuffer::new([0; 512]);
@@ -289,9 +295,9 @@ fn a_message_that_goes_on_in_a_smaller_buffer() {
     assert_eq!(ws.receive(&mut small, &mut tx), Some(Event::Failed(failed)));
 }
 
-/// What stands behind a payload of the caller's leaves after it, whole, wherever the writes end.
+/// Checks that frames after a vectored payload are sent whole after it, wherever the writes end.
 #[test]
-fn a_vectored_payload_and_what_is_behind_it_leave_in_pieces_of_any_length() {
+fn a_vectored_payload_and_later_frames_are_sent_in_pieces_of_any_length() {
     let payload = b"a payload of the caller's";
     let fill = |tx: &mut WriteBuffer<[u8; 512]>| {
         let mut sender = Sender::server();
@@ -370,8 +376,8 @@ fn an_absorbed_payload_leaves_in_its_place() {
     assert_eq!(tx.bytes(), &unsent[90..]);
 }
 
-/// Memory follows what was received: it doubles, up to 64 KiB, when a read has filled the space, and stays within twice
-/// what was in the buffer at once. Small reads leave it small, and it can be given back.
+/// Checks that a read buffer doubles, up to 64 KiB, when a read has filled its space, and stays
+/// within twice its largest content. Small reads do not grow it, and its memory can be released.
 #[test]
 fn a_read_buffer_grows_when_reads_fill_it() {
     let size = Rc::new(Cell::new(0));
@@ -388,7 +394,7 @@ fn a_read_buffer_grows_when_reads_fill_it() {
         let mut ws = WebSocket::from_upgraded(Server, Config::default());
         let mut tx = WriteBuffer::new([0; 512]);
         let frame = masked(0x82, &[7; 100]);
-        // A frame at a time is no reason to grow.
+        // Single frames do not grow the buffer.
         for _ in 0..100 {
             let space = rx.space();
             space[..frame.len()].copy_from_slice(&frame);
@@ -396,7 +402,7 @@ fn a_read_buffer_grows_when_reads_fill_it() {
             while ws.receive(&mut rx, &mut tx).is_some() {}
             assert_eq!(size.get(), initial);
         }
-        // As much at a time as there is space for is one.
+        // Reads that fill the space grow the buffer.
         let (stream, mut at, mut most) = (frame.repeat(5000), 0, 0);
         while at < stream.len() {
             let space = rx.space();
@@ -415,7 +421,7 @@ fn a_read_buffer_grows_when_reads_fill_it() {
     }
 }
 
-/// GrowableBuffer memory whose size can be seen from outside.
+/// A `GrowableBuffer` whose size is visible from outside.
 struct Counted {
     growing: GrowableBuffer,
     memory: Exact,
@@ -450,7 +456,7 @@ impl Storage for Counted {
     }
 }
 
-/// The owner of a buffer gets its memory back, and sees it before.
+/// Checks that the owner of a buffer can read its memory, and gets it back.
 #[test]
 fn a_buffer_returns_its_memory() {
     let mut tx = WriteBuffer::new([0; 300]);
@@ -463,7 +469,7 @@ fn a_buffer_returns_its_memory() {
     assert_eq!(rx.into_inner()[..5], *b"Hello");
 }
 
-/// Memory that cannot grow, as the allocator has none left, although its limit is far.
+/// Memory that cannot grow because the allocator has none left, although its limit allows more.
 struct Starved([u8; 512]);
 
 impl AsRef<[u8]> for Starved {
@@ -488,7 +494,8 @@ impl Storage for Starved {
     }
 }
 
-/// Without memory a send fails: for now if a flush makes space, else for good. What is in the buffer stays.
+/// Checks that a send fails without memory: with `NoRoom` if a flush makes space, otherwise with
+/// `NeverFits`. The buffer keeps its content.
 #[test]
 fn a_lack_of_memory_is_an_error() {
     let mut tx = WriteBuffer::new(Starved([0; 512]));
@@ -500,7 +507,7 @@ fn a_lack_of_memory_is_an_error() {
     assert_eq!(tx.len(), 204);
     tx.clear();
     sender.binary(&[0; 300], &mut tx).unwrap();
-    // Input is moved to the front where there is no other space.
+    // Input moves to the front if there is no other space.
     let mut rx = ReadBuffer::new(Starved([0; 512]));
     let mut receiver = Receiver::client(Config::default());
     let (mut messages, mut wire) = (0, vec![0x82, 126, 0, 200]);
@@ -514,8 +521,8 @@ fn a_lack_of_memory_is_an_error() {
     assert_eq!(messages, 10);
 }
 
-/// A full buffer grows for the rest of a large frame. It does not move the payload down by its header, which would copy
-/// each large message for a space of a few bytes.
+/// Checks that a full buffer grows for the rest of a large frame. It does not move the payload to
+/// the place of its header, which would copy each large message to gain a few bytes.
 #[test]
 fn a_full_buffer_grows_instead_of_moving_the_payload() {
     let mut receiver = Receiver::client(Config::default());

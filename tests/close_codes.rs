@@ -1,8 +1,10 @@
-//! Close codes and Close bodies: protocol rules 31, 32, 33 and 38 (RFC 6455, sections 5.5.1 and 7.4).
+//! Tests close codes and Close bodies: protocol rules 31, 32, 33 and 38 (RFC 6455 sections 5.5.1
+//! and 7.4).
 
 use sockless::{Close, CloseCode, MAX_REASON_LEN, Violation, truncate_reason};
 
-/// The registry as it stands, code by code: an oracle that shares nothing with the ranges in the crate.
+/// Returns `true` for a code that a frame may carry, code by code, independently of the ranges in
+/// the crate.
 fn may_be_sent(code: u16) -> bool {
     const DEFINED: [u16; 12] =
         [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014];
@@ -98,7 +100,7 @@ fn rule_33_the_reason_is_utf8_at_every_place() {
     let good = body(1000, full.as_bytes());
     assert_eq!(Close::parse(&good).unwrap().reason(), full);
 
-    // One bad byte anywhere, and each cut that falls into a character.
+    // Put an invalid byte at each place, and cut the reason inside each character.
     for at in 0..full.len() {
         let mut bad = good.clone();
         bad[2 + at] = 0xff;
@@ -113,11 +115,11 @@ fn rule_33_the_reason_is_utf8_at_every_place() {
             assert_eq!(cut, Err(Violation::InvalidUtf8), "{at}");
         }
     }
-    // A surrogate, an overlong form, a code point past U+10FFFF.
+    // A surrogate, an overlong form, a code point above U+10FFFF.
     for reason in [&b"\xed\xa0\x80"[..], b"\xc0\xaf", b"\xf4\x90\x80\x80"] {
         assert_eq!(Close::parse(&body(3000, reason)), Err(Violation::InvalidUtf8));
     }
-    // The code is looked at first.
+    // The code is checked before the reason.
     assert_eq!(Close::parse(&body(999, b"\xff")), Err(Violation::InvalidCloseCode));
 }
 
@@ -129,7 +131,7 @@ fn an_invalid_code_is_a_protocol_error() {
 
 #[test]
 fn rule_33_a_long_reason_is_cut_between_characters() {
-    /// Character by character, as long as the next one fits.
+    /// Appends characters while the next one fits.
     fn oracle(reason: &str) -> String {
         let mut cut = String::new();
         for character in reason.chars() {
@@ -150,7 +152,7 @@ fn rule_33_a_long_reason_is_cut_between_characters() {
             }
         }
     }
-    // The two lengths around the limit, by hand.
+    // The lengths around the limit.
     assert_eq!(truncate_reason(&"a".repeat(123)).len(), 123);
     assert_eq!(truncate_reason(&"a".repeat(124)).len(), 123);
     assert_eq!(truncate_reason(&("a".repeat(120) + "𐍈")).len(), 120);

@@ -1,4 +1,4 @@
-//! `protocol-rules` 31-40: closing and pinging (RFC 6455 sections 5.5 and 7).
+//! Tests protocol rules 31 to 40: closing, pings and pongs (RFC 6455 sections 5.5 and 7).
 
 mod common;
 use common::*;
@@ -9,7 +9,7 @@ use sockless::{
     WriteBuffer, truncate_reason,
 };
 
-/// A Close frame with this body fails a server and a client, for this reason and with this code.
+/// Checks that a Close frame with this body fails a server and a client, with this reason and code.
 fn both_fail(body: &[u8], reason: &str, code: u16) {
     for run in [server(&masked(0x88, body)), client(&plain(0x88, body))] {
         let shown = body.escape_ascii();
@@ -41,7 +41,8 @@ const BEFORE_AND_BEHIND: [u16; 13] =
 const GOOD: [u16; 15] =
     [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4999];
 
-/// Rule 32, section 7.4: `close_codes` tries every code; this is what a connection does with them.
+/// Rule 32, section 7.4. `close_codes` tests every code; this test checks the reaction of a
+/// connection.
 #[test]
 fn rule_32_close_codes_on_the_wire() {
     for code in BEFORE_AND_BEHIND {
@@ -96,7 +97,7 @@ fn rule_33_the_reason_is_utf8() {
     both_fail(&body(1000, &[b'x'; 124]), "ControlTooLong", 1002);
 }
 
-/// Rule 33: the caller's reason has 123 bytes at most, and is cut between characters.
+/// Rule 33: a reason of the caller has at most 123 bytes, and is cut between characters.
 #[test]
 fn rule_33_a_longer_reason_is_cut_on_a_character_boundary() {
     let mut tx = WriteBuffer::new([0; 512]);
@@ -129,10 +130,10 @@ fn rule_34_a_close_is_answered_once_and_the_rest_ignored() {
     assert_eq!((sent.len(), &sent[0].1[..]), (1, &b"\x03\xe8"[..]));
 }
 
-/// Rule 34, sections 5.5.1 and 7.1.2: we close first. What was on its way still arrives, pings among it get no
-/// answer, and the peer's Close none either, whatever its code.
+/// Rule 34, sections 5.5.1 and 7.1.2: this side closes first. Messages of the peer still arrive.
+/// Pings get no pong, and the peer's Close gets no reply, whatever its code.
 #[test]
-fn rule_34_nothing_is_sent_behind_our_close() {
+fn rule_34_nothing_is_sent_after_our_close() {
     let input = [
         masked(0x01, b"last "),
         masked(0x89, b"ping"),
@@ -153,7 +154,7 @@ fn rule_34_nothing_is_sent_behind_our_close() {
     assert_eq!((run.state, run.done), (State::Closed, true));
 }
 
-/// Nothing can be sent, and trying changes nothing.
+/// Checks that every send is refused and changes nothing.
 fn shut<R: sockless::Role>(ws: &mut WebSocket<R>) {
     let mut tx = WriteBuffer::new([0; 512]);
     let state = (ws.state(), ws.is_done());
@@ -169,7 +170,8 @@ fn shut<R: sockless::Role>(ws: &mut WebSocket<R>) {
     assert_eq!((ws.state(), ws.is_done()), state);
 }
 
-/// Rule 34: neither behind our Close, nor behind the answer to theirs, nor behind a failure, nor behind the end.
+/// Rule 34: nothing is sent after our Close, after the reply to the peer's Close, after a failure,
+/// or after the end.
 #[test]
 fn rule_34_sending_after_the_close_is_refused() {
     let mut tx = WriteBuffer::new([0; 512]);
@@ -187,7 +189,8 @@ fn rule_34_sending_after_the_close_is_refused() {
     }
 }
 
-/// Rule 35, section 5.4: also inside text that is no whole character yet, and with our own message unfinished.
+/// Rule 35, section 5.4: also inside an incomplete character of a text, and with our own message
+/// unfinished.
 #[test]
 fn rule_35_a_close_in_the_middle_of_a_message_is_answered() {
     for begun in [masked(0x01, b"caf\xc3"), masked(0x02, b""), masked(0x02, &[7; 600])] {
@@ -204,7 +207,7 @@ fn rule_35_a_close_in_the_middle_of_a_message_is_answered() {
     assert_eq!(tx.bytes(), [plain(0x02, b"begun"), plain(0x88, b"\x03\xe8")].concat());
 }
 
-/// Rule 36, section 7.1.7: with the code that belongs to the failure, and nothing more is processed.
+/// Rule 36, section 7.1.7: the Close has the code of the failure, and nothing more is processed.
 #[test]
 fn rule_36_a_failure_sends_its_code_and_is_the_end() {
     let config = Config::default().with_max_message_size(100).with_max_fragments(3);
@@ -228,7 +231,8 @@ fn rule_36_a_failure_sends_its_code_and_is_the_end() {
     }
 }
 
-/// Rule 36: 1011 is for what is not the peer's fault, 1010 for a client that needs an extension.
+/// Rule 36: 1011 is for failures that are not the peer's fault, 1010 for a client that needs an
+/// extension.
 #[test]
 fn rule_36_codes_of_our_own() {
     let mut ws = WebSocket::from_upgraded(Server, Config::default());
@@ -243,7 +247,7 @@ fn rule_36_codes_of_our_own() {
     ws.close(CloseCode::MANDATORY_EXTENSION, "x-mine", &mut tx).unwrap();
     assert_eq!(frames(tx.bytes())[0].1, body(1010, b"x-mine"));
 
-    // Without a key there is no pong, and no Close either; the end it is.
+    // Without a key the client sends neither a pong nor a Close. The connection ends all the same.
     let entropy = FnEntropy::new(|_: &mut [u8]| Err(EntropyError));
     let mut ws = WebSocket::from_upgraded(Client::new(entropy), Config::default());
     let mut rx = ReadBuffer::new([0; 512]);
@@ -254,7 +258,7 @@ fn rule_36_codes_of_our_own() {
     assert!(ws.is_done() && tx.is_empty());
     shut(&mut ws);
 
-    // Nor an answer to a Close.
+    // Without a key there is no reply to a Close either.
     let mut ws = WebSocket::from_upgraded(Client::new(entropy), Config::default());
     let mut rx = ReadBuffer::new([0; 512]);
     let _ = rx.extend(&plain(0x88, &body(1000, b"bye")));
@@ -263,7 +267,8 @@ fn rule_36_codes_of_our_own() {
     shut(&mut ws);
 }
 
-/// Rule 37, section 7.1.1: the server is done with the closing handshake, the client with the end of the stream.
+/// Rule 37, section 7.1.1: the server is done after the closing handshake, the client after the end
+/// of the stream.
 #[test]
 fn rule_37_the_server_closes_the_transport_first() {
     for we_close_first in [false, true] {
@@ -295,7 +300,7 @@ fn rule_37_the_server_closes_the_transport_first() {
         assert_eq!((client.state(), client.is_done()), (State::Closed, false));
         assert_eq!(client.receive(&mut to_client, &mut tx), None);
         assert!(!client.is_done());
-        // What comes late is read and thrown away, so that there is space for the end.
+        // Late input is read and dropped, so that there is space until the end.
         for _ in 0..100 {
             let _ = to_client.extend(&plain(0x82, &[7; 300]));
             assert_eq!(client.receive(&mut to_client, &mut tx), None);
@@ -307,7 +312,7 @@ fn rule_37_the_server_closes_the_transport_first() {
     }
 }
 
-/// Rule 37, section 7.1.1: how long the client waits is up to the caller's clock.
+/// Rule 37, section 7.1.1: the caller's clock limits how long the client waits.
 #[test]
 fn rule_37_the_wait_for_the_end_is_bounded_by_the_caller_s_clock() {
     let timers = Timers::OFF.with_close_within(Some(5));
@@ -345,7 +350,7 @@ fn rule_38_no_code_is_1005_and_no_close_1006() {
     assert_eq!(client(&plain(0x81, b"x")).events, ["text \"x\"", "close 1006 \"\""]);
     assert_eq!(handshake(&REQUEST[..40]).events, ["close 1006 \"\""]);
     assert_eq!(handshake(b"").events, ["close 1006 \"\""]);
-    // Our own Close does not make it clean.
+    // Our own Close does not make the end clean.
     let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let mut tx = WriteBuffer::new([0; 512]);
     ws.close(CloseCode::NORMAL, "", &mut tx).unwrap();
@@ -353,8 +358,8 @@ fn rule_38_no_code_is_1005_and_no_close_1006() {
     assert_eq!(run.events, ["close 1006 \"\""]);
 }
 
-/// Rule 39, section 5.5.2: when the output is drained, each ping has its pong, also inside a message; none behind a
-/// Close.
+/// Rule 39, section 5.5.2: if the output is drained, each ping has its pong, also inside a message.
+/// After a Close there is no pong.
 #[test]
 fn rule_39_pings_are_answered_until_a_close() {
     let longest = [b'x'; 125];
@@ -379,7 +384,7 @@ fn rule_39_pings_are_answered_until_a_close() {
 
 /// Rule 40, section 5.5.3.
 #[test]
-fn rule_40_a_pong_that_nobody_asked_for_is_fine() {
+fn rule_40_an_unsolicited_pong_is_legal() {
     let input = [masked(0x8A, b""), masked(0x8A, b"why"), masked(0x81, b"text")].concat();
     let run = server(&input);
     assert_eq!(run.events[..3], ["pong \"\"", "pong \"why\"", "text \"text\""]);

@@ -1,5 +1,6 @@
-//! Contracts 3 and 14 for messages that are larger than reads: held back and unmasked in large pieces, text validated at
-//! places that depend on the message alone. Whatever the cut, the oracle says what has to happen.
+//! Tests contracts 3 and 14 for messages that are larger than one read. These are unmasked in large
+//! pieces, and their text is validated at places that depend on the message alone. The oracle gives
+//! the expected result for every cut.
 
 mod model;
 
@@ -38,7 +39,7 @@ fn frame(first: u8, payload: &[u8], key: Option<[u8; 4]>) -> Vec<u8> {
     bytes
 }
 
-/// A message of about `size` bytes, now and then with a fault in its text.
+/// A message of about `size` bytes, some with a fault in the text.
 fn content(random: &mut Random, size: usize) -> Vec<u8> {
     let letters = random.pick(&[&["a"][..], &["é"], &["中"], &["😀"], &["a", "é", "中", "😀"]]);
     let mut text = String::new();
@@ -53,7 +54,7 @@ fn content(random: &mut Random, size: usize) -> Vec<u8> {
     bytes
 }
 
-/// One to three messages in fragments, with pings between them, the end now and then cut off.
+/// One to three messages in fragments, with pings between them, some cut off at the end.
 fn stream(random: &mut Random, masked: bool, sizes: &[usize]) -> Vec<u8> {
     let mut stream = Vec::new();
     for _ in 0..1 + random.below(3) {
@@ -115,10 +116,12 @@ fn any_cut_of_a_large_message_is_what_the_oracle_says() {
     assert!(invalid > model::cases(300) / 5, "{invalid}");
 }
 
-/// What a run gave: what is no message, the bytes of all messages, the output, and the state.
+/// The result of a run: events other than messages, the bytes of all messages, the output, and the
+/// state.
 type Gave = (Vec<String>, Vec<u8>, Vec<u8>, String);
 
-/// Takes whole messages for the first `until` bytes of the input, chunks up to `again`, and messages from there on.
+/// Receives whole messages for the first `until` bytes of the input, chunks up to `again`, and
+/// whole messages after it.
 fn switching(
     mut ws: WebSocket<Server>,
     input: &[u8],
@@ -150,9 +153,10 @@ fn switching(
     (events, joined, tx.bytes().to_vec(), format!("{:?}", ws.state()))
 }
 
-/// From whole messages to chunks and back, in the middle of a message: at any cut the same bytes, and the same failure.
+/// Checks that a switch from whole messages to chunks and back, in the middle of a message, gives
+/// equal bytes and an equal failure at any cut.
 #[test]
-fn a_change_of_mind_gives_the_same_bytes_at_any_cut() {
+fn switching_to_chunks_and_back_gives_equal_bytes_at_any_cut() {
     let mut random = Random(0xDEAD_BEEF_0BAD_CAFE);
     for _ in 0..model::cases(300) {
         let input = stream(&mut random, true, &[100, 5000, 40_000]);
@@ -167,10 +171,10 @@ fn a_change_of_mind_gives_the_same_bytes_at_any_cut() {
     }
 }
 
-/// The same for compressed messages.
+/// Checks the switch with compressed messages.
 #[test]
 #[cfg(feature = "deflate")]
-fn a_change_of_mind_about_a_compressed_message() {
+fn switching_to_chunks_and_back_in_a_compressed_message() {
     use sockless::deflate::{Context, DeflateConfig, DeflateParams};
     const FULL: DeflateParams = DeflateParams { send: Context::FULL, receive: Context::FULL };
 
@@ -192,7 +196,7 @@ fn a_change_of_mind_about_a_compressed_message() {
             let ws = WebSocket::from_upgraded(Server, Config::default());
             ws.with_deflate(FULL, &DeflateConfig::DEFAULT)
         };
-        // Whether the bytes before a fault are handed out is not the same at any cut, but whether there is one is.
+        // The bytes before a fault may depend on the cut. The fault does not.
         let failed = |run: &Gave| format!("{:?}", run.0).contains("InvalidUtf8");
         let whole = switching(ws(), &input, &[], at);
         for most in [3, 1460] {
@@ -205,7 +209,8 @@ fn a_change_of_mind_about_a_compressed_message() {
     }
 }
 
-/// How many bytes of `text` in one frame a server has taken when it fails, one byte at a time from `from` on.
+/// Returns how many bytes of `text`, in one frame, a server has received when it fails. From `from`
+/// on, the bytes arrive one by one.
 fn fails_at(text: &[u8], from: usize) -> Option<usize> {
     let input = frame(0x81, text, Some([9, 8, 7, 6]));
     let header = input.len() - text.len();
@@ -226,7 +231,7 @@ fn fails_at(text: &[u8], from: usize) -> Option<usize> {
     None
 }
 
-/// Contract 14, to the byte: 4 KiB at once, then at each MiB, and at the end.
+/// Contract 14: text is validated byte by byte up to 4 KiB, then at each MiB, and at the end.
 #[test]
 fn invalid_text_fails_where_the_contract_says() {
     const MIB: usize = 1 << 20;
@@ -246,7 +251,8 @@ fn invalid_text_fails_where_the_contract_says() {
     assert_eq!(fails_at(&vec![b'a'; MIB + 9], MIB - 3), None);
 }
 
-/// A compressed message whose bytes stay compressed can be collected, too. It is no text.
+/// Checks that a compressed message can be collected without inflating it. It is not validated as
+/// text.
 #[test]
 fn a_message_that_stays_compressed_is_collected() {
     let mut receiver = Receiver::server(Config::default());

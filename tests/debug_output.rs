@@ -1,5 +1,5 @@
-//! `{:?}` of a public type that has seen traffic shows no payload, credential, cookie or key: row of the
-//! hostile inputs.
+//! Checks that `{:?}` of a public type that has seen traffic shows no payload, credential, cookie
+//! or key (hostile input "printed values").
 
 mod common;
 use common::*;
@@ -12,7 +12,7 @@ use sockless::{
     Receiver, Replies, Reply, Sender, Server, Utf8Validator, WebSocket, WriteBuffer,
 };
 
-/// Secrets, in the forms that a derived `Debug` would show.
+/// The secrets, in each form that a derived `Debug` would show.
 const SECRET: &str = "s3cret";
 
 #[track_caller]

@@ -1,5 +1,6 @@
-//! Compression in the open connection: what a peer sends compressed comes out inflated, checked and bounded, at every
-//! cut and in both ways of taking messages, and what is sent arrives. Rules 41 and 45 to 49 of permessage-deflate.
+//! Tests compression in the open connection, the receiving side: compressed messages are inflated,
+//! checked and limited, at every cut, as whole messages and in chunks. Rules 41 and 45 to 49 of
+//! permessage-deflate.
 #![cfg(all(feature = "deflate", feature = "handshake"))]
 
 mod common;
@@ -17,7 +18,8 @@ const PER_MESSAGE: DeflateParams =
     DeflateParams { send: Context::PER_MESSAGE, receive: Context::PER_MESSAGE };
 const EAGER: DeflateConfig = DeflateConfig::DEFAULT.with_threshold(0);
 
-/// "Hello" (RFC 7692 section 7.2.3.1), and "Hello" again with reference to the first (section 7.2.3.2).
+/// "Hello" (RFC 7692 section 7.2.3.1), and "Hello" again with reference to the first (section
+/// 7.2.3.2).
 const HELLO: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
 const AGAIN: &[u8] = b"\xf2\x00\x11\x00\x00";
 
@@ -26,7 +28,7 @@ fn compressed(payload: &[u8]) -> Vec<u8> {
     masked(0xC1, payload)
 }
 
-/// By another implementation, as the payload of a message.
+/// Returns the payload of a message, compressed by another implementation.
 fn deflate(message: &[u8]) -> Vec<u8> {
     use flate2::{Compress, Compression, FlushCompress};
     let mut payload = Vec::with_capacity(message.len() + message.len() / 8 + 64);
@@ -36,7 +38,7 @@ fn deflate(message: &[u8]) -> Vec<u8> {
     payload
 }
 
-/// Bytes that do not compress.
+/// Returns bytes that do not compress.
 fn noise(length: usize) -> Vec<u8> {
     let mut state = 1_u32;
     let next = |_| {
@@ -48,12 +50,12 @@ fn noise(length: usize) -> Vec<u8> {
     (0..length).map(next).collect()
 }
 
-/// Puts received bytes into a buffer that has room for them.
+/// Appends received bytes to a buffer that has space for them.
 fn feed(rx: &mut ReadBuffer<impl sockless::Storage>, bytes: &[u8]) {
     assert_eq!(rx.extend(bytes), bytes.len());
 }
 
-/// A server on which compression was agreed, in both ways of taking messages, at every cut.
+/// Runs a server with agreed compression, receiving whole messages and chunks, at every cut.
 fn server_with(config: Config, deflate: DeflateConfig, input: &[u8]) -> Run {
     let by = |take, buffer| {
         at_every_cut(input, |input, cuts| {
@@ -110,7 +112,7 @@ fn rfc_7_2_3_examples() {
     }
 }
 
-/// Rule 45: what is left out at the end is left out once per message, and empty frames change nothing.
+/// Rule 45: the tail is removed once per message, and empty frames change nothing.
 #[test]
 fn fragments_with_control_frames_between() {
     let mut input = masked(0x41, b"");
@@ -138,13 +140,13 @@ fn rule_41_rsv1_elsewhere() {
     ] {
         assert_fails(&server(&input), &[], "ReservedBit", 1002);
     }
-    // And to none where nothing was agreed.
+    // Without an agreement, no frame may have RSV1.
     let ws = WebSocket::from_upgraded(Server, Config::default());
     let run = run_ws(ws, &compressed(HELLO), &[], 1024, Take::Messages, true, |_, _, _| {});
     assert_fails(&run, &[], "ReservedBit", 1002);
 }
 
-/// Rule 47: nothing of it is delivered.
+/// Rule 47: no byte of a truncated message is delivered.
 #[test]
 fn rule_47_truncated() {
     for length in 1..HELLO.len() {
@@ -158,7 +160,7 @@ fn rule_47_truncated() {
             });
             assert_eq!(run.events[0], "text \"Hello\"");
             assert_eq!(run.events[1], "failed Protocol(CorruptCompression)", "{length}");
-            // What came in chunks never became a message.
+            // The chunks that arrived never became a message.
             assert!(run.events[2..].iter().all(|event| event.starts_with("unfinished")));
             assert_eq!(run.close_sent(), Some(1007));
         }
@@ -166,7 +168,8 @@ fn rule_47_truncated() {
     assert_fails(&server(&compressed(b"\xf2\x48\xcd\xc9")), &[], "CorruptCompression", 1007);
 }
 
-/// Text is checked as it is inflated: at the first bad byte, not at the end of the message.
+/// Checks that text is validated while it is inflated: it fails at the first invalid byte, not at
+/// the end of the message.
 #[test]
 fn text_is_checked_when_it_is_inflated() {
     let good = "gr\u{fc}n \u{4f60}\u{597d} \u{1f980}".repeat(30);
@@ -175,7 +178,7 @@ fn text_is_checked_when_it_is_inflated() {
     assert_events(&server(&input), &[&good, "text \"Hello\""]);
     for bad in [&b"\xed\xa0\x80"[..], b"ok\xff", b"\xc3", b"\xf0\x9f\xa6", b"\xf8ok"] {
         assert_fails(&server(&compressed(&deflate(bad))), &[], "InvalidUtf8", 1007);
-        // The message goes on, and fails without its end.
+        // More of the message arrives, and it fails before its end.
         if bad != b"\xc3" && bad != b"\xf0\x9f\xa6" {
             assert_fails(&server(&masked(0x41, &deflate(bad))), &[], "InvalidUtf8", 1007);
         }
@@ -185,21 +188,22 @@ fn text_is_checked_when_it_is_inflated() {
     }
 }
 
-/// Of two faults the first counts, however the input was cut.
+/// Checks that the first of two faults decides, however the input was cut.
 #[test]
-fn bad_text_in_front_of_another_fault() {
+fn invalid_text_before_another_fault() {
     let bad = [b"ok\xff", &[b'a'; 300][..]].concat();
     let corrupt = [&deflate(&bad)[..], b"\x06"].concat();
     assert_fails(&server(&compressed(&corrupt)), &[], "InvalidUtf8", 1007);
     let small = Config::default().with_max_message_size(200);
     let run = server_with(small, EAGER, &compressed(&deflate(&bad)));
     assert_fails(&run, &[], "InvalidUtf8", 1007);
-    // As a fuzzer found it.
+    // Found by a fuzzer.
     let found = b"\xf2\x38\x38\x38\x38";
     assert_fails(&server(&compressed(found)), &[], "InvalidUtf8", 1007);
 }
 
-/// Rule 49: the limit is on what is inflated, exact, across frames too. 1009 in both ways of taking messages.
+/// Rule 49: the limit applies to inflated bytes, exactly and across frames. A larger message fails
+/// with 1009, whole or in chunks.
 #[test]
 fn rule_49_the_limit_is_exact() {
     let config = Config::default().with_max_message_size(700);
@@ -218,18 +222,18 @@ fn rule_49_the_limit_is_exact() {
         assert_fails(&send(701, split), &[], "MessageTooBig", 1009);
         assert_fails(&send(702, split), &[], "MessageTooBig", 1009);
     }
-    // What does not compress is longer on the wire, and still within the limit.
+    // A message that does not compress is longer on the wire, and still within the limit.
     let noise = noise(700);
     let payload = deflate(&noise);
     assert!(payload.len() > 700);
     let run = server_with(config, EAGER, &masked(0xC2, &payload));
     assert_events(&run, &[&words(&Event::Binary(&noise))]);
-    // A frame limit of its own is a limit on the frame.
+    // A separate limit on frames applies to the frame.
     let run = server_with(config.with_max_frame_size(600), EAGER, &masked(0xC2, &payload));
     assert_fails(&run, &[], "FrameTooBig", 1009);
 }
 
-/// A whole message has to fit in the read buffer, compressed or not.
+/// Checks that a whole message must fit in the read buffer, compressed or not.
 #[test]
 fn whole_messages_fit_in_the_read_buffer() {
     for length in [1023, 1024, 1025] {
@@ -257,8 +261,8 @@ fn the_ratio_is_limited() {
     assert_fails(&run(&bomb), &[], "CompressionRatio", 1009);
 }
 
-/// A message of 1 MiB comes in chunks through buffers of any size, and a small input of it gives them all before any
-/// further frame.
+/// Checks that a message of 1 MiB arrives in chunks through buffers of any size. Before the next
+/// frame, the machine returns all chunks of the input that it has.
 #[test]
 fn chunks_of_a_long_message() {
     let text = "All work and no play makes Jack a dull boy. ".repeat(24_000);
@@ -280,7 +284,8 @@ fn chunks_of_a_long_message() {
     }
 }
 
-/// A caller may change between the two ways at any event; a message begun whole can end in chunks.
+/// Checks that a caller may change between whole messages and chunks at any event. A message that
+/// began whole can end in chunks.
 #[test]
 fn from_messages_to_chunks() {
     let text = "0123456789".repeat(1000);
@@ -299,7 +304,7 @@ fn from_messages_to_chunks() {
     assert_eq!(ws.message_kind(), Some(MessageKind::Text));
     let mut message = Vec::<u8>::new();
     for turn in 0.. {
-        // Asked for whole messages or not, it goes on in chunks, and nothing overtakes it.
+        // Once in chunks, the message continues in chunks, and no later event comes first.
         let event = if turn % 2 == 0 {
             ws.receive_chunks(&mut rx, &mut tx)
         } else {
@@ -318,7 +323,7 @@ fn from_messages_to_chunks() {
     assert!(rx.is_empty());
 }
 
-/// Input that arrives while chunks of an earlier one wait does not disturb them.
+/// Checks that new input does not disturb the remaining chunks of earlier input.
 #[test]
 fn more_input_between_chunks() {
     let text = "abcdefghij".repeat(500);
@@ -340,14 +345,14 @@ fn more_input_between_chunks() {
             other => panic!("{other:?}"),
         }
         if !more.is_empty() {
-            // A byte at a time, as if it had just been read.
+            // One byte at a time, as from single reads.
             feed(&mut rx, &[more.remove(0)]);
         }
     }
     assert_eq!(message, text.as_bytes());
 }
 
-/// The halves carry the same agreement.
+/// Checks that the halves use the agreement of the machine.
 #[test]
 fn halves() {
     let mut sender = Sender::server().with_deflate(FULL, &EAGER);
@@ -365,7 +370,7 @@ fn halves() {
     assert_eq!(receiver.inflate_stats(), CompressionStats { messages: 15, wire });
     assert_eq!(sender.deflate_stats(), receiver.inflate_stats());
     assert!((15..=17).contains(&wire), "{wire}");
-    // A connection that is taken apart keeps its compression.
+    // A connection that is split keeps its compression.
     let (client, server) = pair(FULL, EAGER);
     let (mut receiver, _) = client.split().unwrap();
     let (_, mut sender) = server.split().unwrap();
@@ -414,9 +419,10 @@ fn is_ready_says_when_a_compressed_message_is_whole() {
     assert_eq!(receiver.receive_chunks(&mut rx), Ok(None));
 }
 
-/// From a slice there is nowhere to inflate to: the bytes come as they are, and are marked.
+/// Checks that a receiver over slices returns compressed bytes as they are, and marks them, because
+/// it has no buffer to inflate to.
 #[test]
-fn a_slice_gives_what_is_compressed() {
+fn a_receiver_over_slices_returns_compressed_bytes() {
     let mut receiver = Receiver::server(Config::default()).with_deflate(FULL, &EAGER);
     let mut bytes = compressed(HELLO);
     let Ok(Some(Incoming::Data(chunk))) = receiver.receive_chunk_in_place(&mut &mut bytes[..])
@@ -427,7 +433,7 @@ fn a_slice_gives_what_is_compressed() {
     assert_eq!((chunk.bytes(), chunk.text()), (HELLO, None));
 }
 
-/// Rule 50: many connections, one compressor and one decompressor.
+/// Rule 50: many connections share one compressor and one decompressor.
 #[test]
 fn rule_50_a_pool_serves_many_connections() {
     let mut pool = Pool::new(4);
@@ -448,7 +454,8 @@ fn rule_50_a_pool_serves_many_connections() {
     }
 }
 
-/// A buffer that holds a part of an inflated message is not empty, and a failed connection leaves nothing in it.
+/// Checks that a buffer with a part of an inflated message is not empty, and that a failed
+/// connection leaves nothing in it.
 #[test]
 fn the_read_buffer_knows_what_it_holds() {
     let (_, mut server) = pair(FULL, EAGER);
@@ -470,7 +477,7 @@ fn the_read_buffer_knows_what_it_holds() {
     assert!(rx.is_empty());
 }
 
-/// Rule 35, and the end of the stream, in the middle of a compressed message.
+/// Rule 35, and the end of the stream, inside a compressed message.
 #[test]
 fn the_end_in_the_middle_of_a_message() {
     let input = [masked(0x41, &HELLO[..4]), close(1000, "enough")].concat();
@@ -478,10 +485,10 @@ fn the_end_in_the_middle_of_a_message() {
     assert_events(&server(&masked(0x41, &HELLO[..4])), &[]);
 }
 
-/// Whole messages and chunks can be asked for by turns: what of a message was inflated while it was to be whole is
-/// handed out as soon as chunks are asked for, and not when more of it comes.
+/// Checks a caller that alternates between whole messages and chunks. If bytes were inflated for a
+/// whole message, the next call for chunks returns them at once, without waiting for more input.
 #[test]
-fn what_was_collected_is_handed_out_when_chunks_are_asked_for() {
+fn collected_bytes_are_returned_when_the_caller_asks_for_chunks() {
     let all = deflate("one two three".as_bytes());
     let (head, tail) = all.split_at(all.len() - 3);
     for text in [true, false] {
@@ -507,8 +514,9 @@ fn what_was_collected_is_handed_out_when_chunks_are_asked_for() {
     }
 }
 
-/// Where frames may be as long as messages, a compressed one may be an eighth longer, and 64 bytes: what does not
-/// compress grows. Where they may not, not.
+/// Checks the limit on compressed frames. If frames may be as long as messages, a compressed frame
+/// may be longer by an eighth and 64 bytes, because data that does not compress grows. Otherwise it
+/// may not.
 #[test]
 fn a_compressed_frame_may_be_an_eighth_longer_than_a_message() {
     let judge = |frame: u64, message: u64, len: u16| {

@@ -1,4 +1,4 @@
-//! Compression agreed in the opening handshake, in both roles: what is offered, answered and refused. Rules 17, 18, 42
+//! Tests the negotiation of compression in the opening handshake, in both roles. Rules 17, 18, 42
 //! and 43.
 #![cfg(all(feature = "deflate", feature = "handshake"))]
 
@@ -14,12 +14,12 @@ use sockless::{Client, Config, Event, ReadBuffer, WebSocket, WriteBuffer};
 const CONFIG: DeflateConfig = DeflateConfig::DEFAULT.with_threshold(0);
 const HELLO: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
 
-/// Puts received bytes into a buffer that has room for them.
+/// Appends received bytes to a buffer that has space for them.
 fn feed(rx: &mut ReadBuffer<impl sockless::Storage>, bytes: &[u8]) {
     assert_eq!(rx.extend(bytes), bytes.len());
 }
 
-/// The request of RFC 6455 with these extension lines, and a compressed "Hello" right behind it.
+/// Returns the request of RFC 6455 with these extension lines, followed by a compressed "Hello".
 fn request(lines: &[&str]) -> Vec<u8> {
     let mut input = REQUEST[..REQUEST.len() - 2].to_vec();
     for line in lines {
@@ -30,7 +30,8 @@ fn request(lines: &[&str]) -> Vec<u8> {
     input
 }
 
-/// The value of the extension line that a server of this configuration answers, and whether "Hello" got through.
+/// Returns the extension line in the response of a server with this configuration, and `true` if
+/// "Hello" arrived.
 fn answered(config: DeflateConfig, lines: &[&str]) -> (Option<String>, bool) {
     let run = handshake_by(Config::default(), &request(lines), |ws, event, tx| {
         if let Event::UpgradeRequest(request) = event {
@@ -78,7 +79,8 @@ fn a_server_answers_the_first_offer_that_it_can_meet() {
     }
 }
 
-/// A server that was not told to compress declines; a list that breaks the grammar is refused before it is asked.
+/// Checks that a server without compression declines, and that a list which breaks the grammar is
+/// refused first.
 #[test]
 fn declined_and_malformed() {
     let run = handshake_by(Config::default(), &request(&["permessage-deflate"]), common::accept);
@@ -89,13 +91,14 @@ fn declined_and_malformed() {
     assert!(run.output.starts_with(b"HTTP/1.1 400 "));
 }
 
-/// A client's connection through its handshake, with this extension line in the answer and "Hello" behind it.
+/// Runs a client through its handshake, with this extension line in the response and "Hello" after
+/// it.
 fn answer(config: Option<DeflateConfig>, line: &str) -> (Vec<String>, Option<DeflateParams>) {
     let uri = Uri::parse("ws://example.com/").unwrap();
     let mut input =
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             .to_vec();
-    // The sevens' nonce.
+    // The accept value for the key of sevens.
     let accept = accept_key(b"BwcHBwcHBwcHBwcHBwcHBw==");
     input.extend(
         [b"Sec-WebSocket-Accept: ", &accept[..], b"\r\n", line.as_bytes(), b"\r\n"].concat(),
@@ -142,7 +145,7 @@ fn a_client_takes_what_its_offer_allows() {
         assert_eq!(events[..2], ["response None", "text \"Hello\""], "{line}");
         assert_eq!(agreement, Some(DeflateParams { send, receive }));
     }
-    // Declined: compressed messages are none of this connection.
+    // After a declined offer, compressed messages are violations.
     for line in ["", "Sec-WebSocket-Extensions: \r\n"] {
         let (events, agreement) = answer(Some(CONFIG), line);
         assert_eq!(events, ["response None", "failed Protocol(ReservedBit)"]);
@@ -169,7 +172,7 @@ fn a_client_fails_on_what_it_did_not_offer() {
     }
 }
 
-/// The parts alone, for those whose HTTP is another library's.
+/// Checks the functions for headers of another HTTP library.
 #[test]
 fn over_headers_from_elsewhere() {
     let key = b"dGhlIHNhbXBsZSBub25jZQ==";
@@ -196,7 +199,7 @@ fn over_headers_from_elsewhere() {
     assert_eq!(elsewhere.with_deflate(agreement, &CONFIG).deflate_params(), Some(agreement));
 }
 
-/// Every pair of the usual configurations, from the first byte to a message in each direction.
+/// Checks every pair of common configurations, from the first byte to a message in each direction.
 #[test]
 fn our_client_and_our_server() {
     let configs = [Context::FULL, Context::PER_MESSAGE].map(|send| {

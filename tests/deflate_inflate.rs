@@ -1,5 +1,5 @@
-//! What goes in compressed comes out whole, bounded, or not at all. Rules 45 to 50, and the examples of RFC 7692
-//! section 7.2.3, whole and at every cut.
+//! Tests the inflater: a compressed message comes out whole and within its limits, or not at all.
+//! Rules 45 to 50, and the examples of RFC 7692 section 7.2.3, whole and at every cut.
 #![cfg(feature = "deflate")]
 
 mod deflate_oracle;
@@ -20,7 +20,8 @@ fn limited(message: u64, ratio: Option<u32>) -> Inflater {
     Inflater::new(Context::FULL, InflateLimits { message, ratio })
 }
 
-/// One message whose payload comes in pieces, through an output of a given size. What came out, and how it ended.
+/// Inflates one message from pieces, through an output of a given size. Returns the bytes and the
+/// result.
 fn inflate(
     inflater: &mut Inflater,
     pieces: &[&[u8]],
@@ -54,18 +55,19 @@ fn inflate(
     (message, Ok(()))
 }
 
-/// One sound message in one piece.
+/// Inflates one valid message in one piece.
 fn whole(inflater: &mut Inflater, payload: &[u8]) -> Result<Vec<u8>, InflateError> {
     let (message, result) = inflate(inflater, &[payload], 4096);
     result.map(|()| message)
 }
 
-/// A message, or why there is none.
+/// A message, or the reason why there is none.
 type Verdict = Result<&'static [u8], InflateError>;
 
 const SAYS_HELLO: Verdict = Ok(b"Hello");
 
-/// Each sequence of payloads gives the same messages whole, byte by byte, at every cut, and through small outputs.
+/// Checks that a sequence of payloads gives equal messages whole, byte by byte, at every cut, and
+/// through small outputs.
 fn assert_everywhere(payloads: &[&[u8]], expected: &[Verdict]) {
     let judge = |size: usize, cut: &dyn Fn(usize, usize) -> Vec<usize>| {
         let mut inflater = inflater();
@@ -100,7 +102,7 @@ fn rfc_one_compressed_block() {
     assert_everywhere(&[HELLO], &[Ok(b"Hello")]);
 }
 
-/// Section 7.2.3.2: the second message refers to the first; without takeover it could not.
+/// Section 7.2.3.2: the second message refers to the first, which needs context takeover.
 #[test]
 fn rfc_sharing_the_window() {
     let again: &[u8] = b"\xf2\x00\x11\x00\x00";
@@ -118,7 +120,8 @@ fn rfc_block_without_compression() {
     assert_everywhere(&[payload, payload], &[SAYS_HELLO; 2]);
 }
 
-/// Section 7.2.3.4, rule 46: what follows a BFINAL block in the same message is read, and the next message works.
+/// Section 7.2.3.4, rule 46: blocks after a BFINAL block of a message are inflated, and so is the
+/// next message.
 #[test]
 fn rfc_final_block() {
     let payload: &[u8] = b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00";
@@ -127,15 +130,15 @@ fn rfc_final_block() {
     assert_everywhere(&[&twice, payload], &[Ok(b"HelloHello"), Ok(b"Hello")]);
     let mixed = [&payload[..7], HELLO].concat();
     assert_everywhere(&[&mixed, HELLO], &[Ok(b"HelloHello"), Ok(b"Hello")]);
-    // The final block ends the stream: what follows cannot refer to it.
+    // The final block ends the stream: later blocks cannot refer to it.
     let back = [&payload[..7], b"\xf2\x00\x11\x00\x00"].concat();
     assert_everywhere(&[&back], &[Err(InflateError::Corrupt)]);
-    // It may be the empty block that the tail completes.
+    // The final block may be the empty block that the tail completes.
     assert_everywhere(
         &[b"\x01", HELLO, b"\x01", b"\x00"],
         &[Ok(b""), SAYS_HELLO, Ok(b""), Ok(b"")],
     );
-    // The octet behind it is necessary, as the section says.
+    // The octet after it is necessary, according to the section.
     assert_everywhere(&[&payload[..7]], &[Err(InflateError::Corrupt)]);
 }
 
@@ -155,8 +158,8 @@ fn rfc_empty_message() {
     );
 }
 
-/// Rule 47. Wherever the payload of "Hello" is cut off, it is corrupt, and nothing comes out but what the data in
-/// front of the cut says.
+/// Rule 47: the payload of "Hello" is corrupt wherever it is cut off. Only the bytes before the cut
+/// come out.
 #[test]
 fn rule_47_truncated() {
     for payload in [
@@ -168,7 +171,7 @@ fn rule_47_truncated() {
             let cut = &payload[..length];
             let (message, result) = inflate(&mut inflater(), &[cut], 64);
             let oracle = deflate_oracle::inflate(&[], cut).filter(|inflated| !inflated.stopped);
-            // In the second example there is an end between the blocks.
+            // The second example has a block boundary inside.
             if let Some(sound) = oracle {
                 assert_eq!((result, message), (Ok(()), sound.bytes), "{cut:02x?}");
             } else {
@@ -184,12 +187,12 @@ fn rule_47_truncated() {
 fn corrupt_data() {
     for payload in [
         &b"\x06\x00"[..],                                // block type 3
-        b"\x07\x00",                                     // likewise, final
+        b"\x07\x00",                                     // a final block
         b"\x00\x05\x00\xfa\xfeHello",                    // lengths that do not match
         b"\xf2\x00\x11\x00\x00",                         // farther back than anything was
         b"\x04\xff\xff\xff\xff\xff",                     // impossible code lengths
         b"\xf2\x48\xcd\xc9\xc9\x07",                     // the last byte is missing
-        b"\xf2\x48\xcd\xc9\xc9\x07\x00\x00\x00\xff\xff", // the tail was not taken off
+        b"\xf2\x48\xcd\xc9\xc9\x07\x00\x00\x00\xff\xff", // // the tail was not removed
         b"\x00\x00",
         b"\x00\x00\x00\xff",
         b"\xff",
@@ -203,7 +206,7 @@ fn corrupt_data() {
     }
 }
 
-/// What is sound in front of the fault comes out alike, however the input was cut.
+/// Checks that the bytes before a fault do not depend on cuts.
 #[test]
 fn the_same_bytes_in_front_of_a_fault_at_every_cut() {
     let payload = b"\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x06\xaa\xaa";
@@ -216,7 +219,7 @@ fn the_same_bytes_in_front_of_a_fault_at_every_cut() {
     }
 }
 
-/// A payload of `length` equal bytes, by another implementation.
+/// Returns a payload of `length` equal bytes, compressed by another implementation.
 fn bomb(length: usize) -> Vec<u8> {
     use flate2::{Compress, Compression, FlushCompress};
     let mut payload = Vec::with_capacity(length / 500 + 64);
@@ -227,7 +230,8 @@ fn bomb(length: usize) -> Vec<u8> {
     payload
 }
 
-/// Rule 49: exact, whatever the cuts and the size of the output, and never a byte more than allowed.
+/// Rule 49: the limit is exact, for any cuts and any size of the output, and no further byte is
+/// written.
 #[test]
 fn rule_49_the_limit_is_exact() {
     for length in [0_usize, 1, 5, 6, 257, 258, 259, 1000] {
@@ -251,7 +255,7 @@ fn rule_49_the_limit_is_exact() {
     assert_eq!(whole(&mut twice, b"\xf2\x00\x11\x00\x00").as_deref(), Ok(&b"Hello"[..]));
 }
 
-/// An output without room neither loses nor finds anything.
+/// Checks that an empty output neither loses nor adds bytes.
 #[test]
 fn an_empty_output() {
     let mut inflater = inflater();
@@ -264,12 +268,13 @@ fn an_empty_output() {
     assert_eq!(progress.step, Step::End, "the empty message needs no room");
 }
 
-/// The verdict on the ratio is the same for every cut and every size of the output, and so is what came out before.
+/// Checks that the ratio limit, and the bytes before it, do not depend on the cuts or on the size
+/// of the output.
 #[test]
 fn the_ratio_limit_does_not_depend_on_the_cuts() {
     let mut payload = bomb(8 << 20);
     assert!(payload.len() > 8000);
-    // Some bytes that do not compress, so that early blocks are under the limit.
+    // Start with bytes that do not compress, so that early blocks are below the limit.
     let mut plain = vec![0x00, 0x00, 0x18, 0xff, 0xe7];
     plain.extend((0..0x1800_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8));
     payload.splice(0..0, plain);
@@ -292,12 +297,12 @@ fn the_ratio_limit_does_not_depend_on_the_cuts() {
         }
     }
     assert_eq!(inflate(&mut limited(u64::MAX, Some(2000)), &[&payload], 1 << 20).1, Ok(()));
-    // The limit on the length is named where both are reached.
+    // If a message reaches both limits, the error is the length limit.
     let (message, result) = inflate(&mut limited(4096, Some(1)), &[&bomb(1 << 20)], 1 << 20);
     assert_eq!((message.len(), result), (4096, Err(InflateError::TooLong)));
 }
 
-/// The next message has blocks of its own to be judged by.
+/// The next message is measured from its own first block.
 #[test]
 fn the_ratio_is_judged_per_message() {
     let payload = bomb(400 * 1000);
@@ -308,7 +313,8 @@ fn the_ratio_is_judged_per_message() {
     assert_eq!(inflate(&mut inflater, &[&bomb(500 * 1000)], 65536).1, Err(InflateError::Ratio));
 }
 
-/// A million empty final blocks: each costs its two bytes, or this would not end.
+/// Checks that a million empty final blocks cost work linear in their two bytes each. Otherwise
+/// this test would not end.
 #[test]
 fn empty_final_blocks_do_not_spin() {
     for block in [&b"\x03\x00"[..], b"\x01\x00\x00\xff\xff"] {
@@ -320,7 +326,7 @@ fn empty_final_blocks_do_not_spin() {
     }
 }
 
-/// Random payloads against the oracle: the same verdict, the same bytes, whatever the cut.
+/// Compares random payloads with the oracle: equal verdict and equal bytes at any cut.
 #[test]
 fn agrees_with_a_plain_inflater() {
     let mut state = 0x1234_5678_u32;
@@ -332,7 +338,7 @@ fn agrees_with_a_plain_inflater() {
     };
     let mut sound = 0;
     for _ in 0..50_000 {
-        // Short payloads with few distinct bytes are often sound.
+        // Short payloads with few distinct bytes are often valid.
         let length = 1 + random() as usize % 9;
         let mut payload: Vec<u8> = (0..length)
             .map(|_| match random() % 4 {
@@ -386,15 +392,16 @@ fn rule_50_memory_is_shared_between_messages() {
     assert_eq!(whole(&mut keeps, b"\xf2\x00\x11\x00\x00").as_deref(), Ok(&b"Hello"[..]));
 }
 
-/// Rule 49: all that a block inflates to comes out before the next one goes in, so that a later block does not pay for
-/// an earlier one, whatever room the output has.
+/// Rule 49: the output of a block is complete before the next block starts, so that the ratio of a
+/// block does not depend on the space in the output.
 #[test]
 fn the_ratio_limit_does_not_depend_on_the_room() {
     let bomb = bomb(5 << 20);
     assert!(bomb.len() > 4096);
     let mut tried = 0;
     for length in (1..2000_u16).step_by(97) {
-        // A stored block and a bomb, of which the first 4096 bytes inflate to a little more than the ratio allows.
+        // A stored block and a bomb. Its first 4096 bytes inflate to a little more than the ratio
+        // allows.
         let mut payload = vec![0x00];
         payload.extend([length.to_le_bytes(), (!length).to_le_bytes()].concat());
         payload.extend(vec![7; usize::from(length)]);
@@ -405,7 +412,7 @@ fn the_ratio_limit_does_not_depend_on_the_room() {
         }
         tried += 1;
         let ratio = Some((first / 4096) as u32);
-        // Behind it, blocks that hardly inflate.
+        // After it, blocks that hardly inflate.
         payload.extend([0x00, 0x00, 0xff, 0xff]);
         payload.extend([&[0x00, 0x00, 0x10, 0xff, 0xef][..], &[7; 0x1000]].concat().repeat(10));
         payload.push(0x00);
@@ -419,7 +426,8 @@ fn the_ratio_limit_does_not_depend_on_the_room() {
     assert!(tried > 0);
 }
 
-/// A message has begun with its first byte, also while nothing came out of it: its memory is not for others.
+/// Checks that a message has begun with its first byte, even before the first output. The pool does
+/// not lend its memory to others.
 #[test]
 fn a_message_has_begun_with_its_first_byte() {
     let mut pool = Pool::new(4);
@@ -438,9 +446,9 @@ fn a_message_has_begun_with_its_first_byte() {
     assert_eq!((pool.len(), pool.is_empty()), (1, false));
 }
 
-/// One that has memory takes none from the pool: the window in its own is still needed.
+/// Checks that an inflater with memory borrows none from the pool, because it needs its own window.
 #[test]
-fn who_has_memory_does_not_borrow() {
+fn an_inflater_with_memory_does_not_borrow() {
     let mut pool = Pool::new(4);
     let mut other = Inflater::new(Context::PER_MESSAGE, UNLIMITED);
     assert_eq!(inflate(&mut other, &[HELLO], 64), (b"Hello".to_vec(), Ok(())));
@@ -455,7 +463,7 @@ fn who_has_memory_does_not_borrow() {
     assert_eq!(inflate(&mut inflater, &[again], 64), (b"Hello".to_vec(), Ok(())));
 }
 
-/// The pool keeps as many as it was told, and where that is none, none.
+/// Checks that a pool keeps as many as its limit, also a limit of none.
 #[test]
 fn a_pool_keeps_no_more_than_it_may() {
     for most in [0, 1, 3] {

@@ -1,4 +1,5 @@
-//! What compression costs in memory: a bomb never more than its limit, an idle connection nothing.
+//! Tests the memory of compression: a bomb never needs more than its limit, an idle connection
+//! needs none.
 #![cfg(feature = "deflate")]
 
 #[path = "common/allocator.rs"]
@@ -21,10 +22,10 @@ const PER_MESSAGE: DeflateParams =
     DeflateParams { send: Context::PER_MESSAGE, receive: Context::PER_MESSAGE };
 const CONFIG: DeflateConfig = DeflateConfig::DEFAULT.with_threshold(0);
 
-/// A decompressor: its window of 32 KiB, and tables.
+/// The memory of a decompressor: its window of 32 KiB, and tables.
 const DECOMPRESSOR: usize = 48 << 10;
 
-/// A frame with a key of zeros, which leaves the payload as it is.
+/// Returns a frame with a masking key of zeros, which leaves the payload unchanged.
 fn masked(payload: &[u8]) -> Vec<u8> {
     let (fin, rsv, opcode) = (true, FrameHeader::RSV1, OpCode::Binary);
     let payload_len = payload.len() as u64;
@@ -32,12 +33,12 @@ fn masked(payload: &[u8]) -> Vec<u8> {
     [header.as_bytes(), payload].concat()
 }
 
-/// Puts received bytes into a buffer that has room for them.
+/// Appends received bytes to a buffer that has space for them.
 fn feed(rx: &mut ReadBuffer<impl sockless::Storage>, bytes: &[u8]) {
     assert_eq!(rx.extend(bytes), bytes.len());
 }
 
-/// 256 MiB of zeros, as the payload of a compressed message.
+/// Returns the payload of a compressed message of 256 MiB of zeros.
 fn bomb() -> Vec<u8> {
     let mut payload = Vec::with_capacity(1 << 20);
     let mut engine = Compress::new(Compression::best(), false);
@@ -52,7 +53,8 @@ fn bomb() -> Vec<u8> {
     payload
 }
 
-/// Receives `input` whole or in chunks by a server with a limit on messages: what the last event was, and the cost.
+/// Receives `input` whole or in chunks by a server with a limit on messages. Returns the last event
+/// and the cost.
 fn receive(
     input: &[u8],
     limit: u64,
@@ -87,13 +89,14 @@ fn receive(
         (bytes, last)
     });
     if last.is_some() {
-        // Close 1009.
+        // A Close with 1009.
         assert_eq!(tx.bytes(), [0x88, 0x02, 0x03, 0xf1]);
     }
     (bytes, format!("{last:?}"), cost)
 }
 
-/// Rule 49: 256 MiB of zeros end in 1009, with never more than the limit and one decompressor.
+/// Rule 49: 256 MiB of zeros fail with 1009, and memory never exceeds the limit and one
+/// decompressor.
 #[test]
 fn rule_49_a_bomb() {
     let input = masked(&bomb());
@@ -105,21 +108,22 @@ fn rule_49_a_bomb() {
     let (bytes, last, cost) = receive(&input, limit as u64, true, None);
     assert_eq!((bytes, &last), (limit, &too_big));
     assert!(cost.bytes <= (16 << 10) + DECOMPRESSOR, "{cost:?}");
-    // As the second message of a shared window: the memory of the first is there, too, while it is moved.
+    // The second message of a shared window. The memory of the first message is still there
+    // while it is moved.
     let hello = masked(b"\xf2\x48\xcd\xc9\xc9\x07\x00");
     let (bytes, last, cost) = receive(&[hello, input.clone()].concat(), limit as u64, false, None);
     assert_eq!((bytes, &last), (5, &too_big));
     assert!(cost.bytes <= limit + 1024 + DECOMPRESSOR, "{cost:?}");
-    // The ratio ends it before the limit does.
+    // The ratio limit comes before the size limit.
     let (bytes, last, cost) = receive(&input, 64 << 20, true, Some(20));
     assert_eq!(bytes, 20 * 4096);
     assert_eq!(last, format!("{:?}", Some(sockless::Failure::from(Violation::CompressionRatio))));
     assert!(cost.bytes <= (16 << 10) + DECOMPRESSOR, "{cost:?}");
 }
 
-/// Nothing is allocated for what was agreed and not used, but for the state that says so.
+/// Checks that unused compression allocates only its state.
 #[test]
-fn nothing_before_the_first_compressed_message() {
+fn nothing_is_allocated_before_the_first_compressed_message() {
     let (mut ws, cost) =
         cost_of(|| WebSocket::from_upgraded(Server, Config::default()).with_deflate(FULL, &CONFIG));
     assert!(cost.bytes <= 1024, "{cost:?}");
@@ -132,9 +136,9 @@ fn nothing_before_the_first_compressed_message() {
     });
 }
 
-/// Once it is there, memory is used again: no message allocates.
+/// Checks that messages after the first allocate nothing.
 #[test]
-fn nothing_behind_the_first_compressed_message() {
+fn nothing_is_allocated_after_the_first_compressed_message() {
     for agreement in [FULL, PER_MESSAGE] {
         let mut ws =
             WebSocket::from_upgraded(Server, Config::default()).with_deflate(agreement, &CONFIG);
@@ -151,7 +155,8 @@ fn nothing_behind_the_first_compressed_message() {
     }
 }
 
-/// Rule 50: connections that keep no context share one compressor and one decompressor, and idle ones hold none.
+/// Rule 50: connections without context share one compressor and one decompressor, and an idle
+/// connection has none.
 #[test]
 fn rule_50_idle_connections_hold_no_window() {
     const CONNECTIONS: usize = 100;
@@ -176,7 +181,7 @@ fn rule_50_idle_connections_hold_no_window() {
     assert!(cost.bytes < 500_000 + CONNECTIONS * 1024, "{cost:?}");
 }
 
-/// The table in the documentation of the module.
+/// Checks the table in the documentation of the module.
 #[test]
 fn the_documented_memory() {
     let table = [
@@ -207,7 +212,8 @@ fn the_documented_memory() {
     }
 }
 
-/// Memory follows what a message inflates to, not the limit on it: a short message takes a few times its size.
+/// Checks that memory depends on the inflated size of a message, not on its limit. A short message
+/// needs a few times its size.
 #[test]
 fn a_short_message_takes_little_of_a_high_limit() {
     for limit in [(64 << 20) - 1, 64 << 20, (64 << 20) + 1] {

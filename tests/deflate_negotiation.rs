@@ -1,4 +1,5 @@
-//! RFC 7692 sections 5 and 7.1: which offers and answers are accepted, and what is answered. Rules 42 to 44.
+//! Tests negotiation (RFC 7692 sections 5 and 7.1): which offers and responses are accepted, and
+//! the response to each offer. Rules 42 to 44.
 #![cfg(feature = "deflate")]
 
 use sockless::deflate::{
@@ -24,7 +25,7 @@ fn choose(config: &DeflateConfig, offer: &str) -> Option<Negotiated> {
     config.negotiate(extensions::parse([offer.as_bytes()])).expect("well-formed")
 }
 
-/// The header of the answer and what it means; empty for a declined offer.
+/// Returns the header of the response and its meaning, or an empty string for a declined offer.
 fn answer(config: &DeflateConfig, offer: &str) -> String {
     choose(config, offer).map_or(String::new(), |answer| answer.header.as_str().to_owned())
 }
@@ -50,7 +51,8 @@ fn window_bits_are_8_to_15() {
     }
 }
 
-/// Section 7.1.2, rule 43: decimal, 8 to 15, no leading zeros; the server's needs a value, the flags take none.
+/// Section 7.1.2, rule 43: window bits are decimal, 8 to 15, without leading zeros. The server's
+/// parameter needs a value, and flags have none.
 #[test]
 fn rule_42_and_43_invalid_parameters_decline_the_offer() {
     for parameters in [
@@ -83,11 +85,11 @@ fn rule_42_and_43_invalid_parameters_decline_the_offer() {
     ] {
         let offer = format!("permessage-deflate; {parameters}");
         assert_eq!(answer(&FULL, &offer), "", "{offer}");
-        // The next offer is looked at, in the same line or in the next.
+        // The server considers the next offer, on this line or the next.
         assert_eq!(answer(&FULL, &format!("{offer}, permessage-deflate")), "permessage-deflate");
         let lines = [offer.as_bytes(), b"permessage-deflate"];
         assert!(FULL.negotiate(extensions::parse(lines)).unwrap().is_some());
-        // A client fails on it (section 7.1).
+        // A client fails on such a response (section 7.1).
         assert_eq!(conclude(&FULL, &offer), Err(NegotiationError::Parameter), "{offer}");
     }
     for bits in 8..=15 {
@@ -117,7 +119,7 @@ fn other_extensions_are_passed_over() {
 
 #[test]
 fn offers_are_taken_in_order() {
-    // Section 5.1's example of a client with a preference and a fallback.
+    // The example of section 5.1: a client with a preference and a fallback.
     let preference = "permessage-deflate; client_max_window_bits; server_max_window_bits=10, \
                       permessage-deflate; client_max_window_bits";
     assert_eq!(answer(&FULL, preference), "permessage-deflate; server_max_window_bits=10");
@@ -135,7 +137,7 @@ fn a_malformed_list_is_an_error_wherever_it_breaks() {
     }
 }
 
-/// What browsers and libraries send, with the answer that they get.
+/// Offers of browsers and libraries, with the response that they get.
 #[test]
 fn offers_seen_on_the_wire() {
     for (offer, expected) in [
@@ -161,13 +163,14 @@ fn offers_seen_on_the_wire() {
 #[test]
 fn the_configuration_is_a_ceiling() {
     for (config, offer, expected) in [
-        // Context takeover: promised and demanded unasked.
+        // The server promises and demands the end of context takeover unasked.
         (
             PER_MESSAGE,
             "permessage-deflate",
             "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
         ),
-        // Our window: said only when asked, and never larger than asked or than ours.
+        // Our window appears in the response only if the offer asks, and is never larger than the
+        // offer or our configuration.
         (windows(10, 15), "permessage-deflate", "permessage-deflate"),
         (
             windows(10, 15),
@@ -179,7 +182,8 @@ fn the_configuration_is_a_ceiling() {
             "permessage-deflate; server_max_window_bits=12",
             "permessage-deflate; server_max_window_bits=12",
         ),
-        // The client's window: answered only if offered, so otherwise the offer cannot be met.
+        // The client's window may be in the response only if it was offered. Otherwise the offer
+        // cannot be met.
         (windows(15, 10), "permessage-deflate", ""),
         (
             windows(15, 10),
@@ -223,14 +227,14 @@ fn answers_are_judged_by_the_offer() {
     let deflate = |parameters: &str| format!("permessage-deflate{parameters}");
     for (config, response, expected) in [
         (FULL, "", Ok(agreed((15, true), (15, true)))),
-        // The server may promise and demand unasked (sections 7.1.1.1, 7.1.1.2, 7.1.2.1).
+        // The server may promise and demand these unasked (sections 7.1.1.1, 7.1.1.2, 7.1.2.1).
         (FULL, "; server_no_context_takeover", Ok(agreed((15, true), (15, false)))),
         (FULL, "; client_no_context_takeover", Ok(agreed((15, false), (15, true)))),
         (FULL, "; server_max_window_bits=9", Ok(agreed((15, true), (9, true)))),
         (FULL, "; client_max_window_bits=8", Ok(agreed((8, true), (15, true)))),
-        // In a response it needs a value (section 7.1.2.2).
+        // In a response the parameter needs a value (section 7.1.2.2).
         (FULL, "; client_max_window_bits", Err(Parameter)),
-        // What we demand must be met.
+        // The response must meet our demands.
         (PER_MESSAGE, "", Err(NotMet)),
         (PER_MESSAGE, "; client_no_context_takeover", Err(NotMet)),
         (PER_MESSAGE, "; server_no_context_takeover", Ok(agreed((15, false), (15, false)))),
@@ -251,8 +255,8 @@ fn answers_are_judged_by_the_offer() {
     assert_eq!(conclude(&FULL, "mux"), Err(NotOffered));
 }
 
-/// Every pair of configurations: a client of ours accepts what a server of ours answers, both mean the same, and no
-/// ceiling is lifted.
+/// Checks every pair of configurations: our client accepts the response of our server, both agree
+/// on the parameters, and neither exceeds its configuration.
 #[test]
 fn both_ends_agree() {
     let mut configs = Vec::new();
@@ -272,7 +276,8 @@ fn both_ends_agree() {
                 .expect("an offer of ours can always be met");
             let ours = conclude(client, answer.header.as_str()).unwrap().unwrap();
             let theirs = answer.agreement;
-            // Neither sends with a larger window than the other expects; a server need not say that its own is smaller.
+            // Neither end sends with a larger window than the other expects. A server need not
+            // announce its smaller window.
             assert!(theirs.send.window_bits <= ours.receive.window_bits);
             assert!(ours.send.window_bits <= theirs.receive.window_bits);
             assert_eq!(theirs.send.takeover, ours.receive.takeover);
@@ -298,7 +303,7 @@ fn the_longest_header_value_fits() {
 
 /// Rule 60, section 7.1.3: some servers refuse or drop offers with parameters.
 #[test]
-fn rule_60_an_offer_has_the_shape_that_was_asked_for() {
+fn rule_60_an_offer_has_the_configured_shape() {
     let config = windows(12, 10);
     let judge = |shape, answer: &str| {
         config.accept_shaped_response(shape, extensions::parse([answer.as_bytes()]))
@@ -306,7 +311,8 @@ fn rule_60_an_offer_has_the_shape_that_was_asked_for() {
     let bare = "permessage-deflate";
     assert_eq!(config.shaped_offer(OfferShape::Bare).as_str(), bare);
     assert_eq!(config.shaped_offer(OfferShape::Parameters), config.offer());
-    // Our own ceiling for sending holds; what a bare offer does not ask for, the peer may do.
+    // Our own limit for sending applies. The peer may do everything that a bare offer does not
+    // restrict.
     let free = DeflateParams {
         send: Context { window_bits: config.send().window_bits, takeover: true },
         receive: Context::FULL,
@@ -321,13 +327,13 @@ fn rule_60_an_offer_has_the_shape_that_was_asked_for() {
         assert_eq!(judge(shape, ""), Ok(None));
         assert!(judge(shape, "permessage-deflate, permessage-deflate").is_err());
     }
-    // Section 7.1.2.2: in the answer only if it was in the offer.
+    // Section 7.1.2.2: the parameter may be in the response only if it was in the offer.
     let with_client = "permessage-deflate; server_max_window_bits=10; client_max_window_bits=9";
     assert!(judge(OfferShape::Bare, with_client).is_err());
     assert!(judge(OfferShape::WithFallback, with_client).is_ok());
 }
 
-/// Section 7.1.2: each window is written as its own number, asked for and answered.
+/// Section 7.1.2: each window is offered and answered as its own number.
 #[test]
 fn every_window_goes_over_the_wire() {
     for bits in 8..=15 {
@@ -335,7 +341,7 @@ fn every_window_goes_over_the_wire() {
         let offer = format!(
             "permessage-deflate; server_max_window_bits={bits}; client_max_window_bits={bits}"
         );
-        // That the client's is the largest need not be said.
+        // The largest window of the client need not be written.
         let answered = offer.strip_suffix("; client_max_window_bits=15").unwrap_or(&offer);
         assert_eq!(answer(&windows(15, 15), &offer), answered);
         let offered = config.offer();
@@ -349,7 +355,7 @@ fn every_window_goes_over_the_wire() {
     }
 }
 
-/// What is said to be the default is.
+/// Checks the documented defaults.
 #[test]
 fn defaults_are_the_largest() {
     assert_eq!(WindowBits::default(), WindowBits::MAX);

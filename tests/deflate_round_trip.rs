@@ -1,5 +1,6 @@
-//! What goes out compressed comes back the same, with every parameter, through slices of any size, here and in
-//! another implementation. Rules 44, 45 and 50, and RFC 7692 section 7.2.1.
+//! Tests that compressed messages inflate to themselves, with every parameter, through slices of
+//! any size, in this crate and in another implementation. Rules 44, 45 and 50, and RFC 7692 section
+//! 7.2.1.
 #![cfg(feature = "deflate")]
 
 mod deflate_oracle;
@@ -22,7 +23,7 @@ fn deflater(context: Context, level: u8, memory_level: u8) -> Deflater {
     Deflater::new(context, &config)
 }
 
-/// Compresses one message that comes in pieces, through an output of a given size.
+/// Compresses one message from pieces, through an output of a given size.
 fn deflate(deflater: &mut Deflater, pieces: &[&[u8]], size: usize) -> Vec<u8> {
     let mut payload = Vec::new();
     let mut output = vec![0xaa; size];
@@ -30,7 +31,7 @@ fn deflate(deflater: &mut Deflater, pieces: &[&[u8]], size: usize) -> Vec<u8> {
         let last = index + 1 == pieces.len();
         let flush = match last {
             true => Flush::End,
-            // Sometimes all that was given comes out.
+            // A flush may write all consumed bytes at once.
             false if piece.len() % 2 == 1 => Flush::Sync,
             false => Flush::None,
         };
@@ -69,7 +70,7 @@ fn inflate(inflater: &mut Inflater, payload: &[u8], size: usize) -> Vec<u8> {
     }
 }
 
-/// The same payload through `miniz_oxide`, which keeps its window from message to message.
+/// Inflates a payload with `miniz_oxide`, which keeps its window from message to message.
 fn inflate_elsewhere(engine: &mut Decompress, payload: &[u8]) -> Vec<u8> {
     let input = [payload, &[0x00, 0x00, 0xff, 0xff]].concat();
     let mut message = Vec::new();
@@ -82,7 +83,7 @@ fn inflate_elsewhere(engine: &mut Decompress, payload: &[u8]) -> Vec<u8> {
     message
 }
 
-/// Text that repeats itself near and far, bytes that do not, and runs.
+/// Returns text with near and far repetitions, bytes that do not compress, and runs.
 fn samples() -> Vec<Vec<u8>> {
     let mut state = 1_u32;
     let mut random = move || {
@@ -122,8 +123,9 @@ fn rfc_examples() {
     }
 }
 
-/// Every window, level, memory level and both kinds of context. No reference reaches outside the window, which a
-/// window of 256 bytes needs most (rule 44), nor outside the message without takeover (rule 50).
+/// Checks every window, level and memory level, with and without context takeover. No reference
+/// reaches outside the window, which matters most for a window of 256 bytes (rule 44). Without
+/// takeover, no reference reaches outside the message (rule 50).
 #[test]
 fn every_parameter() {
     let samples = samples();
@@ -153,7 +155,7 @@ fn every_parameter() {
     }
 }
 
-/// Without takeover the messages do not depend on each other.
+/// Checks that messages do not depend on each other without takeover.
 #[test]
 fn no_context_takeover_forgets() {
     for size in [10, 5000] {
@@ -165,7 +167,7 @@ fn no_context_takeover_forgets() {
     }
 }
 
-/// The tail is cut off wherever the output ends, also where it straddles two outputs.
+/// Checks that the tail is removed wherever the output ends, also across two outputs.
 #[test]
 fn every_size_of_the_output() {
     let message = &samples()[1][..600];
@@ -180,7 +182,7 @@ fn every_size_of_the_output() {
     }
 }
 
-/// Without room nothing is lost and nothing begins.
+/// Checks that an empty output loses nothing and starts no message.
 #[test]
 fn an_empty_output() {
     let mut deflater = deflater(Context::FULL, 6, 8);
@@ -197,9 +199,10 @@ fn an_empty_output() {
     }
 }
 
-/// What was flushed can be inflated before more of the message comes, and the message can end with nothing more.
+/// Checks that flushed bytes can be inflated before the message continues, and that the message can
+/// end without further bytes.
 #[test]
-fn a_flushed_part_is_there_for_the_peer() {
+fn a_flushed_part_can_be_inflated() {
     for size in [1, 5, 64, 1000] {
         let mut deflater = deflater(Context::FULL, 6, 8);
         let mut inflater = Inflater::new(Context::FULL, UNLIMITED);
@@ -256,7 +259,7 @@ fn the_pool_keeps_what_fits() {
     assert_eq!(pool.len(), 1);
     small.borrow_from(&mut pool);
     assert_eq!(pool.len(), 1, "another window does not fit");
-    // What came from the pool remembers nothing.
+    // A compressor from the pool has no history.
     assert_eq!(deflate(&mut large, &[b"Hello"], 64), b"\xf2\x48\xcd\xc9\xc9\x07\x00");
     pool.clear();
     assert!(pool.is_empty());
@@ -296,9 +299,9 @@ proptest! {
     }
 }
 
-/// The level is a choice between time and size, and is the caller's: 0 does not compress, 9 more than 1.
+/// Checks that the level trades time for size: 0 does not compress, and 9 compresses more than 1.
 #[test]
-fn the_level_is_what_was_asked_for() {
+fn the_level_trades_time_for_size() {
     let message =
         "The quick brown fox jumps over the lazy dog, and the lazy fox over the quick dog. "
             .bytes()
@@ -319,8 +322,8 @@ fn the_level_is_what_was_asked_for() {
     assert_eq!(size(200), best, "more than 9 is 9");
 }
 
-/// Section 7.1.2.1: a window of 256 bytes is kept to, though the library has none that small: what repeats only farther
-/// back is not referred to.
+/// Section 7.1.2.1: a window of 256 bytes is obeyed, though zlib-rs has none that small. No
+/// reference goes farther back.
 #[test]
 fn the_smallest_window_is_kept_to() {
     for period in [257, 300, 400, 500] {
@@ -337,9 +340,9 @@ fn the_smallest_window_is_kept_to() {
     }
 }
 
-/// Input that is first given while the last bytes of a flush wait for room is not left out.
+/// Checks input that arrives while the last bytes of a flush are unwritten: none of it is lost.
 #[test]
-fn input_behind_a_flush_that_waits() {
+fn input_after_an_unfinished_flush_is_kept() {
     let (begin, rest) = (samples().concat(), b"and more");
     for flush in [Flush::None, Flush::Sync, Flush::End] {
         let whole = deflate(&mut deflater(context(15, true), 6, 8), &[&begin], 1 << 16);

@@ -1,5 +1,5 @@
-//! Compression in the open connection, the sending side: what is sent compressed arrives, whole, streamed and in
-//! fragments, and what fits plain fits. Rule 48 of permessage-deflate.
+//! Tests compression in the open connection, the sending side. Messages arrive whole, streamed and
+//! in fragments, and a message that fits uncompressed always fits. Rule 48 of permessage-deflate.
 #![cfg(all(feature = "deflate", feature = "handshake"))]
 
 mod common;
@@ -17,7 +17,7 @@ const PER_MESSAGE: DeflateParams =
     DeflateParams { send: Context::PER_MESSAGE, receive: Context::PER_MESSAGE };
 const EAGER: DeflateConfig = DeflateConfig::DEFAULT.with_threshold(0);
 
-/// Bytes that do not compress.
+/// Returns bytes that do not compress.
 fn noise(length: usize) -> Vec<u8> {
     let mut state = 1_u32;
     let next = |_| {
@@ -29,12 +29,13 @@ fn noise(length: usize) -> Vec<u8> {
     (0..length).map(next).collect()
 }
 
-/// Puts received bytes into a buffer that has room for them.
+/// Appends received bytes to a buffer that has space for them.
 fn feed(rx: &mut ReadBuffer<impl sockless::Storage>, bytes: &[u8]) {
     assert_eq!(rx.extend(bytes), bytes.len());
 }
 
-/// Messages of all sizes in both directions, with every window, each with and without context takeover.
+/// Sends messages of all sizes in both directions, with every window, with and without context
+/// takeover.
 #[test]
 fn both_ends() {
     let sizes = [0, 1, 5, 63, 64, 65, 125, 126, 1000, 65_535, 65_536, 200_000];
@@ -98,7 +99,8 @@ fn short_messages_and_chosen_ones_go_plain() {
     assert_eq!(first_byte(&mut |ws, tx| ws.send_ping(b"longer", tx).unwrap()), 0x89);
 }
 
-/// What fits plain fits, and what does not changes nothing: messages before and behind it arrive.
+/// Checks that a message which fits uncompressed fits. A refused message changes nothing: messages
+/// before and after it arrive.
 #[test]
 fn messages_that_may_not_fit_go_plain() {
     let (mut client, mut server) = pair(FULL, EAGER);
@@ -123,7 +125,8 @@ fn messages_that_may_not_fit_go_plain() {
     assert!(seen[0] > 50 && seen[1] > 500, "{seen:?}");
 }
 
-/// A long message through a small buffer, with a reply between its frames; and what comes behind it.
+/// Streams a long message through a small buffer, with a reply between its frames and a message
+/// after it.
 #[test]
 fn streaming_through_a_small_buffer() {
     let text = "The quick brown fox jumps over the lazy dog. \u{1f98a} ".repeat(3000);
@@ -135,7 +138,7 @@ fn streaming_through_a_small_buffer() {
             client.set_compress(compress);
             for _ in 0..2 {
                 let (mut wire, mut received) = (0, None);
-                // In parts that are cut inside characters.
+                // Cut the parts inside characters.
                 let parts = text.as_bytes().chunks(50_001);
                 let last = parts.len() - 1;
                 for (index, part) in parts.enumerate() {
@@ -200,7 +203,7 @@ fn fragments_are_compressed_together() {
         tx.clear();
         assert_eq!(server.receive(&mut rx, &mut tx), Some(Event::Text("Hello, world")));
     }
-    // The message's first fragment decides.
+    // The first fragment of the message decides.
     client.send_fragment(MessageKind::Text, b"one ", false, &mut tx).unwrap();
     client.set_compress(false);
     client.send_fragment(MessageKind::Text, b"two", true, &mut tx).unwrap();
@@ -210,7 +213,8 @@ fn fragments_are_compressed_together() {
     assert_eq!(server.receive(&mut rx, &mut tx), Some(Event::Text("plain")));
 }
 
-/// How well the beginning of a message compressed does not matter to how much room its next fragment needs.
+/// Checks that the space for the next fragment does not depend on how well earlier fragments
+/// compressed.
 #[test]
 fn many_fragments_through_a_small_buffer() {
     let (mut client, mut server) = pair(FULL, EAGER);
@@ -243,11 +247,12 @@ fn a_vectored_payload_is_not_touched() {
     );
 }
 
-/// Messages of any content, in parts of any length, through small buffers, of which a part may have left: what is
-/// streamed arrives, in no more frames than the room asks for.
+/// Streams messages of any content, in parts of any length, through small buffers with sent bytes
+/// at the front. The messages arrive, in no more frames than the space requires.
 #[test]
 fn any_stream_through_small_buffers() {
-    // Of three bytes each, and of so many kinds that they hardly compress: the compressor takes them in part.
+    // Characters of three bytes and of many kinds hardly compress, so the compressor consumes them
+    // in parts.
     let letters = noise(14_000);
     let letters =
         letters.chunks(2).map(|two| 0x4E00 + u32::from(two[0]) * 64 + u32::from(two[1] % 64));
@@ -261,7 +266,7 @@ fn any_stream_through_small_buffers() {
     for (kind, message) in &messages {
         for part in [1, 7, 333, 5001, usize::MAX] {
             for (capacity, left) in [(270, 0), (400, 0), (1000, 0), (1000, 300), (5000, 4000)] {
-                // With a small window and little memory the compressor takes less at once.
+                // With a small window and little memory, the compressor consumes less at once.
                 for (compress, bits, memory_level) in [(true, 15, 8), (true, 9, 1), (false, 15, 8)]
                 {
                     let window_bits = WindowBits::new(bits).unwrap();
@@ -275,7 +280,7 @@ fn any_stream_through_small_buffers() {
                     let mut rx = ReadBuffer::growing(1 << 20);
                     let mut replies = WriteBuffer::new([0; 400]);
                     if left > 0 {
-                        // Something before it that has left, but for its last byte.
+                        // Earlier output, sent except for its last byte.
                         client.send_ping(b"", &mut tx).unwrap();
                         let mut before = 6;
                         while before < left {
@@ -298,7 +303,7 @@ fn any_stream_through_small_buffers() {
                                 .unwrap()
                                 .is_done();
                             assert!(!done || rest.is_empty());
-                            // No call ends for want of room where there is some.
+                            // No call fails for lack of space if there is some.
                             assert!(done || rest.len() < before || room < 100 || compress);
                             frames += 1;
                             transfer(&mut tx, &mut rx);
@@ -328,7 +333,7 @@ fn any_stream_through_small_buffers() {
     }
 }
 
-/// Plain frames fill the room there is.
+/// Checks that uncompressed frames fill the available space.
 #[test]
 fn a_plain_stream_fills_its_frames() {
     let (mut client, _) = pair(FULL, EAGER);
@@ -338,15 +343,16 @@ fn a_plain_stream_fills_its_frames() {
     let streamed = client.send_stream(MessageKind::Binary, &mut rest, true, &mut tx);
     assert_eq!(streamed, Ok(Streamed::NeedsFlush));
     assert_eq!(rest.len(), 100_000 - (1000 - 14));
-    // With the room that is left behind what waits.
+    // Only the space after the unsent bytes is available.
     tx.consume(900);
     let streamed = client.send_stream(MessageKind::Binary, &mut rest, true, &mut tx);
     assert_eq!(streamed, Ok(Streamed::NeedsFlush));
     assert!(tx.len() > 950, "{}", tx.len());
 }
 
-/// A stream of text is checked as it goes, also where it is compressed: what cannot become UTF-8 is refused, and so is
-/// an end inside a character. Bytes are bytes. The kind stays what it was.
+/// Checks that streamed text is validated as it is sent, compressed or not. Text that cannot become
+/// UTF-8 is refused, and so is an end inside a character. Binary data is not checked. The kind of a
+/// message does not change.
 #[test]
 fn a_stream_of_text_is_text() {
     for compress in [true, false] {
@@ -384,7 +390,7 @@ fn a_stream_of_text_is_text() {
     }
 }
 
-/// What a part compresses to may leave with a later one: no frame is put for nothing.
+/// Checks that compressed bytes of a part may be sent with a later part: no frame is empty.
 #[test]
 fn a_short_part_of_a_stream_waits_in_the_compressor() {
     let (mut client, mut server) = pair(FULL, EAGER);
@@ -404,8 +410,8 @@ fn a_short_part_of_a_stream_waits_in_the_compressor() {
     assert_eq!(server.receive(&mut rx, &mut tx), Some(Event::Text("one two three")));
 }
 
-/// How much of a stream is looked at goes by the room there is. Less room than in the call before, as behind a write that
-/// took a part of the buffer, must not end the message early.
+/// Checks that a stream is whole if a call has less space than the call before. The space bounds
+/// how much input a call examines, and must not end the message early.
 #[test]
 fn a_stream_whose_buffer_is_never_empty_is_whole() {
     let message: Vec<u8> = (0..20_000).map(|i| (i / 9) as u8).collect();
@@ -422,7 +428,7 @@ fn a_stream_whose_buffer_is_never_empty_is_whole() {
                 .is_done()
             {
                 step += 1;
-                // All, and then a part.
+                // All of the output, then a part.
                 let taken = if step % 2 == 1 { tx.len() } else { tx.len() * share / 120 };
                 feed(&mut rx, &tx.bytes()[..taken]);
                 tx.consume(taken);
@@ -436,7 +442,7 @@ fn a_stream_whose_buffer_is_never_empty_is_whole() {
     }
 }
 
-/// A buffer that can never take a part of a stream says what it needs, and is not waited for.
+/// Checks that a buffer which can never accept a part of a stream returns the needed size.
 #[test]
 fn a_stream_through_a_buffer_that_is_too_small() {
     for compress in [true, false] {
@@ -459,11 +465,11 @@ fn a_stream_through_a_buffer_that_is_too_small() {
     }
 }
 
-/// What grows when it is compressed fits in the room that was asked for, at every level and with every amount of memory:
-/// one frame each, and its content.
+/// Checks that data which grows when compressed fits in the reserved space, at every level and
+/// memory level: one frame each, with the whole content.
 #[test]
 fn what_does_not_compress_fits() {
-    // The literals of fixed codes that take nine bits, in no order.
+    // Literals whose fixed codes have nine bits, in random order.
     let message: Vec<u8> = noise(60_000).iter().map(|byte| 144 + byte % 112).collect();
     for level in 0..=9 {
         for memory_level in [1, 5, 9] {

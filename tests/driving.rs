@@ -1,4 +1,4 @@
-//! The loops of the documentation, over transports that are as bad as transports get.
+//! Tests the loops of the documentation over bad transports.
 
 mod common;
 use common::*;
@@ -7,7 +7,7 @@ use sockless::{Client, Config, Event, ReadBuffer, Role, Server, WebSocket, Write
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 
-/// A stream that delivers its input in one read each, and collects what is written.
+/// A stream that returns one piece of input per read, and records the output.
 struct Script {
     input: VecDeque<Vec<u8>>,
     output: Vec<u8>,
@@ -37,7 +37,7 @@ impl Write for &mut Script {
     }
 }
 
-/// The README's loop with buffers of this limit, and with compression.
+/// Runs the README's loop with compression and with buffers of this limit.
 fn serve(stream: &mut Script, limit: usize) -> Result<(), Box<dyn std::error::Error>> {
     let mut ws = WebSocket::server(Config::default());
     let (mut rx, mut tx) = (ReadBuffer::growing(limit), WriteBuffer::growing(2 * limit));
@@ -67,8 +67,8 @@ fn serve(stream: &mut Script, limit: usize) -> Result<(), Box<dyn std::error::Er
     Ok(())
 }
 
-/// Row "four messages of 3 900 repeated bytes" of the hostile inputs: compressed into one read, each
-/// comes back, whatever it inflates to.
+/// Hostile input "compressed echoes": four messages of 3,900 equal bytes arrive in one read, and
+/// the loop echoes all of them.
 #[test]
 #[cfg(feature = "deflate")]
 fn the_plain_loop_echoes_what_inflates() {
@@ -82,7 +82,7 @@ fn the_plain_loop_echoes_what_inflates() {
         let mut stream = Script { input: VecDeque::new(), output: Vec::new() };
         stream.input.push_back(tx.bytes().to_vec());
         tx.clear();
-        // The messages, compressed by a connection that has agreed to it.
+        // Compress the messages with a connection that has agreed to compression.
         let mut peer = WebSocket::client(Config::default(), sevens as Sevens);
         peer.connect(&request, &mut tx).unwrap();
         tx.clear();
@@ -112,7 +112,7 @@ fn the_plain_loop_echoes_what_inflates() {
 
 const TOTAL: usize = 10 << 20;
 const MESSAGE: usize = 4 << 10;
-/// More than this unsent, and a peer sends no further message of its own.
+/// Unsent bytes beyond which a peer sends no further messages of its own.
 const HIGH_WATER: usize = 16 << 10;
 
 struct Peer<R: Role> {
@@ -134,8 +134,8 @@ impl<R: Role> Peer<R> {
         }
     }
 
-    /// One turn of the loop for duplex use: it writes what the transport takes, reads what has come,
-    /// and holds back its own sends, never its reads, while output waits.
+    /// Runs one iteration of the duplex loop. It writes until the transport blocks and reads
+    /// available input. While output is unsent it delays its own messages, never its reads.
     fn turn(&mut self, input: &mut VecDeque<u8>, output: &mut VecDeque<u8>, room: usize) {
         while self.sent < TOTAL && self.tx.len() < HIGH_WATER {
             self.ws.send_binary(&[7; MESSAGE], &mut self.tx).unwrap();
@@ -160,7 +160,7 @@ impl<R: Role> Peer<R> {
     }
 }
 
-/// Row "two peers that both send 10 MiB" of the hostile inputs.
+/// Hostile input "two peers that both send in bulk".
 #[test]
 fn two_peers_that_send_in_bulk_both_finish() {
     let (mut server, mut client) = (Peer::new(Server), Peer::new(Client::new(sevens as Sevens)));

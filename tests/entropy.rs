@@ -1,8 +1,8 @@
-//! Sources of masking keys and handshake keys.
+//! Tests the sources of masking keys and handshake keys.
 
 use sockless::{Client, Config, Entropy, EntropyError, FnEntropy, OsEntropy, Sender, WriteBuffer};
 
-/// Keys of 4 bytes, drawn one after the other.
+/// Returns keys of 4 bytes, drawn one after the other.
 fn keys(source: &mut impl Entropy, count: usize) -> Vec<[u8; 4]> {
     let mut key = || {
         let mut key = [0; 4];
@@ -15,13 +15,13 @@ fn assert_unlike(keys: &[[u8; 4]]) {
     let mut sorted = keys.to_vec();
     sorted.sort_unstable();
     sorted.dedup();
-    // Of 1,000 random keys two are alike once in 8,600 runs, five pairs never.
+    // Of 1,000 random keys, two are equal once in 8,600 runs, and five pairs practically never.
     assert!(sorted.len() + 4 >= keys.len(), "{} of {}", sorted.len(), keys.len());
-    // An erased byte is 0: keys that were handed out twice, or never drawn, would show as zeros.
+    // An erased byte is 0. A key that was drawn twice, or never, would be zeros.
     assert!(keys.iter().filter(|&&key| key == [0; 4]).count() < 2);
 }
 
-/// Whatever the size of the block, no key comes twice.
+/// Checks that no key is drawn twice, for any size of the block.
 #[test]
 fn keys_from_the_operating_system_are_drawn_once() {
     assert_unlike(&keys(&mut OsEntropy::new(), 1000));
@@ -33,7 +33,7 @@ fn keys_from_the_operating_system_are_drawn_once() {
     assert_unlike(&[keys(&mut one, 64), keys(&mut two, 64)].concat());
 }
 
-/// More than a block at once is drawn, too, and what is not asked for stays in the block.
+/// Checks that a request may exceed the block, and that unused bytes stay in the block.
 #[test]
 fn any_number_of_bytes_can_be_drawn() {
     let mut source = OsEntropy::<16>::with_block();

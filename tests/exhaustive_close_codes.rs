@@ -1,4 +1,4 @@
-//! Every close code from 0 to 65535, received and sent by whole machines in both roles (RFC 6455 section 7.4).
+//! Tests every close code from 0 to 65535, received and sent, in both roles (RFC 6455 section 7.4).
 
 mod model;
 

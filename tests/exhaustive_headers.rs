@@ -1,4 +1,5 @@
-//! Every pair of first two header bytes, in both roles, in every state of fragmentation, against the naive oracle.
+//! Tests all values of the first two header bytes, in both roles and in every state of
+//! fragmentation, against the naive oracle.
 
 mod model;
 
@@ -7,8 +8,8 @@ use model::oracle::Rules;
 use model::stream::frame;
 use sockless::{FrameHeader, OpCode};
 
-/// What may have come before: nothing, the two kinds of unfinished message, text that stops inside a character, a
-/// message that has just ended.
+/// Returns the possible earlier frames: none, an unfinished message of each kind, text that ends
+/// inside a character, and a message that has just ended.
 fn histories(masked: bool) -> [Vec<u8>; 6] {
     let of = |frames: &[(u8, &[u8])]| {
         let mut bytes = Vec::new();
@@ -25,8 +26,8 @@ fn histories(masked: bool) -> [Vec<u8>; 6] {
     ]
 }
 
-/// What can follow the two bytes: the length in its own bytes where they ask for one, a key where they ask for one,
-/// and a payload that would be text, and the body of a Close.
+/// Returns the possible bytes after the first two: an extended length and a key where the header
+/// needs them, then a payload that is valid text and a valid Close body.
 fn tails(second: u8) -> Vec<Vec<u8>> {
     let lengths: Vec<Vec<u8>> = match second & 0x7F {
         126 => [0, 125, 126, 300].map(|n: u16| n.to_be_bytes().to_vec()).into(),
@@ -38,7 +39,7 @@ fn tails(second: u8) -> Vec<Vec<u8>> {
     let key: &[u8] = if second & 0x80 == 0 { b"" } else { &[0x20, 0x20, 0x20, 0x20] };
     let mut payload = vec![b'#' ^ 0x20; 2];
     payload.extend(b"\xE8\x20\xAC\x20 and so on ".iter().cycle().take(310));
-    // A code of 1000 first: both bytes would be text, too.
+    // Start with the code 1000, whose two bytes are also valid text.
     lengths.into_iter().map(|length| [&length[..], key, &payload].concat()).collect()
 }
 
@@ -52,7 +53,7 @@ fn judge_all(masked: bool) {
                     let input = [&head[..], &tail].concat();
                     let (setup, cut) = (Setup::CHUNKS, head.len());
                     against_oracle(masked, rules, setup, &input, []);
-                    // The two bytes and what follows them arrive one by one.
+                    // The two bytes and the rest arrive one by one.
                     against_oracle(masked, rules, setup, &input, cut - 1..cut + 12);
                 }
             }
@@ -70,8 +71,9 @@ fn every_header_in_every_state_as_a_client() {
     judge_all(false);
 }
 
-/// What may have come before where RSV1 is allowed: nothing, an unfinished message of either kind that is compressed, one
-/// that is not, a compressed one that has just ended.
+/// Returns the possible earlier frames where RSV1 is allowed: none, an unfinished compressed
+/// message of each kind, an unfinished uncompressed one, and a compressed message that has just
+/// ended.
 fn histories_with_rsv1(masked: bool) -> [Vec<u8>; 5] {
     let of = |frames: &[(u8, &[u8])]| {
         let mut bytes = Vec::new();
@@ -104,7 +106,7 @@ fn judge_all_with_rsv1(masked: bool) {
     }
 }
 
-/// RFC 7692 section 6: with permessage-deflate agreed, RSV1 is a matter of the first frame of a message alone.
+/// RFC 7692 section 6: with permessage-deflate, only the first frame of a message may have RSV1.
 #[test]
 fn every_header_where_rsv1_is_allowed_as_a_server() {
     judge_all_with_rsv1(true);
@@ -115,8 +117,8 @@ fn every_header_where_rsv1_is_allowed_as_a_client() {
     judge_all_with_rsv1(false);
 }
 
-/// The pure functions on the same headers: what parses is written back the same, a shorter piece of it asks for more
-/// or gives the same error, and the payload behind it is not looked at.
+/// Checks the pure functions with these headers. A parsed header encodes to the input bytes. A
+/// shorter piece is incomplete or gives an equal error. The payload is not read.
 #[test]
 fn headers_read_and_written_are_the_same() {
     for first in 0..=255 {

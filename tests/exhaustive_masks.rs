@@ -1,14 +1,14 @@
-//! Masking is the XOR of RFC 6455 section 5.3, byte for byte: at every length up to where the widest blocks are in use,
-//! wherever in memory the payload lies, in place and on the way into the output.
+//! Tests that masking is the XOR of RFC 6455 section 5.3, at every length up to the widest blocks
+//! and at every alignment, in place and into the output.
 
 use sockless::{FnEntropy, Sender, WriteBuffer, mask};
 
 const KEY: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
 const LONGEST: usize = 600;
-/// Past the alignment that any block asks for.
+/// Beyond the alignment of any block.
 const PLACES: usize = 65;
 
-/// The octet `i` of the result is octet `i` of the payload XOR octet `i` modulo 4 of the key.
+/// Returns octet `i` of the payload XOR octet `i` modulo 4 of the key.
 fn masked(payload: &[u8]) -> Vec<u8> {
     payload.iter().enumerate().map(|(i, byte)| byte ^ KEY[i % 4]).collect()
 }

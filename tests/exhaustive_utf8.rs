@@ -1,16 +1,17 @@
-//! Every UTF-8 sequence of up to three bytes, and the structured space of four, at every cut, against `core::str`.
+//! Tests every UTF-8 sequence of up to three bytes, and sequences of four bytes around every
+//! boundary, at every cut, against `core::str`.
 
 mod model;
 
 use model::oracle::is_text_so_far;
 use sockless::Utf8Validator;
 
-/// The index of the first byte that no text can have there, by `core::str` alone.
+/// Returns the index of the first invalid byte, by `core::str` alone.
 fn first_bad(bytes: &[u8]) -> Option<usize> {
     (0..bytes.len()).find(|&at| !is_text_so_far(&bytes[..=at]))
 }
 
-/// Checks `bytes` in pieces that end at the places whose bit is set in `cuts`.
+/// Validates `bytes` in pieces that end at the places whose bit is set in `cuts`.
 fn check(bytes: &[u8], cuts: u32) -> (Option<usize>, bool) {
     let (mut utf8, mut from) = (Utf8Validator::default(), 0);
     for to in 1..=bytes.len() {
@@ -24,7 +25,7 @@ fn check(bytes: &[u8], cuts: u32) -> (Option<usize>, bool) {
     (None, utf8.is_complete())
 }
 
-/// `bytes` at every cut, where `bad` is the first bad byte.
+/// Checks `bytes` at every cut. `bad` is the index of the first invalid byte.
 fn same_at_every_cut(bytes: &[u8], bad: Option<usize>) {
     let complete = bad.is_none() && std::str::from_utf8(bytes).is_ok();
     // Bits 1 to len - 1 are the places between bytes.
@@ -44,7 +45,7 @@ fn every_sequence_of_up_to_three_bytes() {
             same_at_every_cut(&[a, b], bad);
             for c in 0..=255 {
                 let bytes = [a, b, c];
-                // What is bad already stays so: the third byte is not asked for its own sake.
+                // An invalid prefix stays invalid, so one third byte is enough.
                 let bad = bad.or_else(|| (!is_text_so_far(&bytes)).then_some(2));
                 same_at_every_cut(&bytes, bad);
             }
@@ -52,8 +53,8 @@ fn every_sequence_of_up_to_three_bytes() {
     }
 }
 
-/// Where a four-byte sequence can go wrong: every lead byte, every second byte, and of the third and fourth the ends of
-/// each range.
+/// Checks sequences of four bytes: every first byte, every second byte, and the ends of each range
+/// for the third and fourth.
 #[test]
 fn four_bytes_around_every_boundary() {
     const ENDS: [u8; 12] = [0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xF0, 0xFF];
@@ -67,7 +68,7 @@ fn four_bytes_around_every_boundary() {
     }
 }
 
-/// Every character there is, alone and between others, at every cut.
+/// Checks every character, alone and between others, at every cut.
 #[test]
 fn every_character() {
     let mut buffer = [0; 4];
@@ -78,9 +79,10 @@ fn every_character() {
     same_at_every_cut(&around.as_bytes()[..12], None);
 }
 
-/// A piece of a valid text behind and before long runs of ASCII, where the fast ways of validators begin and end.
+/// Checks a piece of valid text before and after long runs of ASCII, where the fast paths of
+/// validators start and end.
 #[test]
-fn bad_bytes_far_into_a_text() {
+fn invalid_bytes_far_into_a_text() {
     for bad in
         [&b"\xFF"[..], b"\x80", b"\xC0\x80", b"\xED\xA0\x80", b"\xF4\x90\x80\x80", b"\xE2\x82("]
     {

@@ -1,4 +1,4 @@
-//! What errors say, each of them; and every status that an answer can have.
+//! Tests the text of every error, and every status of a response.
 
 use sockless::handshake::{HandshakeError, HttpResponse, UriError};
 use sockless::{
@@ -75,7 +75,7 @@ const URI_ERRORS: [UriError; 7] = [
     UriError::Fragment,
 ];
 
-/// Words that can be told apart, for a log line: no end of a sentence, no line end.
+/// Checks that the texts differ, and that each fits in a log line: no full stop, no line feed.
 fn all_different(words: impl IntoIterator<Item = String>) {
     let mut seen = Vec::new();
     for word in words {
@@ -86,7 +86,7 @@ fn all_different(words: impl IntoIterator<Item = String>) {
 }
 
 #[test]
-fn errors_say_what_they_are() {
+fn errors_have_distinct_texts() {
     all_different(VIOLATIONS.map(|error| error.to_string()));
     all_different(MISUSES.map(|error| error.to_string()));
     all_different(HANDSHAKE_ERRORS.map(|error| error.to_string()));
@@ -102,9 +102,9 @@ fn errors_say_what_they_are() {
     assert!(Error::NeverFits { needed: 270 }.to_string().contains("270"));
 }
 
-/// What is wrapped says what is inside.
+/// Checks that the text of a wrapping error includes the cause.
 #[test]
-fn failures_say_what_their_cause_says() {
+fn failures_show_their_cause() {
     for violation in VIOLATIONS {
         assert_eq!(Failure::from(violation).to_string(), violation.to_string());
         let code = violation.close_code();
@@ -121,12 +121,13 @@ fn failures_say_what_their_cause_says() {
     assert_eq!(Error::from(EntropyError).to_string(), EntropyError.to_string());
 }
 
-/// Which violation is answered by which code, by RFC 6455 section 7.4.1.
+/// The close code of each violation, by RFC 6455 section 7.4.1.
 #[test]
 fn violations_have_their_codes() {
     for violation in VIOLATIONS {
         let expected = match violation {
-            // RFC 7692 section 7.2.2 leaves it to us: what does not inflate is data that does not fit its kind.
+            // RFC 7692 section 7.2.2 leaves the code open. Data that does not inflate is
+            // inconsistent with its type.
             Violation::InvalidUtf8 | Violation::CorruptCompression => CloseCode::INVALID_PAYLOAD,
             Violation::TooManyFragments => CloseCode::POLICY_VIOLATION,
             Violation::FrameTooBig | Violation::MessageTooBig | Violation::CompressionRatio => {
@@ -146,7 +147,7 @@ fn every_status_makes_a_complete_answer_or_none() {
         let mut tx = WriteBuffer::new([0; 400]);
         let _ = rx.extend(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         assert!(matches!(ws.receive(&mut rx, &mut tx), Some(Event::OtherRequest(_))));
-        // Some have no body, by RFC 9110.
+        // Some statuses have no body (RFC 9110).
         let body: &[u8] = if [204, 205, 304].contains(&status) { b"" } else { b"body" };
         let answered = ws.respond(HttpResponse::new(status).with_body(body), &mut tx);
         let answer = String::from_utf8(tx.bytes().to_vec()).unwrap();
@@ -182,7 +183,7 @@ fn errors_of_compression_say_what_they_are() {
     );
 }
 
-/// What is printed for whoever looks for a fault: headers as text, machines by name and without their memory.
+/// Checks the `Debug` output: headers as text, machines by name and without their memory.
 #[cfg(feature = "deflate")]
 #[test]
 fn debug_output_can_be_read() {
@@ -206,7 +207,7 @@ fn debug_output_can_be_read() {
     }
 }
 
-/// A status is followed by its name in RFC 9110 section 15, RFC 6585 or none: people read it in their tools.
+/// Checks that a status has its registered name (RFC 9110 section 15, RFC 6585), or none.
 #[test]
 fn a_status_has_its_registered_name() {
     let names = [

@@ -1,4 +1,4 @@
-//! `protocol-rules` 21-30: framing (RFC 6455 section 5).
+//! Tests protocol rules 21 to 30: framing (RFC 6455 section 5).
 
 mod common;
 use common::*;
@@ -12,7 +12,7 @@ fn fails(input: &[u8], reason: &str, code: u16) {
     assert!(run.done);
 }
 
-/// The examples of RFC 6455 section 5.7 that a server receives.
+/// Receives the examples of RFC 6455 section 5.7 as a server.
 #[test]
 fn the_examples_of_the_rfc_are_understood() {
     let hello = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
@@ -69,7 +69,7 @@ fn rule_23_longer_forms_of_a_length_fail() {
     }
 }
 
-/// Rule 24, section 5.2: and the limit is decided from the header alone.
+/// Rule 24, section 5.2. The header alone decides about the limit.
 #[test]
 fn rule_24_the_top_bit_of_a_length_is_1002_and_a_legal_length_over_the_limit_1009() {
     for (len, reason, code) in [
@@ -166,7 +166,7 @@ fn rule_29_empty_fragments_are_legal_and_counted() {
     assert_eq!(server(&empty).events[0], "text \"\"");
 }
 
-/// Rule 30, section 8.1: at the first bad byte, with the rest of the frame still to come.
+/// Rule 30, section 8.1: fails at the first invalid byte, before the rest of the frame arrives.
 #[test]
 fn rule_30_bad_utf8_fails_at_its_first_bad_byte() {
     let bad: [(&[u8], usize); 12] = [
@@ -190,7 +190,7 @@ fn rule_30_bad_utf8_fails_at_its_first_bad_byte() {
                 .concat();
             fails(&input, "InvalidUtf8", 1007);
         }
-        // A frame of 100 bytes of which only those up to the bad one have arrived.
+        // A frame of 100 bytes, of which the bytes up to the invalid one have arrived.
         let mut long = masked(0x81, &[text, &vec![b'x'; 100 - text.len()]].concat());
         long.truncate(6 + bad_at);
         let run = server(&long);
@@ -198,7 +198,8 @@ fn rule_30_bad_utf8_fails_at_its_first_bad_byte() {
         long.truncate(6 + bad_at - 1);
         assert_eq!(server(&long).events, ["close 1006 \"\""], "{text:?}");
     }
-    // Unfinished at the end of the message, in one frame and in an empty last one.
+    // An incomplete character at the end of the message, in one frame and before an empty last
+    // frame.
     for text in [&b"\xc3"[..], b"ok\xe2\x82", b"\xf0\x9f\x92"] {
         fails(&masked(0x81, text), "InvalidUtf8", 1007);
         fails(&[masked(0x01, text), masked(0x80, b"")].concat(), "InvalidUtf8", 1007);

@@ -1,4 +1,4 @@
-//! The halves, the buffers and the ways in: contracts 5, 6, 8 and 9 of the design, and the edges of its loop.
+//! Tests the halves, the buffers and the entry points: contracts 5, 6, 8 and 9.
 
 mod common;
 use common::*;
@@ -8,10 +8,10 @@ use sockless::{
     WebSocket, WriteBuffer,
 };
 
-/// What is kept free for replies: a masked pong of 125 bytes and a masked Close with a code.
+/// Bytes reserved for replies: a masked pong of 125 bytes and a masked Close with a code.
 const REPLY_ROOM: usize = 6 + 125 + 6 + 2;
 
-/// All that a receiver finds in `input`, given in pieces that end at `cuts`.
+/// Returns everything that a receiver finds in `input`, in pieces that end at `cuts`.
 fn receive(
     mut receiver: Receiver,
     input: &[u8],
@@ -55,7 +55,7 @@ fn receive(
     (seen, None)
 }
 
-/// Contract 9: the receiving half alone, over slices, at every cut.
+/// Contract 9: a receiver alone, over slices, at every cut.
 #[test]
 fn a_receiver_alone_takes_slices() {
     for from_client in [true, false] {
@@ -90,7 +90,7 @@ fn a_receiver_alone_takes_slices() {
     }
 }
 
-/// Contract 5: events borrow the input, so that several can be alive at once.
+/// Contract 5: items borrow only the input, so several can be alive at once.
 #[test]
 fn several_items_of_a_receiver_can_be_alive_at_once() {
     let mut bytes = [masked(0x81, b"one"), masked(0x89, b"two"), masked(0x82, b"three")].concat();
@@ -106,7 +106,7 @@ fn several_items_of_a_receiver_can_be_alive_at_once() {
     assert!(input.is_empty());
 }
 
-/// Contract 10: the kind of a message is known before its first byte, and how much of its frame is to come.
+/// Contract 10: the kind of a message, and the rest of its frame, are known before its first byte.
 #[test]
 fn the_kind_is_known_before_the_first_byte() {
     let mut receiver = Receiver::server(Config::default());
@@ -126,7 +126,7 @@ fn the_kind_is_known_before_the_first_byte() {
     assert_eq!((ws.message_kind(), ws.frame_remaining()), (Some(MessageKind::Text), 4));
 }
 
-/// Contract 9: the halves of a machine go on where it was, each alone.
+/// Contract 9: each half continues alone from the state of its machine.
 #[test]
 fn a_connection_can_be_taken_apart_in_the_middle_of_messages() {
     let mut ws = WebSocket::from_upgraded(Server, Config::default());
@@ -143,7 +143,7 @@ fn a_connection_can_be_taken_apart_in_the_middle_of_messages() {
     assert_eq!(tx.bytes(), [plain(0x01, b"th\xc3"), plain(0x80, b"\xa9")].concat());
 }
 
-/// Contract 9: only an open connection is taken apart; any other is handed back as it is.
+/// Contract 9: only an open connection can be split. Any other is returned unchanged.
 #[test]
 fn a_connection_that_is_not_open_stays_whole() {
     let ws = WebSocket::server(Config::default()).split().unwrap_err();
@@ -153,7 +153,7 @@ fn a_connection_that_is_not_open_stays_whole() {
     assert_eq!(ws.split().unwrap_err().state(), State::Closing);
 }
 
-/// The reading half from a buffer: whole messages, the same as the machine.
+/// Checks that a receiver over a buffer returns whole messages like the machine.
 #[test]
 fn a_receiver_alone_reads_from_a_buffer() {
     let mut receiver = Receiver::server(Config::default());
@@ -181,9 +181,10 @@ fn a_receiver_alone_reads_from_a_buffer() {
     assert!(rx.at_end(), "the end stays the end");
 }
 
-/// Rule 20: what came behind someone else's upgrade is put into the buffer, however large it is.
+/// Rule 20: frames that came with an upgrade by another library are copied into the buffer, however
+/// many they are.
 #[test]
-fn bytes_behind_an_upgrade_elsewhere_are_taken_in() {
+fn bytes_after_an_upgrade_elsewhere_are_received() {
     let behind = [masked(0x81, b"early"), masked(0x82, &[7; 300]), masked(0x89, b"p")].concat();
     let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let (mut rx, mut tx) = (ReadBuffer::new([0; 400]), WriteBuffer::new([0; 512]));
@@ -193,7 +194,7 @@ fn bytes_behind_an_upgrade_elsewhere_are_taken_in() {
     assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Binary(&[7; 300])));
     assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Ping(b"p")));
     assert!(rx.is_empty());
-    // More than there is space for is said, and nothing of it lost.
+    // If there is not enough space, the buffer returns how many bytes it accepted, and loses none.
     let long = masked(0x82, &[9; 380]);
     let twice = [&long[..], &long].concat();
     let taken = rx.extend(&twice);
@@ -205,7 +206,7 @@ fn bytes_behind_an_upgrade_elsewhere_are_taken_in() {
     assert!(!rx.at_end(), "nothing more to copy is not the end of the stream");
 }
 
-/// Contract 8: header and payload go out as slices, and a write may take any part of them.
+/// Contract 8: header and payload are sent as slices, and a write may accept any part of them.
 #[test]
 fn a_vectored_send_survives_partial_writes() {
     let payload: Vec<u8> = (0..200).map(|i| i as u8).collect();
@@ -216,7 +217,8 @@ fn a_vectored_send_survives_partial_writes() {
         ws.send_binary_vectored(&payload, &mut tx).unwrap();
         let pending = Err(Error::Misuse(Misuse::PayloadPending));
         assert_eq!(ws.send_binary_vectored(&payload, &mut tx), pending);
-        // Control frames that are sent while the payload is pending go after it. Data is refused.
+        // Control frames that are sent while the payload is pending follow the payload. Data is
+        // refused.
         let _ = rx.extend(&masked(0x89, b"ping"));
         assert!(ws.receive(&mut rx, &mut tx).is_some());
         assert_eq!(ws.send_text("behind", &mut tx), pending);
@@ -245,7 +247,8 @@ fn a_vectored_send_survives_partial_writes() {
         assert_eq!(tx.slices(b"").unwrap().concat(), plain(0x82, b""));
         ws.send_binary_vectored(b"next", &mut tx).unwrap();
     }
-    // `clear` says that what `bytes` showed is gone: the header. More than all counts as all.
+    // `clear` drops the header, which `bytes` returned. Consuming more than the unsent bytes
+    // consumes all.
     let mut tx = WriteBuffer::new([0; 512]);
     let mut sender = Sender::server();
     sender.binary_vectored(&payload, &mut tx).unwrap();
@@ -257,7 +260,7 @@ fn a_vectored_send_survives_partial_writes() {
     assert!(tx.is_empty());
 }
 
-/// Contract 8: a client's payload is masked in the output, never where it lies.
+/// Contract 8: a client's payload is masked in the output, and unchanged in the caller's memory.
 #[test]
 fn a_vectored_send_of_a_client_copies_and_masks() {
     let mut ws = WebSocket::from_upgraded(Client::new(sevens as Sevens), Config::default());
@@ -270,7 +273,8 @@ fn a_vectored_send_of_a_client_copies_and_masks() {
     assert_eq!(frames(head)[0].1, b"payload");
 }
 
-/// Replies stand at frame boundaries of our own output, also while a message is sent in fragments.
+/// Checks that replies are at frame boundaries of our output, also between the fragments of a
+/// message.
 #[test]
 fn replies_stand_between_fragments() {
     let mut ws = WebSocket::from_upgraded(Server, Config::default());
@@ -301,7 +305,7 @@ fn replies_stand_between_fragments() {
     assert_eq!(tx.bytes(), expected);
 }
 
-/// Puts messages until there is no room for a further byte, and says how much is in it.
+/// Writes messages until no further byte fits. Returns the number of bytes in the buffer.
 fn fill<S: sockless::Storage>(ws: &mut WebSocket<Server>, tx: &mut WriteBuffer<S>) -> usize {
     for len in (0..tx.capacity()).rev() {
         while ws.send_binary(&vec![1; len], tx).is_ok() {}
@@ -315,8 +319,8 @@ fn ping(ws: &mut WebSocket<Server>, tx: &mut WriteBuffer<&mut [u8]>, payload: &[
     assert_eq!(ws.receive(&mut rx, tx), Some(Event::Ping(payload)));
 }
 
-/// A full output never loses a reply: there is room for one pong and one Close, and a newer pong takes the place of one
-/// that has not begun to leave. A send that does not fit changes nothing, neither the bytes nor whose place it is.
+/// Checks that a full output loses no reply: it has room for one pong and one Close, and a newer
+/// pong replaces a pong that is unsent. A send that does not fit changes nothing.
 #[test]
 fn a_full_output_keeps_room_for_one_pong_and_one_close() {
     for capacity in [WRITE_BUFFER_MIN, WRITE_BUFFER_MIN + 1, 300, 512, 4096] {
@@ -344,10 +348,10 @@ fn a_full_output_keeps_room_for_one_pong_and_one_close() {
     }
 }
 
-/// A pong that has begun to leave is finished, and the latest one waits behind it; also in the smallest buffer, and when
-/// the pongs leave byte by byte.
+/// Checks that a partly sent pong is finished, and the latest pong follows it, also in the smallest
+/// buffer and when the pongs are sent byte by byte.
 #[test]
-fn a_pong_that_has_begun_to_leave_stays() {
+fn a_partly_sent_pong_is_finished() {
     for step in [1, 2, 3, 50, 126, 127, 128, 254] {
         let mut bytes = [0; WRITE_BUFFER_MIN];
         let mut tx = WriteBuffer::new(&mut bytes[..]);
@@ -375,7 +379,8 @@ fn a_pong_that_has_begun_to_leave_stays() {
     }
 }
 
-/// A failure and an echo of a Close find room likewise, in a client's output, too.
+/// Checks that a full output of a client has room for the Close after a failure, and for the reply
+/// to a Close.
 #[test]
 fn a_full_output_has_room_for_the_close_of_a_client() {
     for input in [plain(0x88, b"\x03\xe9"), plain(0xC1, b""), plain(0x88, b"")] {
@@ -396,9 +401,10 @@ fn a_full_output_has_room_for_the_close_of_a_client() {
     }
 }
 
-/// A send that does not fit says what it needs: a buffer of that size takes it, one byte less does not.
+/// Checks the size in the error of a send that does not fit: a buffer of this size is enough, and
+/// one byte less is not.
 #[test]
-fn what_a_send_needs_is_said_exactly() {
+fn a_refused_send_returns_the_exact_size_that_it_needs() {
     for len in [0, 1, 125, 126, 1000, 65535, 65536] {
         let payload = vec![7; len];
         let try_with = |capacity: usize| {
@@ -413,8 +419,8 @@ fn what_a_send_needs_is_said_exactly() {
     }
 }
 
-/// A driver that is dropped between any two calls goes on with the same machine and buffers: here each call is made by
-/// a driver of its own, that knows nothing of the others.
+/// Checks that a driver can be dropped between any two calls. A new driver makes each call here,
+/// with only the machine and the buffers.
 #[test]
 fn a_driver_can_be_dropped_between_any_two_calls() {
     let input = [
@@ -466,7 +472,7 @@ fn a_driver_can_be_dropped_between_any_two_calls() {
     assert_eq!(sent, [plain(0x8A, b"ping"), plain(0x88, b"\x03\xe8")].concat());
 }
 
-/// A connection with nothing in its buffers can give them to another.
+/// Checks that connections with empty buffers can share one pair of buffers.
 #[test]
 fn one_pair_of_buffers_serves_many_connections() {
     let mut connections: Vec<_> =
@@ -482,9 +488,10 @@ fn one_pair_of_buffers_serves_many_connections() {
     }
 }
 
-/// Whole messages and chunks can be asked for by turns; a message stays what it was begun as.
+/// Checks a caller that alternates between whole messages and chunks: a message stays in the form
+/// in which it began.
 #[test]
-fn a_message_stays_what_it_was_begun_as() {
+fn a_message_keeps_the_form_in_which_it_began() {
     let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
     let _ = rx.extend(&masked(0x01, b"one"));
@@ -502,9 +509,10 @@ fn a_message_stays_what_it_was_begun_as() {
     assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Text("four")));
 }
 
-/// Contract 6: in the plain loop no `?` skips the flush. A write buffer of 149 bytes more than the read buffer takes the
-/// echo of whatever one read brings, with the pongs between: a server's headers are shorter than those that they
-/// answer, but for one that was read before, of at most 10 bytes.
+/// Contract 6: in the documented loop, no `?` skips the flush. A write buffer that is 149 bytes
+/// larger than the read buffer has room for the echo of any read, with the pongs between. A
+/// server's headers are shorter than the client's, except for a header of at most 10 bytes that was
+/// read earlier.
 #[test]
 fn the_plain_loop_has_room_for_every_echo() {
     let mut seed = 1u32;
@@ -564,10 +572,10 @@ fn the_plain_loop_has_room_for_every_echo() {
     }
 }
 
-/// Contract 4, and the edge that `space` is never empty: the header came while chunks were asked for, the payload when
-/// whole messages are.
+/// Contract 4, and `space` is never empty. The header arrives while the caller asks for chunks, the
+/// payload while it asks for whole messages.
 #[test]
-fn a_message_ends_as_it_was_begun_even_if_only_its_header_had_come() {
+fn a_message_keeps_its_form_even_if_only_its_header_has_arrived() {
     let frame = masked(0x82, &[9; 5000]);
     let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let (mut rx, mut tx) = (ReadBuffer::new([0; 1024]), WriteBuffer::new([0; 1024]));
@@ -587,8 +595,8 @@ fn a_message_ends_as_it_was_begun_even_if_only_its_header_had_come() {
     assert_eq!(got, 5000);
 }
 
-/// Buffers may be lent: a message that was found to fit in one is refused when another, in which it does not, takes its
-/// place.
+/// Checks a message that fits in the current buffer. If the caller continues with a smaller buffer
+/// in which the message does not fit, it fails with 1009.
 #[test]
 fn a_smaller_buffer_lent_in_the_middle_of_a_message_ends_in_1009() {
     let frame = masked(0x82, &[9; 5000]);
@@ -606,7 +614,8 @@ fn a_smaller_buffer_lent_in_the_middle_of_a_message_ends_in_1009() {
     assert!(ws.is_done());
 }
 
-/// Replies stand at frame boundaries, also when the payload given to `slices` is not the one announced.
+/// Checks that replies are at frame boundaries, even if the payload passed to `slices` is not the
+/// announced one.
 #[test]
 fn nothing_takes_the_place_of_a_wrong_payload() {
     let mut ws = WebSocket::from_upgraded(Server, Config::default());
@@ -620,10 +629,10 @@ fn nothing_takes_the_place_of_a_wrong_payload() {
     assert_eq!(tx.slices(&[5; 100]), Ok([&b"\x82\x64"[..], &[5; 100], b"\x8a\x01x"]));
 }
 
-/// A failure is final: the receiver says it again however often it is asked, with input and without. Before that, and
-/// before a Close, it is neither closed nor failed.
+/// Checks that the receiver returns a failure again on every call, with and without input. Before a
+/// failure or a Close it is neither failed nor closed.
 #[test]
-fn a_failure_is_said_again_without_input() {
+fn a_failure_is_returned_again_without_input() {
     let mut receiver = Receiver::server(Config::default());
     let mut rx = ReadBuffer::new([0; 512]);
     assert!(!receiver.is_closed());
@@ -636,16 +645,16 @@ fn a_failure_is_said_again_without_input() {
     }
 }
 
-/// What a client prints, for a log line, shows neither its keys nor where they come from.
+/// Checks that the `Debug` output of a client shows neither its keys nor their source.
 #[test]
 fn a_client_does_not_print_its_keys() {
     let client = Client::new(sevens as Sevens);
     assert_eq!(format!("{client:?}"), "Client");
 }
 
-/// The largest numbers are limits like any other: nothing is too big for them, compressed or not.
+/// Checks that the largest numbers work as limits: no message is too big, compressed or not.
 #[test]
-fn the_largest_limits_are_none() {
+fn the_largest_limits_never_apply() {
     let limits = [u64::MAX, u64::MAX - 1, 1 << 63, (1 << 63) - 1];
     let runs = limits.into_iter().flat_map(|limit| [(limit, 0x82, false), (limit, 0xC2, true)]);
     for (limit, first, rsv1) in runs {
@@ -660,7 +669,7 @@ fn the_largest_limits_are_none() {
             panic!()
         };
         assert_eq!((chunk.bytes(), chunk.is_compressed()), (&b"content"[..], rsv1));
-        // The longest frame that there is (RFC 6455 section 5.2).
+        // The longest possible frame (RFC 6455 section 5.2).
         let mut header = [&[first, 0xFF, 0x7F][..], &[0xFF; 7], &[1; 4]].concat();
         let mut input = &mut header[..];
         assert_eq!(receiver.receive_chunk_in_place(&mut input), Ok(None));
@@ -668,7 +677,7 @@ fn the_largest_limits_are_none() {
     }
 }
 
-/// What a send is refused with that needs `needed` bytes.
+/// Returns the error of a refused send that needs `needed` bytes.
 fn no_room(needed: usize, capacity: usize) -> Error {
     if needed > capacity { Error::NeverFits { needed } } else { Error::NoRoom }
 }

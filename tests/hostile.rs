@@ -1,6 +1,6 @@
-//! Hostile inputs on an open connection: what advisories and other implementations' defects were about. A test for each
-//! row, with the bound of memory or work that it holds, at every cut where the input is small enough for that. Those on
-//! the opening handshake are in `hostile_heads`, those with compression in the files named after it.
+//! Tests hostile inputs on an open connection, one test for each row, with its bound on memory or
+//! work. Small inputs run at every cut. `hostile_heads` has the rows about the opening handshake,
+//! and the `deflate_*` files those about compression.
 
 mod common;
 use common::allocator::{Counting, cost_of};
@@ -15,13 +15,13 @@ use std::cell::Cell;
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// The header of a masked binary frame that claims this length in 64 bits.
+/// Returns the header of a masked binary frame that claims this length in 64 bits.
 fn claim(len: u64) -> Vec<u8> {
     [&[0x82, 0xFF][..], &len.to_be_bytes(), &KEY].concat()
 }
 
-/// Row "claimed lengths": 2^63-1, 2^63, 2^64-4, 2^64-1. Decided from the header, and with no limit in the way nothing
-/// wraps.
+/// Row "claimed lengths": 2^63-1, 2^63, 2^64-4, 2^64-1. The header decides, and without a limit
+/// nothing wraps.
 #[test]
 fn claimed_lengths_of_63_and_64_bits() {
     let unlimited = Config::default().with_max_frame_size(u64::MAX).with_max_message_size(u64::MAX);
@@ -41,7 +41,7 @@ fn claimed_lengths_of_63_and_64_bits() {
         let reason = if reason == "FrameTooBig" { "MessageTooBig" } else { reason };
         assert_eq!(whole.events, [format!("failed Protocol({reason})")], "no buffer holds it");
     }
-    // As chunks the longest is as good as any: what arrived of it is handed out.
+    // In chunks, the longest frame is valid: the bytes that arrive are delivered.
     let input = [claim((1 << 63) - 1), vec![7; 300]].concat();
     let run = at_every_cut(&input, |input, cuts| {
         let ws = WebSocket::from_upgraded(Server, unlimited);
@@ -59,7 +59,7 @@ fn claimed_lengths_of_63_and_64_bits() {
     assert_eq!(receiver.frame_remaining(), (1 << 63) - 1 - 300);
 }
 
-/// Row "claimed lengths": sums over fragments that pass 2^32 and 2^64.
+/// Row "claimed lengths": sums over fragments that exceed 2^32 and 2^64.
 #[test]
 fn sums_of_claimed_lengths_do_not_wrap() {
     let first = masked(0x02, &[7; 10]);
@@ -73,7 +73,8 @@ fn sums_of_claimed_lengths_do_not_wrap() {
                 let ws = WebSocket::from_upgraded(Server, config);
                 run_ws(ws, input, cuts, 512, Take::Chunks, true, |_, _, _| {})
             });
-            // `len` alone over a limit is the frame's fault, with what came before the message's.
+            // If `len` alone exceeds a limit, the frame is too big. With the earlier fragments, the
+            // message is.
             let expected = if len > limit {
                 "failed Protocol(FrameTooBig)"
             } else if len + 10 > limit {
@@ -82,7 +83,7 @@ fn sums_of_claimed_lengths_do_not_wrap() {
                 "close 1006 \"\""
             };
             assert_eq!(run.events[0], expected, "{len} of {limit}");
-            // Held whole, no buffer is large enough, whatever a usize can hold.
+            // No buffer is large enough to collect the message, whatever `usize` can represent.
             let ws = WebSocket::from_upgraded(Server, config);
             let whole = run_ws(ws, &input, &[], 512, Take::Messages, true, |_, _, _| {});
             assert!(whole.last().starts_with("failed Protocol("), "{whole:?}");
@@ -91,7 +92,8 @@ fn sums_of_claimed_lengths_do_not_wrap() {
     }
 }
 
-/// Rows "a 15-byte input that allocates 1 GiB" and "14 bytes that grow a heap": memory follows what was received.
+/// Rows "a 15-byte input that allocates 1 GiB" and "14 bytes that grow a heap": memory depends on
+/// the received bytes.
 #[test]
 fn memory_follows_received_bytes_only() {
     let config = Config::default().with_max_frame_size(u64::MAX).with_max_message_size(u64::MAX);
@@ -106,7 +108,8 @@ fn memory_follows_received_bytes_only() {
             for piece in input.chunks(100) {
                 let _ = rx.extend(piece);
                 let event = ws.receive(&mut rx, &mut tx);
-                // Where `usize` has 32 bits, no buffer can hold the longest: the header alone decides.
+                // If `usize` has 32 bits, no buffer can hold the longest frame, and the header
+                // alone decides.
                 if usize::try_from(len).is_err() {
                     let failure = Failure::Protocol(Violation::MessageTooBig);
                     assert_eq!(event, Some(Event::Failed(failure)), "{len}");
@@ -117,17 +120,18 @@ fn memory_follows_received_bytes_only() {
             }
             assert_eq!(ws.frame_remaining(), len - received as u64);
         });
-        // Doubled as it grows, and the old beside the new while it moves. A failure has its Close in the output.
+        // Growth doubles the memory, and the old memory exists beside the new one during the move.
+        // After a failure the output has a Close.
         let close = if usize::try_from(len).is_err() { 1024 } else { 0 };
         let bound = 1024 + close + 4 * input.len();
         assert!(cost.bytes <= bound, "{len}, {received}: {cost:?}, more than {bound}");
     }
 }
 
-/// Row "14 bytes that grow a heap": what a large message made the buffers grow to is given back between messages, and
-/// only then.
+/// Row "14 bytes that grow a heap": the memory of a large message can be released between messages
+/// only.
 #[test]
-fn memory_that_has_grown_can_be_given_back() {
+fn grown_memory_can_be_released() {
     let (large, payload) = (masked(0x82, &[7; 100_000]), [8; 100_000]);
     let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let mut rx = ReadBuffer::growing(1 << 20);
@@ -152,7 +156,8 @@ fn memory_that_has_grown_can_be_given_back() {
     }
 }
 
-/// Row "10^6 empty or 1-byte fragments": bounded by count, in constant memory, whole or in chunks.
+/// Row "10^6 empty or 1-byte fragments": the count is limited, in constant memory, whole or in
+/// chunks.
 #[test]
 fn a_million_tiny_fragments() {
     for payload in [&b""[..], b"x"] {
@@ -161,7 +166,7 @@ fn a_million_tiny_fragments() {
             let refusal = plain(0x88, &1008u16.to_be_bytes());
             let (fragments, cost) = cost_of(|| {
                 let mut ws = WebSocket::from_upgraded(Server, Config::default());
-                // As chunks, nothing needs room for the message.
+                // In chunks, nothing collects the message.
                 let memory = if chunks { READ_BUFFER_MIN } else { (1 << 17) + 2 * READ_BUFFER_MIN };
                 let mut rx = ReadBuffer::new(vec![0; memory].into_boxed_slice());
                 let mut tx = WriteBuffer::new([0; WRITE_BUFFER_MIN]);
@@ -194,7 +199,8 @@ fn a_million_tiny_fragments() {
     }
 }
 
-/// Row "a message that never finishes": its size is bounded over all frames, its memory by the caller's buffer.
+/// Row "a message that never finishes": its size is limited over all frames, and its memory by the
+/// caller's buffer.
 #[test]
 fn a_message_that_never_finishes() {
     let config = Config::default().with_max_message_size(1 << 20);
@@ -218,7 +224,7 @@ fn a_message_that_never_finishes() {
         assert_eq!(received, (1 << 20) / 1000 * 1000);
     });
     assert_eq!(cost.calls, 0);
-    // Held whole it ends where the buffer does, at the header of the fragment that cannot fit.
+    // A whole message fails at the header of the fragment that exceeds the buffer.
     let ((), cost) = cost_of(|| {
         let mut ws = WebSocket::from_upgraded(Server, config);
         let mut rx = ReadBuffer::new(GrowableBuffer::new(10_000));
@@ -237,7 +243,8 @@ fn a_message_that_never_finishes() {
     assert!(cost.bytes <= 20_000, "{cost:?}");
 }
 
-/// Row "a message at the limit, one and two bytes over": exact, in one frame and across frames, in both ways of taking it.
+/// Row "a message at the limit, one and two bytes over": the limit is exact, in one frame and
+/// across frames, whole and in chunks.
 #[test]
 fn the_limits_of_size_are_exact() {
     for limit in [0usize, 1, 125, 126, 127, 300] {
@@ -260,7 +267,7 @@ fn the_limits_of_size_are_exact() {
                 }
             }
         }
-        // The size of one frame, of a message that may be larger.
+        // The limit on a frame, of a message that may be larger.
         let config = Config::default().with_max_frame_size(limit as u64);
         let two = [masked(0x02, &vec![7; limit]), masked(0x80, &vec![7; limit])].concat();
         assert!(server_with(config, &two).events[0].starts_with("binary"));
@@ -271,14 +278,15 @@ fn the_limits_of_size_are_exact() {
     }
 }
 
-/// Row "200 000 pings while nothing drains the output": constant memory, and the latest is answered.
+/// Row "200 000 pings while nothing drains the output": memory is constant, and the latest ping is
+/// answered.
 #[test]
 fn two_hundred_thousand_pings_and_nothing_drained() {
     let mut pings: Vec<_> =
         (0..200_000u32).map(|i| masked(0x89, &i.to_be_bytes().repeat(30))).collect();
     pings.push(masked(0x89, b"latest"));
     let latest = plain(0x8A, b"latest");
-    // Both a buffer that is full at once and one that could grow to 64 MiB.
+    // Use a buffer that is full at once, and one that could grow to 64 MiB.
     let ((), cost) = cost_of(|| {
         let mut ws = WebSocket::from_upgraded(Server, Config::default());
         let mut rx = ReadBuffer::new([0; 512]);
@@ -304,7 +312,8 @@ fn two_hundred_thousand_pings_and_nothing_drained() {
     assert_eq!(cost.calls, 0);
 }
 
-/// Row "unmasked client frames, masked server frames, a control frame of 200 bytes". With compression: elsewhere.
+/// Row "unmasked client frames, masked server frames, a control frame of 200 bytes".
+/// `deflate_connection` has the case with compression.
 #[test]
 fn frames_of_the_wrong_kind() {
     for payload in [&b""[..], b"x", &[b'x'; 200]] {
@@ -318,8 +327,8 @@ fn frames_of_the_wrong_kind() {
     }
 }
 
-/// Row "mask keys": fresh for each frame, from the caller's entropy, none drawn for what is not sent; a source that fails
-/// is an error, and nothing is sent.
+/// Row "mask keys": each frame has a fresh key from the caller's entropy, and a refused send draws
+/// none. If the source fails, the call fails and sends nothing.
 #[test]
 fn masking_keys_are_fresh_and_never_made_up() {
     let (failing, mut drawn) = (Cell::new(false), 0u32);
@@ -346,7 +355,7 @@ fn masking_keys_are_fresh_and_never_made_up() {
     assert_eq!(sender.close(CloseCode::NORMAL, "", &mut tx), error);
     assert_eq!(tx.bytes(), before);
     failing.set(false);
-    // The fragment that was not sent is not part of the message.
+    // The unsent fragment is not part of the message.
     sender.fragment(MessageKind::Text, b"\xc3\xa9", true, &mut tx).unwrap();
     sender.close(CloseCode::NORMAL, "", &mut tx).unwrap();
     let keys: Vec<_> = frames(tx.bytes()).iter().map(|(header, _)| header.mask.unwrap()).collect();
@@ -354,9 +363,10 @@ fn masking_keys_are_fresh_and_never_made_up() {
     assert_eq!(keys, expected);
 }
 
-/// Row "Close reason of 123 and 124 bytes, cut inside a character; nothing uninitialised": a dirty buffer shows nowhere.
+/// Row "Close reason of 123 and 124 bytes, cut inside a character; nothing uninitialised": the old
+/// content of a buffer never reaches the wire.
 #[test]
-fn nothing_but_what_was_put_reaches_the_wire() {
+fn only_written_bytes_reach_the_wire() {
     let reason = "x".repeat(122) + "\u{e9}";
     assert_eq!(reason.len(), 124);
     for (given, sent) in
@@ -388,7 +398,8 @@ fn a_close_reason_with_bad_utf8_at_every_cut() {
     }
 }
 
-/// Row "a text frame split over two reads": it is checked whatever the reads, and what is handed out is UTF-8.
+/// Row "a text frame split over two reads": the text is validated at any split, and delivered text
+/// is UTF-8.
 #[test]
 fn a_text_frame_split_over_reads_is_checked() {
     for bad in [&b"caf\xc3"[..], b"\xff", b"ok\xe2\x28\xa1", b"x\xed\xa0\x80", b"\xc3\xa9\x80"] {
@@ -403,9 +414,10 @@ fn a_text_frame_split_over_reads_is_checked() {
     assert_eq!(run.events[0], words(&Event::Text(good)));
 }
 
-/// Row "input after the Close, after a failure, after end of file": ignored, however much, and said by the state.
+/// Row "input after the Close, after a failure, after end of file": the input is ignored, however
+/// long, and the state shows the end.
 #[test]
-fn input_behind_the_end_is_ignored() {
+fn input_after_the_end_is_ignored() {
     for (input, eof) in [
         (close(1000, ""), false),
         (masked(0xC1, b""), false),
@@ -435,7 +447,8 @@ fn input_behind_the_end_is_ignored() {
     }
 }
 
-/// Row "small or empty caller buffers": below the minimum a clear answer at once, in every phase; never a spin.
+/// Row "small or empty caller buffers": below the minimum the call fails at once in every phase,
+/// and no loop spins.
 #[test]
 fn buffers_below_the_minimum_are_refused() {
     for (rx_len, tx_len, needed) in [
@@ -461,16 +474,16 @@ fn buffers_below_the_minimum_are_refused() {
             assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Failed(failure)));
             assert_eq!(ws.receive(&mut rx, &mut tx), None);
             assert!(ws.is_done());
-            // The Close says so if it has the room.
+            // The Close is sent if it has room.
             assert_eq!(tx.len(), if open && tx_len >= 4 { 4 } else { 0 });
         }
     }
 }
 
-/// Row "small or empty caller buffers": at the minimum everything works, in chunks, and the space is never empty while
-/// input is wanted (`run_ws` asserts it).
+/// Row "small or empty caller buffers": at the minimum everything works in chunks. The space is
+/// never empty while the machine wants input (`run_ws` asserts it).
 #[test]
-fn buffers_of_the_minimum_do() {
+fn buffers_of_the_minimum_are_large_enough() {
     let input = [
         masked(0x01, &[b'x'; 300]),
         masked(0x89, &[b'p'; 125]),
@@ -487,8 +500,9 @@ fn buffers_of_the_minimum_do() {
     }
 }
 
-/// Row "small or empty caller buffers": many small fragments that fill the buffer with their headers, and a frame that is
-/// only half there behind them, leave space for the rest. At every size of the buffer and every length of a fragment.
+/// Row "small or empty caller buffers": many small fragments fill the buffer with their headers,
+/// followed by a part of a frame. There is still space for the rest of the frame, for every size of
+/// the buffer and every length of a fragment.
 #[test]
 fn many_small_fragments_do_not_use_up_the_space() {
     for buffer in [READ_BUFFER_MIN + 60, 256, 300] {
@@ -501,7 +515,7 @@ fn many_small_fragments_do_not_use_up_the_space() {
             input.extend(masked(0x89, &[b'p'; 125]));
             input.extend(masked(0x80, b""));
             for offset in 0..20 {
-                // Reads that fill the buffer, whatever its space, after a first one of `offset` bytes.
+                // Fill the buffer with each read, after a first read of `offset` bytes.
                 let ws = WebSocket::from_upgraded(Server, Config::default());
                 let run =
                     run_ws(ws, &input, &[offset], buffer, Take::Messages, false, |_, _, _| {});
@@ -512,8 +526,8 @@ fn many_small_fragments_do_not_use_up_the_space() {
     }
 }
 
-/// Row "small or empty caller buffers": a message that a buffer cannot hold ends in 1009 as soon as its header says so,
-/// one that it can is taken.
+/// Row "small or empty caller buffers": a message that does not fit in the buffer fails with 1009
+/// at its header, and one that fits is received.
 #[test]
 fn a_message_that_cannot_fit_fails_at_its_header() {
     for buffer in [READ_BUFFER_MIN, 200, 512] {

@@ -1,4 +1,5 @@
-//! Hostile inputs in the opening handshake, row by row as in `hostile`, and the caller's mistakes there.
+//! Tests hostile inputs in the opening handshake, one test for each row, and mistakes of the
+//! caller.
 
 mod common;
 use common::allocator::{Counting, cost_of};
@@ -13,8 +14,8 @@ use sockless::{
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// Row "header attacks": 10^4 headers, a line of 1 MiB, a request line without end. Refused at the limit and not later,
-/// in the memory of the limit.
+/// Row "header attacks": 10^4 header lines, a line of 1 MiB, a request line without end. Each is
+/// refused at the limit, and needs no more memory than the limit.
 #[test]
 fn heads_without_end() {
     let names: Vec<_> = (0..10_000).map(|i| format!("X-{i}: y")).collect();
@@ -48,7 +49,7 @@ fn heads_without_end() {
         assert!(taken < (16 << 10) + step, "{taken}");
         assert!(cost.bytes <= 4 * ((16 << 10) + step), "{cost:?}");
     }
-    // With a size that lets them through their number is bounded.
+    // If the size limit allows them, the limit on their number applies.
     let run = handshake_with(
         Config::default().with_max_headers(128),
         &head("GET / HTTP/1.1", ["X: y"; 200]),
@@ -60,8 +61,9 @@ fn heads_without_end() {
     assert_eq!(Answer::whole(&run.output).status, 431);
 }
 
-/// Row "header attacks": NUL, bare CR, names and values that are not ASCII. The rules of each are in `handshake_server`;
-/// here every byte value at every place of a small head is put up with.
+/// Row "header attacks": NUL, bare CR, names and values that are not ASCII. `handshake_server` has
+/// the rules of each. This test puts every byte value at every place of a small head, and expects a
+/// response or a failure.
 #[test]
 fn any_byte_anywhere_in_a_head() {
     let good = head("GET / HTTP/1.1", replace(&REQUEST_HEADERS, "Host", &["Host: a"]));
@@ -89,7 +91,7 @@ fn any_byte_anywhere_in_a_head() {
     }
 }
 
-/// Row "a rejected request with a second one behind it": it is never parsed, whatever it is.
+/// Row "a rejected request with a second one behind it": the second request is never parsed.
 #[test]
 fn what_follows_a_rejected_request_is_never_parsed() {
     let smuggled = [REQUEST, &masked(0x81, b"text")].concat();
@@ -107,7 +109,8 @@ fn what_follows_a_rejected_request_is_never_parsed() {
     }
 }
 
-/// Row "response splitting": what would end its line is refused when the caller passes it in, and nothing is put.
+/// Row "response splitting": a value of the caller that would end its line is refused, and nothing
+/// is written.
 #[test]
 fn header_values_of_the_caller_cannot_end_their_line() {
     let bad = ["a\r\nX: y", "a\n", "\r", "a\0b", "\u{7f}", "a\r\n\r\nHTTP/1.1 200 OK"];
@@ -156,7 +159,7 @@ fn header_values_of_the_caller_cannot_end_their_line() {
     }
 }
 
-/// What the handshake itself says cannot be said again.
+/// The caller cannot repeat a header that the handshake writes.
 #[test]
 fn headers_of_the_handshake_cannot_be_doubled() {
     let reserved = Err(Error::Misuse(Misuse::ReservedHeader));
@@ -192,7 +195,8 @@ fn headers_of_the_handshake_cannot_be_doubled() {
     }
 }
 
-/// Row "calls in the wrong order": as a server. The client's are in `handshake_client`, those after a Close in `closing`.
+/// Row "calls in the wrong order", as a server. `handshake_client` has the client's calls,
+/// `closing` those after a Close.
 #[test]
 fn calls_in_the_wrong_order() {
     let no_handshake = Err(Error::Misuse(Misuse::NoHandshake));
@@ -219,7 +223,7 @@ fn calls_in_the_wrong_order() {
     assert_eq!(ws.respond(Reply::new(200), &mut tx), no_handshake, "answer after accept");
     assert_eq!(tx.bytes(), ACCEPTED);
     assert_eq!(ws.state(), State::Open);
-    // A page cannot be accepted as a WebSocket.
+    // A request without an upgrade cannot be accepted as a WebSocket.
     let mut ws = WebSocket::server(Config::default());
     let _ = rx.extend(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     let Some(Event::OtherRequest(page)) = ws.receive(&mut rx, &mut tx) else { panic!() };
@@ -227,7 +231,7 @@ fn calls_in_the_wrong_order() {
     ws.respond(Reply::new(200), &mut tx).unwrap();
 }
 
-/// Row "upgrade from a foreign Origin": it is in the request, and the check is one line.
+/// Row "upgrade from a foreign Origin": the request has the Origin, and the check is one line.
 #[test]
 fn an_upgrade_from_a_foreign_origin_can_be_refused() {
     let with = |origin: &[&str]| {

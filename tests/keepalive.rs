@@ -1,5 +1,5 @@
-//! The timers on a virtual clock: by hand, against an oracle over every short history, and with clocks that
-//! misbehave.
+//! Tests the timers on a virtual clock: by examples, against an oracle over every short history,
+//! and with misbehaving clocks.
 
 use proptest::prelude::*;
 use sockless::keepalive::{Action, Keepalive, Timeout, Timers};
@@ -37,7 +37,7 @@ fn a_slow_handshake_times_out_even_if_bytes_drip_in() {
         assert_eq!(keepalive.deadline(), Some(110));
     }
     assert_eq!(keepalive.poll(110), HANDSHAKE);
-    // It is over, whatever is called.
+    // The state is final, whatever the caller reports.
     keepalive.opened(111);
     keepalive.received(111);
     keepalive.closing(111);
@@ -104,20 +104,20 @@ fn an_idle_limit_works_alone_and_beside_pings() {
     assert_eq!(alone.poll(70), IDLE);
     assert_eq!(alone.poll(70), None);
 
-    // A Ping does not count as life, so silence goes on since the last byte.
+    // A Ping does not end the silence, which began at the last byte.
     let mut beside = open(TIMERS.with_idle_within(Some(35)).with_pong_within(Some(20)), 0);
     assert_eq!(beside.poll(30), PING);
     assert_eq!(beside.deadline(), Some(35));
     assert_eq!(beside.poll(35), IDLE);
 
-    // When both are due, there is nothing to be asked of the peer any more.
+    // If both are due, another Ping would be useless.
     let mut late = open(TIMERS.with_idle_within(Some(35)), 0);
     assert_eq!(late.poll(40), IDLE);
     assert_eq!(late.poll(40), None);
 }
 
 #[test]
-fn rule_37_a_peer_that_does_not_end_the_connection_times_out_even_if_it_talks_on() {
+fn rule_37_a_peer_that_does_not_end_the_connection_times_out_even_if_it_keeps_sending() {
     let mut keepalive = open(TIMERS, 0);
     keepalive.closing(12);
     assert_eq!(keepalive.deadline(), Some(17));
@@ -194,13 +194,13 @@ fn a_clock_at_its_end_does_not_overflow() {
     let mut keepalive = open(TIMERS, u64::MAX - 3);
     assert_eq!(keepalive.deadline(), None);
     assert_eq!(keepalive.poll(u64::MAX), None);
-    // Set back to zero, as a counter that wraps: what runs starts over.
+    // Set the clock back to zero, like a counter that wraps. Running timers restart.
     assert_eq!(keepalive.poll(2), None);
     assert_eq!(keepalive.deadline(), Some(32));
     assert_eq!(keepalive.poll(32), PING);
 }
 
-/// What the caller tells in one tick, before it asks.
+/// The events that the caller reports in one tick, before it polls.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Told {
     Nothing,
@@ -215,8 +215,8 @@ enum Entry {
     Did(Action),
 }
 
-/// What must be due at `now`, from the whole history and without any state: the written rules once more, in
-/// another form.
+/// Returns the action that must be due at `now`, from the whole history and without state: the
+/// documented rules in another form.
 fn oracle(timers: &Timers, history: &[(u64, Entry)], now: u64) -> Option<Action> {
     let time_of =
         |wanted: &dyn Fn(Entry) -> bool| history.iter().find(|(_, e)| wanted(*e)).map(|(t, _)| *t);
@@ -235,10 +235,10 @@ fn oracle(timers: &Timers, history: &[(u64, Entry)], now: u64) -> Option<Action>
     if has(Timeout::Idle) || has(Timeout::Pong) {
         return None;
     }
-    // Bytes before the end of the handshake are older than it and change nothing.
+    // Bytes before the end of the handshake change nothing.
     let heard = history.iter().rev().find(|(_, e)| *e == Entry::Told(Told::Received));
     let heard = heard.map_or(opened, |(time, _)| opened.max(*time));
-    // A Ping is asked for after the caller has told its news, so one of the same tick is newer.
+    // A Ping is polled after the caller's events, so a Ping of an equal tick is newer.
     let pinged = history.iter().rev().find(|(t, e)| *e == Entry::Did(Action::Ping) && *t >= heard);
     if passed(heard, timers.idle_within()) {
         return IDLE;
@@ -250,7 +250,7 @@ fn oracle(timers: &Timers, history: &[(u64, Entry)], now: u64) -> Option<Action>
     }
 }
 
-/// Walks through all that can be told in the ticks up to `last`, in every order.
+/// Runs every sequence of events in the ticks up to `last`, in every order.
 fn walk(
     timers: &Timers,
     keepalive: &Keepalive,
@@ -284,7 +284,8 @@ fn walk(
         }
         assert_eq!(keepalive.poll(now), None, "asked twice: {timers:?} {history:?} at {now}");
 
-        // The deadline is exact: nothing before it, something at it, nothing ever if there is none.
+        // The deadline is exact: nothing is due before it, something is due at it, and without a
+        // deadline nothing is ever due.
         match keepalive.deadline() {
             Some(deadline) => {
                 assert!(deadline > now, "{timers:?} {history:?}");
@@ -368,7 +369,7 @@ proptest! {
             }
             prop_assert_eq!(keepalive.poll(now), None);
         }
-        // Silence once and the closing handshake once at most.
+        // Silence is reported at most once, and so is the closing handshake.
         prop_assert!(timed_out <= 2);
     }
 

@@ -1,5 +1,5 @@
-//! Contracts 2 and 8: the whole life of a server and of a client, from the first byte to the last, in arrays alone and
-//! under an allocator that ends the process when it is called.
+//! Tests contracts 2 and 8: a whole connection of a server and a client, in arrays alone, under an
+//! allocator that ends the process when it is called.
 
 mod common;
 use common::allocator::{Counting, cost_of, without_allocator};
@@ -16,7 +16,7 @@ static COUNTING: Counting = Counting;
 type Rx = ReadBuffer<[u8; 2048]>;
 type Tx = WriteBuffer<[u8; 4096]>;
 
-/// What the two ends have seen of each other.
+/// The events of both ends.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Seen {
     texts: u32,
@@ -52,7 +52,7 @@ impl Seen {
     }
 }
 
-/// Carries what is in `tx` over in pieces of `step` bytes, and does `then` behind each.
+/// Moves the bytes in `tx` in pieces of `step` bytes, and calls `then` after each.
 fn carry(tx: &mut Tx, rx: &mut Rx, step: usize, mut then: impl FnMut(&mut Rx)) {
     while !tx.is_empty() {
         let n = step.min(tx.bytes().len());
@@ -62,8 +62,9 @@ fn carry(tx: &mut Tx, rx: &mut Rx, step: usize, mut then: impl FnMut(&mut Rx)) {
     }
 }
 
-/// A client and a server joined by arrays: both handshakes, messages of all kinds in both directions, fragments with
-/// pings between, chunks, the closing handshake. Says what the server and the client have seen.
+/// Connects a client and a server with arrays as buffers: both handshakes, messages of all kinds in
+/// both directions, fragments with pings between them, chunks, the closing handshake. Returns the
+/// events of the server and the client.
 fn whole_life(step: usize) -> (Seen, Seen) {
     let uri = Uri::parse("ws://example.com/chat?room=1").unwrap();
     let request = ConnectRequest::new(&uri)
@@ -178,9 +179,9 @@ fn the_whole_life_of_a_server_and_of_a_client() {
     }
 }
 
-/// Refusals, failures, answers and the end of the stream are no other: nothing is built to be thrown away.
+/// Checks that refusals, failures, responses and the end of the stream allocate nothing.
 #[test]
-fn every_other_end() {
+fn every_other_end_allocates_nothing() {
     let frame = |first: u8, payload: &[u8], out: &mut [u8; 64]| {
         let mask = Some(KEY);
         let payload_len = payload.len() as u64;
@@ -243,7 +244,7 @@ fn every_other_end() {
     });
 }
 
-/// The other tests mean something: the allocator does end the process, and does count.
+/// Checks that the allocator does end the process, and does count.
 #[test]
 fn the_allocator_would_have_noticed() {
     const NAME: &str = "the_allocator_would_have_noticed";

@@ -1,6 +1,6 @@
-//! What other implementations test themselves with: their inputs and their verdicts, carried over
-//! as facts from public copies of their repositories. Each row names its source. Where we differ,
-//! the row says what we do and why.
+//! Runs the test inputs of other implementations, with their expected results, taken as facts from
+//! public copies of their repositories. Each row names its source. If our result differs, the row
+//! says how and why.
 #![cfg(all(feature = "deflate", feature = "handshake"))]
 
 mod common;
@@ -21,13 +21,14 @@ const WEBSOCKETS: &str = "python-websockets/websockets tests/extensions/test_per
 const WSPROTO: &str = "python-hyper/wsproto tests/test_frame_protocol.py";
 const WSPROTO_DEFLATE: &str = "python-hyper/wsproto tests/test_permessage_deflate.py";
 
-// The calls of the API that the rows need.
+// The API calls that the rows need.
 
 fn limits(message_size: u64, fragments: u32) -> Config {
     Config::default().with_max_message_size(message_size).with_max_fragments(fragments)
 }
 
-/// A connection with compression, at every cut. The peer keeps its window unless `per_message`.
+/// Runs a connection with compression at every cut. The peer keeps its window unless `per_message`
+/// is `true`.
 fn compressed(as_server: bool, per_message: bool, config: Config, input: &[u8]) -> Run {
     let receive = if per_message { Context::PER_MESSAGE } else { Context::FULL };
     let agreement = DeflateParams { send: Context::FULL, receive };
@@ -44,22 +45,23 @@ fn compressed(as_server: bool, per_message: bool, config: Config, input: &[u8]) 
     })
 }
 
-/// What a server answers to an offer: the field's value, or nothing if it declines.
+/// Returns the header value with which a server answers an offer, or an empty string if it
+/// declines.
 fn answer(config: &DeflateConfig, offer: &str) -> Result<String, &'static str> {
     let chosen =
         config.negotiate(extensions::parse([offer.as_bytes()])).map_err(|_| "malformed")?;
     Ok(chosen.map_or(String::new(), |answer| answer.header.as_str().to_owned()))
 }
 
-/// What a client makes of a response: for what it sends and for what it receives, window bits and
-/// whether a context is kept.
+/// Returns the result of a response for a client: window bits and context takeover, for sending and
+/// receiving.
 fn conclude(config: &DeflateConfig, response: &str) -> Option<(Side, Side)> {
     let agreement = config.accept_response(extensions::parse([response.as_bytes()])).ok()??;
     let side = |context: Context| (context.window_bits.bits(), context.takeover);
     Some((side(agreement.send), side(agreement.receive)))
 }
 
-/// Window bits, and whether a context is kept from message to message.
+/// Window bits, and `true` for context takeover.
 type Side = (u8, bool);
 
 fn config(send: Side, receive: Side) -> DeflateConfig {
@@ -80,7 +82,7 @@ fn text(text: &str) -> String {
     format!("text \"{}\"", text.as_bytes().escape_ascii())
 }
 
-/// The events of a run without the one that ends it, and the code of its failure or 0.
+/// Returns the events of a run without the last, and the code of its failure or 0.
 fn verdict(run: &Run) -> (&[String], u16) {
     let (last, events) = run.events.split_last().unwrap();
     if last.starts_with("failed") {
@@ -92,7 +94,7 @@ fn verdict(run: &Run) -> (&[String], u16) {
     }
 }
 
-/// Lengths in headers: the payload's length, or the code of the failure.
+/// Headers with the payload's length, or the code of the failure.
 #[test]
 fn lengths_in_headers() {
     for (digits, expected) in [
@@ -102,8 +104,8 @@ fn lengths_in_headers() {
         ("81 7e ff ff", Ok(0xffff)),
         ("81 7f 00 00 00 00 00 01 00 00", Ok(0x1_0000)),
         ("81 7f 00 00 00 00 7f ff ff ff", Ok(0x7fff_ffff)),
-        // Chromium fails these two with 1009 while it reads the header. Here the header can be read
-        // alone; the receiver decides, by its limit, with the same code (below).
+        // Chromium fails these two with 1009 while it reads the header. Here the header parser
+        // accepts both, and the receiver fails them by its limit, with an equal code (below).
         ("81 7f 00 00 00 00 80 00 00 00", Ok(0x8000_0000)),
         ("81 7f 7f ff ff ff ff ff ff ff", Ok(0x7fff_ffff_ffff_ffff)),
         ("81 7e 00 00", Err(1002)),
@@ -119,8 +121,7 @@ fn lengths_in_headers() {
             expected,
             "{CHROMIUM}: {digits}"
         );
-        // "Feed each byte": nothing shorter is a header or a failure, but for one that is already
-        // wrong.
+        // "Feed each byte": a shorter piece is incomplete, or wrong already.
         for len in 0..bytes.len() {
             match FrameHeader::parse(&bytes[..len]) {
                 Ok(found) => assert_eq!(found, None, "{digits}: {len}"),
@@ -148,8 +149,7 @@ fn frames_for_a_client() {
         (CHROMIUM, "89 00", &["ping \"\""], 0),
         (CHROMIUM, "8a 00", &["pong \"\""], 0),
         (CHROMIUM, "82 00", &["binary \"\""], 0),
-        // Chromium's parser passes these on, and the channel above it fails them. Here there is one
-        // layer.
+        // Chromium's parser accepts these, and its channel fails them. This crate has one layer.
         (CHROMIUM, "80 00", &[], 1002),
         (CHROMIUM, "83 00", &[], 1002),
         (CHROMIUM, "87 00", &[], 1002),
@@ -176,14 +176,14 @@ fn frames_for_a_client() {
         (WS, "89 7e", &[], 1002),
         (WS, "82 7f 0020000000000000", &[], 1009),
         (WS, "81 04 cebae1bd", &[], 1007),
-        // ws fails at the header already. Here the payload of a Close is judged when it is
+        // ws fails at the header already. This crate checks the payload of a Close when it is
         // complete.
         (WS, "88 01", &[], 0),
         (WS, "88 01 03", &[], 1002),
         (WS, "88 02 0000", &[], 1002),
         (WS, "88 06 03ef cebae1bd", &[], 1007),
-        // ws limits the number of reads that a frame may arrive in (1008): each is a buffer of its
-        // own there. Here all go into one.
+        // ws limits the number of reads in which a frame may arrive (1008), because each read is a
+        // buffer. This crate has one buffer.
         (WS, "82 05 61 62 63", &[], 0),
         (WSPROTO, "81 00", &["text \"\""], 0),
         (WSPROTO, "81 02 7879", &["text \"xy\""], 0),
@@ -208,8 +208,8 @@ fn frames_for_a_client() {
     }
 }
 
-/// The server of curl's tests answers another key than the one that was sent, and curl goes on.
-/// Section 4.1 demands the check, so this client would fail.
+/// The server of curl's tests responds with the accept value of another key, and curl continues.
+/// Section 4.1 demands the check, so this client fails.
 #[test]
 fn the_accept_value_of_a_key() {
     let accept = sockless::handshake::accept_key(b"NDMyMTUzMjE2MzIxNzMyMQ==");
@@ -246,7 +246,7 @@ fn frames_for_a_server() {
             "{source}: {digits}"
         );
     }
-    // Limits. The inputs are ws's without masks; here a server receives them.
+    // Limits. ws uses unmasked inputs. Here a server receives them masked.
     let fragments = |payloads: &[&[u8]]| {
         let frame = |(i, payload): (usize, &&[u8])| masked(if i == 0 { 2 } else { 0 }, payload);
         payloads.iter().enumerate().flat_map(frame).collect::<Vec<_>>()
@@ -353,8 +353,8 @@ fn compressed_frames() {
             tora(["café"; 3])[..2].to_vec(),
             0,
         ),
-        // websockets fails with 1002 here. Section 8 of RFC 7692 leaves the code open; data that
-        // cannot be inflated is 1007 here, as in wsproto.
+        // websockets fails with 1002. Section 8 of RFC 7692 leaves the code open. In this crate, as
+        // in wsproto, data that does not inflate fails with 1007.
         (
             WEBSOCKETS,
             as_client,
@@ -401,10 +401,10 @@ fn compressed_frames() {
 
 const FULL: Side = (15, true);
 
-/// Source, ceilings for sending and receiving, offer, answer.
+/// Source, limits for sending and receiving, offer, response.
 type Offer<'a> = (&'a str, Side, Side, &'a str, &'a str);
 
-/// Source, ceilings for sending and receiving, response, what was agreed.
+/// Source, limits for sending and receiving, response, agreement.
 type Response<'a> = (&'a str, Side, Side, &'a str, Option<(Side, Side)>);
 
 #[test]
@@ -412,15 +412,15 @@ fn offers_to_a_server() {
     let rows: &[Offer<'_>] = &[
         (NETTY_SERVER, FULL, FULL, "", ""),
         (NETTY_SERVER, FULL, (10, true), "; client_max_window_bits", "; client_max_window_bits=10"),
-        // Netty accepts an offer that lets it choose no window for the client, and lives with 32
-        // KiB. Here a window is a ceiling of memory: an offer that does not allow it is declined.
-        // (websockets has a switch for that, and ws declines too.)
+        // Netty accepts an offer that does not allow a smaller client window, and uses 32 KiB. In
+        // this crate a window limits memory, so an offer that does not allow the limit is declined.
+        // ws declines too, and websockets has an option for it.
         (NETTY_SERVER, FULL, (10, true), "", "declined"),
         (WEBSOCKETS, FULL, (12, true), "", "declined"),
         (WS_DEFLATE, FULL, (10, true), "", "declined"),
         (NETTY_SERVER, FULL, FULL, "; server_max_window_bits=10", "; server_max_window_bits=10"),
-        // Netty takes the second offer, for on some of its platforms it cannot set a window; here
-        // the first will do.
+        // Netty accepts the second offer, because on some platforms it cannot set a window. This
+        // crate accepts the first.
         (
             NETTY_SERVER,
             FULL,
@@ -428,9 +428,10 @@ fn offers_to_a_server() {
             "; server_max_window_bits=10, permessage-deflate",
             "; server_max_window_bits=10",
         ),
-        // Netty declines by default. A server can always do without a context.
+        // Netty declines by default. A server can always work without context takeover.
         (NETTY_SERVER, FULL, FULL, "; server_no_context_takeover", "; server_no_context_takeover"),
-        // Netty's answer does not repeat it. Section 7.1.1.2 allows both; said, both ends know.
+        // Netty's response does not repeat the parameter. Section 7.1.1.2 allows both. With the
+        // parameter, both ends know.
         (NETTY_SERVER, FULL, FULL, "; client_no_context_takeover", "; client_no_context_takeover"),
         (
             WS_DEFLATE,
@@ -462,8 +463,8 @@ fn offers_to_a_server() {
             "; server_no_context_takeover; client_no_context_takeover; \
              server_max_window_bits=12; client_max_window_bits=11",
         ),
-        // ws declines a window smaller than its own setting and takes the next offer. Here the
-        // setting is the most, not the least.
+        // ws declines a window smaller than its setting and accepts the next offer. In this crate
+        // the setting is the largest window, not the smallest.
         (
             WS_DEFLATE,
             (11, true),
@@ -483,8 +484,8 @@ fn offers_to_a_server() {
         ),
         (WEBSOCKETS, FULL, FULL, "; server_max_window_bits=16", "declined"),
         (WEBSOCKETS, FULL, FULL, "; server_max_window_bits=42", "declined"),
-        // websockets and ws say a smaller window of their own unasked. It is legal, and some
-        // clients refuse it; kept to without a word, it costs nothing.
+        // websockets and ws announce a smaller window of their own unasked. This is legal, but some
+        // clients refuse it. Using a smaller window without announcing it costs nothing.
         (WEBSOCKETS, (12, true), FULL, "", ""),
         (
             WEBSOCKETS,
@@ -533,7 +534,7 @@ fn offers_to_a_server() {
             "; client_max_window_bits=12",
         ),
         (WEBSOCKETS, FULL, (12, true), "; client_max_window_bits=42", "declined"),
-        // wsproto accepts it. Section 7.1.2.1: the parameter has a value.
+        // wsproto accepts the offer. Section 7.1.2.1: the parameter has a value.
         (
             WSPROTO_DEFLATE,
             FULL,
@@ -559,8 +560,8 @@ fn offers_to_a_server() {
         };
         assert_eq!(got, Ok(expected), "{source}: {send:?} {receive:?} {offer}");
     }
-    // wsproto enables compression for anything. A list that is no list is refused (section 9.1 of
-    // RFC 6455).
+    // wsproto enables compression for any value. This crate refuses a malformed list (RFC 6455
+    // section 9.1).
     let rubbish = answer(&config(FULL, FULL), "i am the lizard queen; worship me");
     assert_eq!(rubbish, Err("malformed"), "{WSPROTO_DEFLATE}");
 }
@@ -595,8 +596,8 @@ fn responses_to_a_client() {
         (NETTY_CLIENT, FULL, FULL, "; client_max_window_bits=15; server_max_window_bits=7", None),
         (NETTY_CLIENT, FULL, FULL, "; server_no_context_takeover", Some((FULL, (15, false)))),
         (NETTY_CLIENT, FULL, (15, false), "", None),
-        // Netty takes it for 15. Section 7.1.2.2: without a value it belongs to offers alone. (ws
-        // fails too.)
+        // Netty assumes 15. Section 7.1.2.2: only an offer may have the parameter without a value.
+        // (ws fails too.)
         (NETTY_CLIENT, FULL, FULL, "; client_max_window_bits", None),
         (WS_DEFLATE, FULL, FULL, "; client_max_window_bits", None),
         (NETTY_CLIENT, FULL, FULL, "; client_max_window_bits=invalid", None),
@@ -608,8 +609,8 @@ fn responses_to_a_client() {
              server_max_window_bits=10; client_max_window_bits=11",
             Some(((11, false), (10, false))),
         ),
-        // ws can be told to fail. Section 7.1.1.2: a server may ask for it, and it costs a client
-        // nothing but ratio.
+        // ws has an option to fail. Section 7.1.1.2: a server may demand this, and it costs a
+        // client only compression ratio.
         (WS_DEFLATE, FULL, FULL, "; client_no_context_takeover", Some(((15, false), FULL))),
         (WS_DEFLATE, (10, true), FULL, "; client_max_window_bits=11", None),
         (WS_DEFLATE, FULL, FULL, "; client_max_window_bits=16", None),
@@ -637,7 +638,8 @@ fn responses_to_a_client() {
         (WEBSOCKETS, FULL, (12, true), "", None),
         (WEBSOCKETS, FULL, (12, true), "; server_max_window_bits=10", Some((FULL, (10, true)))),
         (WEBSOCKETS, FULL, (12, true), "; server_max_window_bits=13", None),
-        // websockets fails it if it did not offer the parameter. Our offer always has it.
+        // websockets fails the response if it did not offer the parameter. Our offer always has the
+        // parameter.
         (WEBSOCKETS, FULL, FULL, "; client_max_window_bits=10", Some(((10, true), FULL))),
         (WEBSOCKETS, (12, true), FULL, "; client_max_window_bits=12", Some(((12, true), FULL))),
         (WEBSOCKETS, (12, true), FULL, "; client_max_window_bits=13", None),

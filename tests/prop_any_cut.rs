@@ -1,5 +1,5 @@
-//! Contract 3: any cut of the input gives the same events, the same output bytes and the same final state; and what
-//! they are, the naive oracle says as well.
+//! Tests contract 3: any cut of the input gives equal events, equal output and an equal final
+//! state, which also equal the naive oracle's.
 
 mod model;
 
@@ -67,7 +67,7 @@ fn places(len: usize, cuts: &[u16]) -> Vec<usize> {
     places
 }
 
-/// A server or client machine on its handshake, with what its caller would do.
+/// Runs a server or client machine through its handshake, with the calls of its caller.
 fn shake(server: bool, rules: Rules, input: &[u8], cuts: Vec<usize>, rx: usize) -> Run {
     let setup = Setup { rx, tx: 2048, take: Take::Messages, eof: true };
     let config = rules.config().with_max_head_size(700).with_max_headers(20);
@@ -84,7 +84,7 @@ fn shake(server: bool, rules: Rules, input: &[u8], cuts: Vec<usize>, rx: usize) 
         ws.connect(&ConnectRequest::new(&uri).with_subprotocols(&["chat"]), &mut tx).unwrap();
         drive(ws, input, cuts, setup, |ws, event, _| {
             if let Event::UpgradeResponse(response) = event {
-                // One that was edited has failed by this.
+                // An edited request has failed by now.
                 let _ = ws.confirm(response, &["chat"]);
             }
         })
@@ -92,8 +92,8 @@ fn shake(server: bool, rules: Rules, input: &[u8], cuts: Vec<usize>, rx: usize) 
     run
 }
 
-/// Returns the items of `receive`, as they are printed. If `asks`, compares each result of `is_ready`
-/// with the result of the call of `receive` that follows.
+/// Returns the items of `receive`, as they are printed. If `asks`, compares each result of
+/// `is_ready` with the result of the call of `receive` that follows.
 fn items(
     masked: bool,
     rules: Rules,
@@ -147,7 +147,7 @@ const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: webso
     Connection: keep-alive, Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: a, b\r\n\r\n";
 
-/// The answer to the key of sevens.
+/// The response to the key of sevens.
 fn answer() -> String {
     let accept = sockless::handshake::accept_key(b"BwcHBwcHBwcHBwcHBwcHBw==");
     let accept = std::str::from_utf8(&accept).unwrap();
@@ -158,7 +158,7 @@ fn answer() -> String {
     )
 }
 
-/// Changes to a head: a byte put in, taken out or changed.
+/// An edit of a head: a byte inserted, removed or changed.
 fn edit(mut head: Vec<u8>, edits: &[(u16, u8, u8)]) -> Vec<u8> {
     for &(at, how, byte) in edits {
         let at = usize::from(at) % (head.len() + 1);
@@ -237,7 +237,7 @@ proptest! {
     }
 
     #[test]
-    fn whole_lives_are_the_same_at_any_cut(
+    fn whole_connections_are_equal_at_any_cut(
         server in any::<bool>(),
         edits in vec((any::<u16>(), any::<u8>(), any::<u8>()), 0..4),
         pieces in vec(piece(), 0..4),
@@ -255,9 +255,9 @@ proptest! {
     }
 }
 
-/// The same for one good life of each role, at every single place.
+/// Runs one valid connection of each role, cut at every single place.
 #[test]
-fn a_good_life_at_every_cut() {
+fn a_valid_connection_at_every_cut() {
     let pieces = [
         Piece::Text { letters: vec!['a', 'é', '€', '𐍈'], cuts: vec![2, 3], pings: true },
         Piece::Binary { bytes: vec![0; 200], cuts: vec![], pings: false },

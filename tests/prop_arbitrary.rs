@@ -1,4 +1,4 @@
-//! Feature `arbitrary`: what is made up is what could have been on the wire.
+//! Tests the feature `arbitrary`: each generated value could have been on the wire.
 #![cfg(feature = "arbitrary")]
 
 use arbitrary::{Arbitrary, Unstructured};
@@ -14,7 +14,7 @@ proptest! {
     })]
 
     #[test]
-    fn made_up_values_are_good_ones(bytes in vec(any::<u8>(), 0..300)) {
+    fn generated_values_are_valid(bytes in vec(any::<u8>(), 0..300)) {
         let header = FrameHeader::arbitrary(&mut Unstructured::new(&bytes)).unwrap();
         let wire = header.encode();
         let len = wire.as_bytes().len();

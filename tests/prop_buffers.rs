@@ -1,5 +1,6 @@
-//! Buffers of every size from 0 to 300 bytes, for input and for output: below the minimum the connection fails once
-//! and says how much it needs, from there on nothing depends on the size but what fits.
+//! Tests buffers of every size from 0 to 300 bytes, for input and for output. Below the minimum the
+//! connection fails once and names the minimum. From the minimum on, the size only decides what
+//! fits.
 
 mod model;
 
@@ -12,7 +13,8 @@ use sockless::{
     WRITE_BUFFER_MIN, WebSocket, WriteBuffer,
 };
 
-/// Messages of many sizes, control frames of the largest, fragments with pings between them.
+/// Returns messages of many sizes, the largest control frames, and fragments with pings between
+/// them.
 fn stream(masked: bool) -> Vec<u8> {
     let pieces = [
         Piece::Text { letters: vec!['€'; 30], cuts: vec![1, 40, 0], pings: true },
@@ -53,7 +55,7 @@ fn every_size_at_every_kind_of_cut() {
                             let failed = Item::Other(format!("{:?}", Event::Failed(error)));
                             assert_eq!(run.items, [failed], "{setup:?}");
                             assert_eq!((run.state, run.done), (State::Closed, true));
-                            // What can still be said is said.
+                            // The Close is sent if it has room.
                             let close = frame(0x88, &1011u16.to_be_bytes(), !masked);
                             let fits = tx >= close.len();
                             assert_eq!(run.output, if fits { close } else { vec![] });
@@ -70,7 +72,8 @@ fn every_size_at_every_kind_of_cut() {
     }
 }
 
-/// A message of each length from 0 to 310 in one frame: taken whole if the buffer has as many bytes, 1009 if not.
+/// Sends a message of each length from 0 to 310 in one frame. It is received if the buffer has as
+/// many bytes, and fails with 1009 if not.
 #[test]
 fn a_message_fits_exactly() {
     for rx in [READ_BUFFER_MIN, 140, 200, 300] {
@@ -87,7 +90,8 @@ fn a_message_fits_exactly() {
     }
 }
 
-/// The handshake in buffers of every size: it works, or it is refused with 431, or it says what it needs.
+/// Runs the handshake in buffers of every size: it succeeds, is refused with 431, or returns the
+/// needed size.
 #[test]
 fn handshakes_in_every_size() {
     let request = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -129,7 +133,8 @@ fn handshakes_in_every_size() {
     }
 }
 
-/// What a refused send says it needs is exactly that, for an empty buffer.
+/// Checks that the size in the error of a refused send is exactly the needed capacity of an empty
+/// buffer.
 #[test]
 fn a_send_says_what_it_needs() {
     for capacity in 0..=300 {
@@ -158,9 +163,10 @@ fn a_send_says_what_it_needs() {
     }
 }
 
-/// Lying about how much was read, reading into nothing, ending twice: nothing is lost and nothing panics.
+/// Checks wrong calls: `filled` with a wrong number, reading into an empty space, ending the stream
+/// twice. No byte is lost and nothing panics.
 #[test]
-fn a_read_buffer_takes_what_it_is_told() {
+fn wrong_calls_of_a_read_buffer_lose_no_byte() {
     let mut rx = ReadBuffer::new([0; 139]);
     let mut tx = WriteBuffer::new([0; 270]);
     let mut ws = WebSocket::from_upgraded(Server, Config::default());
@@ -171,7 +177,8 @@ fn a_read_buffer_takes_what_it_is_told() {
     assert!(matches!(ws.receive(&mut rx, &mut tx), Some(Event::Ping(b"hi"))));
     assert!(ws.receive(&mut rx, &mut tx).is_none());
     assert!(rx.is_empty());
-    // More than there is counts as all: what was in the memory is looked at, no more.
+    // A number above the space counts as all of it: the old content of the memory is read, and no
+    // more.
     rx.space().fill(0x8A);
     rx.filled(usize::MAX);
     assert_eq!(rx.unread().len(), 139);
@@ -186,7 +193,8 @@ fn a_read_buffer_takes_what_it_is_told() {
     assert_eq!(ws.send_text("late", &mut tx), Err(Error::Misuse(Misuse::Closed)));
 }
 
-/// Buffers that grow: empty at first, never over their limit, given back when nothing is in them.
+/// Checks that a growable buffer starts empty, never exceeds its limit, and releases its memory
+/// when it is empty.
 #[test]
 fn growing_buffers_grow_as_bytes_arrive() {
     let mut rx = ReadBuffer::growing(100_000);
@@ -199,7 +207,8 @@ fn growing_buffers_grow_as_bytes_arrive() {
     for (at, byte) in message.iter().enumerate() {
         let space = rx.space();
         largest = largest.max(at + space.len());
-        // Never more than twice what was there when it was full; the header of 14 bytes is gone by then.
+        // Never more than twice the content when it was full. The header of 14 bytes is consumed by
+        // then.
         let size = at + space.len();
         assert!(
             size <= 100_014 && (size <= before.max(4096) || size <= 2 * at + 14),
@@ -216,7 +225,7 @@ fn growing_buffers_grow_as_bytes_arrive() {
     }
     assert!(largest >= 90_000);
     assert_eq!(tx.len(), 90_000 + 10);
-    // A claim costs nothing: the header of a large frame makes no memory.
+    // A claim costs nothing: the header of a large frame allocates no memory.
     rx.release();
     let _ = rx.extend(&message[..14]);
     assert!(ws.receive(&mut rx, &mut tx).is_none());

@@ -1,5 +1,6 @@
-//! Limits are exact: what is equal to one passes, one more fails, decided from the header that goes over it; and a limit
-//! on the work as well: calls in proportion to the bytes, no byte looked at again and again.
+//! Tests that limits are exact: a size equal to the limit passes, one more fails, and the header
+//! that exceeds it decides. Tests that the number of calls is proportional to the bytes, and that
+//! no byte is examined repeatedly.
 
 mod model;
 
@@ -9,7 +10,8 @@ use model::stream::frame;
 use proptest::prelude::*;
 use sockless::{Config, Event, ReadBuffer, Server, Violation, WebSocket, WriteBuffer};
 
-/// A binary message in frames of these sizes, the last one cut off behind its header if `cut`.
+/// Returns a binary message in frames of these sizes. If `cut` is `true`, the last frame is cut off
+/// after its header.
 fn message(sizes: &[usize], cut: bool) -> Vec<u8> {
     let mut out = Vec::new();
     for (index, size) in sizes.iter().enumerate() {
@@ -44,7 +46,7 @@ proptest! {
                 let good = outcome(rules, 9000, take, &message(sizes, false));
                 prop_assert!(matches!(good, Item::Message(..)));
                 for more in [1, 2] {
-                    // Decided from the header: not a byte of the payload is there.
+                    // The header decides: no byte of the payload has arrived.
                     let mut sizes = sizes.to_vec();
                     *sizes.last_mut().unwrap() += more;
                     let bad = outcome(rules, 9000, Take::Messages, &message(&sizes, true));
@@ -59,7 +61,7 @@ proptest! {
         limit in 1..3000usize,
         parts in prop::collection::vec(0..3000usize, 0..4),
     ) {
-        // Some frames, and a last one that fills the message up to its limit.
+        // Some frames, and a last one that makes the message as large as its limit.
         let mut sizes: Vec<usize> = Vec::new();
         for part in parts {
             if sizes.iter().sum::<usize>() + part <= limit {
@@ -80,7 +82,8 @@ proptest! {
             let expected = if whole { Violation::FrameTooBig } else { Violation::MessageTooBig };
             prop_assert_eq!(bad, Item::Failed(expected));
         }
-        // The same limit, set by the buffer; it has to hold control frames beside an unfinished message.
+        // The buffer sets the limit. It also needs space for control frames beside an unfinished
+        // message.
         let room = limit + 139;
         prop_assert!(matches!(
             outcome(Rules::DEFAULT, room, Take::Messages, &message(&sizes, false)),
@@ -117,7 +120,7 @@ proptest! {
             assert_eq!(whole, cut);
             String::from_utf8(whole.output).unwrap()[..12].to_string()
         };
-        // Nobody accepts it: a good request is answered by 403.
+        // Nobody accepts the request, so a valid request is refused with 403.
         let head = |more: String| format!(
             "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{more}\r\n"
@@ -138,7 +141,8 @@ proptest! {
     }
 }
 
-/// One call for each event and one that asks for more after each piece: whatever the pieces.
+/// Checks the number of calls for any pieces: one for each event, and one after each piece that
+/// asks for more.
 #[test]
 fn calls_are_as_many_as_events_and_pieces() {
     let mut input = Vec::new();
@@ -156,14 +160,14 @@ fn calls_are_as_many_as_events_and_pieces() {
             let cuts = (1..pieces).map(|piece| piece * step);
             let counted = against_oracle(true, Rules::DEFAULT, setup, &input, cuts);
             let events = counted.run.items.len();
-            // Chunks can be as many as the pieces.
+            // In chunks there may be as many events as pieces.
             let most = events + pieces + if take == Take::Chunks { pieces } else { 0 };
             assert!(counted.calls <= most, "{} calls, {step} bytes each", counted.calls);
         }
     }
 }
 
-/// Work that grew with the square of the input would take days here; there is no clock to say so.
+/// Checks work without a clock: quadratic work would take days for these inputs.
 #[test]
 fn large_inputs_byte_by_byte() {
     let mut ws = WebSocket::server(Config::new().with_max_head_size(u32::MAX));
@@ -191,7 +195,7 @@ fn large_inputs_byte_by_byte() {
     head.extend(std::iter::repeat_n(b'x', 3 << 20));
     head.extend(b"\r\n\r\n");
     assert_eq!(feed(&head), 1);
-    // A text of 3 MiB in one frame, in frames of one byte, and with nothing in most of them.
+    // A text of 3 MiB in one frame, in frames of one byte, and among many empty frames.
     let mut input = Vec::new();
     frame(&mut input, 0x81, "é".repeat(3 << 19).as_bytes(), true);
     assert_eq!(feed(&input), 1);
@@ -206,7 +210,7 @@ fn large_inputs_byte_by_byte() {
     frame(&mut input, 0x80, b"z", true);
     assert_eq!(feed(&input), 1001);
     let mut server = WebSocket::from_upgraded(Server, Config::default());
-    // Output taken away byte by byte while more is put in.
+    // Output that is drained byte by byte while more is written.
     let mut tx = WriteBuffer::growing(8 << 20);
     for round in 0..1 << 20 {
         if round % 8 == 0 {

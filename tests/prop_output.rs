@@ -1,5 +1,6 @@
-//! What a machine sends while its output is slow to drain: whole frames in order, replies at their boundaries, the
-//! latest ping always answered, at most one Close, nothing behind it, and a send that is refused changes nothing.
+//! Tests the output of a machine that drains slowly: whole frames in order, replies at frame
+//! boundaries, the latest ping always answered, at most one Close and nothing after it. A refused
+//! send changes nothing.
 
 mod model;
 
@@ -14,9 +15,9 @@ use sockless::{
 
 #[derive(Clone, Debug)]
 enum Op {
-    /// The peer's ping, of this length.
+    /// The peer sends a ping of this length.
     Ping(usize),
-    /// The peer's Close.
+    /// The peer sends a Close.
     PeerCloses(u16),
     /// The peer breaks the protocol.
     PeerFails,
@@ -25,9 +26,9 @@ enum Op {
     Fragment(usize, bool),
     SendPing(usize),
     Close(u16, usize),
-    /// So many bytes of the output leave.
+    /// So many bytes of the output are sent.
     Drain(usize),
-    /// `bytes` leave, and `clear` says so.
+    /// All of `bytes` are sent, and `clear` is called.
     Clear,
 }
 
@@ -67,7 +68,7 @@ impl<R: Role> Peer<'_, R> {
         waiting
     }
 
-    /// What comes from the peer, and what the machine says of it.
+    /// Receives input from the peer, and returns the events.
     fn arrive(&mut self, frame: &[u8]) -> Vec<String> {
         assert_eq!(self.rx.extend(frame), frame.len());
         let mut events = Vec::new();
@@ -172,7 +173,7 @@ impl<R: Role> Peer<'_, R> {
                 let reason = "r".repeat(len);
                 let open = self.ws.state() == State::Open;
                 let sent = self.send(|ws, tx| ws.close(CloseCode::new(code), &reason, tx));
-                // One without a reason always finds room.
+                // A Close without a reason always has room.
                 let good = oracle::may_be_on_the_wire(code) || code == 1005;
                 assert!(sent || !open || !good || len > 0);
                 assert!(!sent || good && self.ws.state() == State::Closing);
@@ -191,7 +192,7 @@ impl<R: Role> Peer<'_, R> {
         }
     }
 
-    /// The whole of the output so far.
+    /// All of the output so far.
     fn judge(&self) {
         let output = [&self.wire[..], &self.waiting()].concat();
         let items = oracle::receive(Rules::DEFAULT, self.masks, None, &output, false);
@@ -274,7 +275,7 @@ proptest! {
     }
 }
 
-/// The reply room outlives a send that is refused: the pong that waits in it stays replaceable.
+/// Checks the reserved space after a refused send: the unsent pong in it can still be replaced.
 #[test]
 fn a_refused_send_leaves_the_waiting_pong_replaceable() {
     let ops = [
@@ -289,13 +290,14 @@ fn a_refused_send_leaves_the_waiting_pong_replaceable() {
     play(WebSocket::from_upgraded(Server, Config::default()), false, WRITE_BUFFER_MIN, &ops);
 }
 
-/// A flood of pings that nobody drains: pongs queue up to 4096 bytes, and one more is the latest's.
+/// Checks a flood of pings without draining: pongs queue up to 4096 bytes, and one more pong is the
+/// latest.
 #[test]
 fn a_flood_of_pings_takes_constant_memory() {
     let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let mut rx = ReadBuffer::new([0; READ_BUFFER_MIN]);
     let mut tx = WriteBuffer::growing(1 << 20);
-    // Answered in eight bytes each.
+    // Each pong has eight bytes.
     let payload = |number: u32| [&number.to_be_bytes()[..], b"ab"].concat();
     for number in 0..200_000u32 {
         let _ = rx.extend(&oracle::frame(0x89, &payload(number), true));
@@ -303,7 +305,7 @@ fn a_flood_of_pings_takes_constant_memory() {
         assert_eq!(tx.len(), 8 * (number as usize + 1).min(513));
         assert!(tx.bytes().ends_with(&oracle::frame(0x8A, &payload(number), false)));
     }
-    // What the caller sends stands behind it, and the next pong behind that.
+    // A later message of the caller follows the pong, and the next pong follows the message.
     ws.send_text("", &mut tx).unwrap();
     let _ = rx.extend(&oracle::frame(0x89, b"last", true));
     assert!(matches!(ws.receive(&mut rx, &mut tx), Some(Event::Ping(b"last"))));

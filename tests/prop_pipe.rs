@@ -1,5 +1,5 @@
-//! Two machines joined by a pipe live through any sequence of sends, cuts, closes, misuse, tiny buffers and ends of
-//! the stream, and every contract that shows from outside is checked after each step.
+//! Tests two machines joined by a pipe under any sequence of sends, cuts, closes, misuse, tiny
+//! buffers and ends of the stream. Checks every externally visible contract after each step.
 
 mod model;
 
@@ -81,7 +81,7 @@ proptest! {
         live(setup, &ops);
     }
 
-    /// With room for everything and no limits in the way, all that was sent arrives.
+    /// Checks that with enough room and no limits all messages arrive.
     #[test]
     fn an_open_connection_carries_everything(ops in vec(op(), 0..80)) {
         let buffers = (5999, 5999);

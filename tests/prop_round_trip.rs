@@ -1,4 +1,5 @@
-//! Whatever is sent arrives: sender to receiver, in both roles, over any cut, in messages, in chunks and over slices.
+//! Tests that sent messages arrive, in both roles, at any cut, in whole messages, in chunks and
+//! over slices.
 
 mod model;
 
@@ -8,7 +9,7 @@ use proptest::prelude::*;
 use sockless::{FrameHeader, OpCode, mask};
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
-    // Around the sizes at which a length changes its form.
+    // Lengths around the changes of the length's form.
     let edges = prop::sample::select(vec![0, 1, 125, 126, 127, 65535, 65536]);
     prop_oneof![
         6 => vec(any::<u8>(), 0..300),
@@ -51,7 +52,7 @@ proptest! {
     })]
 
     #[test]
-    fn what_is_sent_arrives(
+    fn sent_messages_arrive(
         masks in any::<bool>(),
         sends in vec(send(), 0..8),
         pieces in vec(any::<u8>(), 0..6),
@@ -84,7 +85,7 @@ proptest! {
         prop_assert!(len <= FrameHeader::MAX_LEN);
     }
 
-    /// In pieces of any length, against one byte after the other.
+    /// Masks in pieces of any length, and compares with masking byte by byte.
     #[test]
     fn masking_in_pieces(
         payload in vec(any::<u8>(), 0..300),

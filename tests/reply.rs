@@ -1,5 +1,5 @@
-//! What links the halves: replies as values, the end of the stream as an item, errors that say whether to flush, and
-//! headers for payloads that stay with the caller.
+//! Tests the link between the halves: replies as values, the end of the stream as an item, errors
+//! that distinguish "flush" from "never", and headers for payloads that stay with the caller.
 
 mod common;
 
@@ -17,7 +17,7 @@ fn sevens(bytes: &mut [u8]) -> Result<(), EntropyError> {
 
 type Sevens = fn(&mut [u8]) -> Result<(), EntropyError>;
 
-/// A reply can be handed to another task.
+/// Checks that a reply can be sent to another task.
 #[test]
 fn a_reply_is_a_value_that_can_be_sent_elsewhere() {
     fn crosses<T: Copy + Send + Sync + 'static>() {}
@@ -25,7 +25,7 @@ fn a_reply_is_a_value_that_can_be_sent_elsewhere() {
     assert!(size_of::<Reply>() <= 128, "{}", size_of::<Reply>());
 }
 
-/// RFC 6455 sections 5.5.1 and 5.5.2: what is owed to a ping and to a Close, and nothing else.
+/// RFC 6455 sections 5.5.1 and 5.5.2: a ping and a Close demand a reply, and no other item does.
 #[test]
 fn each_item_says_what_it_demands() {
     let pings = [&b""[..], b"p", &[0xFF; 125]];
@@ -48,7 +48,8 @@ fn each_item_says_what_it_demands() {
     assert_eq!(failed, Reply::close(CloseCode::INVALID_PAYLOAD));
 }
 
-/// As a server and as a client, each reply is the frame that the protocol asks for; behind our own Close it is nothing.
+/// Checks that each reply of a server and a client is the frame that the protocol demands. After
+/// our own Close it is nothing.
 #[test]
 fn a_sender_sends_replies_until_its_own_close() {
     let mut tx = WriteBuffer::new([0; 512]);
@@ -75,15 +76,15 @@ fn a_sender_sends_replies_until_its_own_close() {
     }
 }
 
-/// A payload may be another user's text.
+/// A payload may be private text of another user.
 #[test]
 fn a_reply_prints_no_payload() {
     assert_eq!(format!("{:?}", Reply::pong(b"secret").unwrap()), "Pong(6 bytes)");
     assert_eq!(format!("{:?}", Reply::close(CloseCode::NORMAL)), "Close(1000)");
 }
 
-/// Contract 3: behind the Close everything is dropped, however much it is and however it is cut, until the end of the
-/// stream, which comes once and last. There always is space for more.
+/// Contract 3: after the Close all input is dropped, however long and however cut, until the end of
+/// the stream, which is reported once and last. There is always space for more.
 #[test]
 fn after_a_close_there_is_space_until_the_end() {
     for chunks in [false, true] {
@@ -116,7 +117,7 @@ fn after_a_close_there_is_space_until_the_end() {
     }
 }
 
-/// A failure drops what follows, too, and is said again.
+/// Checks that input after a failure is dropped, and the failure is returned again.
 #[test]
 fn after_a_failure_there_is_space() {
     let mut receiver = Receiver::server(Config::default());
@@ -131,7 +132,8 @@ fn after_a_failure_there_is_space() {
     }
 }
 
-/// The end of the stream comes behind all that arrived before it, in the middle of a message or not.
+/// Checks that the end of the stream follows all items that arrived before it, inside a message or
+/// not.
 #[test]
 fn the_end_comes_last() {
     for (behind, collected) in [(&b""[..], 0), (b"\x81", 0), (b"\x02\x03ab", 1), (b"\x89\x02x", 0)]
@@ -151,9 +153,9 @@ fn the_end_comes_last() {
     assert!(!Receiver::server(Config::default()).awaits_end());
 }
 
-/// "Flush and call again" is another error than "never".
+/// Checks that "flush and retry" and "never" are different errors.
 #[test]
-fn no_room_now_is_told_from_never() {
+fn no_room_and_never_fits_are_different_errors() {
     let mut tx = WriteBuffer::new([0; 512]);
     let mut sender = Sender::server();
     sender.binary(&[1; 300], &mut tx).unwrap();
@@ -166,8 +168,8 @@ fn no_room_now_is_told_from_never() {
     assert_eq!(sender.binary(&[1; 400], &mut tx), Err(Error::NeverFits { needed }));
 }
 
-/// A caller who clears the buffer instead of writing its slices does not lose the payload silently: no more data is
-/// taken until it has left. Replies are.
+/// Checks a caller that clears the buffer instead of writing its slices: the payload is not lost
+/// silently. The sender refuses further data until the payload was sent, and still sends replies.
 #[test]
 fn a_pending_payload_holds_back_data() {
     let mut tx = WriteBuffer::new([0; 512]);
@@ -190,7 +192,8 @@ fn a_pending_payload_holds_back_data() {
     assert_eq!(tx.bytes(), b"\x89\x00\x81\x03now");
 }
 
-/// Several payloads of the caller's, each behind its header, are what a receiver takes for messages.
+/// Sends several payloads of the caller, each after its header. A receiver returns them as
+/// messages.
 #[test]
 fn headers_for_payloads_that_stay_with_the_caller() {
     let large = vec![b'x'; 70_000];
@@ -222,7 +225,8 @@ fn headers_for_payloads_that_stay_with_the_caller() {
     assert_eq!((chunk.is_whole(), chunk.bytes()), (true, &all[..]));
 }
 
-/// Headers keep the order of frames: fragments of one kind, nothing after a Close, and no key no frame.
+/// Checks that headers keep the order of frames: fragments of one kind, nothing after a Close, no
+/// frame without a key.
 #[test]
 fn headers_are_checked_for_their_order() {
     let misuse = |misuse| Err(Error::Misuse(misuse));
@@ -248,7 +252,7 @@ fn headers_are_checked_for_their_order() {
     assert_eq!(client.ping(b"", &mut tx), Err(Error::Entropy(EntropyError)));
 }
 
-/// A frame put into the middle of a compressed message would break it.
+/// A frame inside a compressed message would corrupt it.
 #[test]
 #[cfg(feature = "deflate")]
 fn no_header_inside_a_compressed_message() {

@@ -1,24 +1,26 @@
-//! Contract 12: what a connection costs while nothing happens on it. The sizes are of a 64-bit machine; on a smaller one
-//! all of them are smaller.
+//! Tests contract 12: the size of an idle connection on a 64-bit machine. On smaller machines all
+//! sizes are smaller.
 
 use sockless::{Client, EntropyError, Server, WebSocket};
 
 type Entropy = fn(&mut [u8]) -> Result<(), EntropyError>;
 
-/// What the design asks for, buffers excluded. The wish is 64.
+/// Limit on the size without buffers. The goal is 64.
 #[test]
 fn an_open_server_connection_fits_into_128_bytes() {
     assert!(size_of::<WebSocket<Server>>() <= 128, "{}", size_of::<WebSocket<Server>>());
 }
 
-/// A client has its entropy, here a function, and until the handshake is over its nonce of 16 bytes.
+/// A client contains its entropy, here a function, and until the end of the handshake its nonce of
+/// 16 bytes.
 #[test]
 fn a_client_connection_fits_into_128_bytes() {
     let size = size_of::<WebSocket<Client<Entropy>>>();
     assert!(size <= 128, "{size}");
 }
 
-/// What each part has today, so that growth is a decision and not an accident. The second number is with `deflate`.
+/// The current size of each part, so that growth is a decision. The second number is with
+/// `deflate`.
 #[test]
 #[cfg(target_pointer_width = "64")]
 fn no_part_grows_unnoticed() {

@@ -1,5 +1,5 @@
-//! Every call in every state of a connection: contract 11. What is out of place is an error value and
-//! changes nothing.
+//! Tests every call in every state of a connection (contract 11). An invalid call returns an error
+//! and changes nothing.
 
 mod common;
 use common::scenario::{Scenario, Start};
@@ -74,7 +74,7 @@ fn the_end_of_the_stream_in_every_state() {
         scenario.rx.end_of_stream();
         let events = scenario.feed(b"");
         let expected: &[&str] = match start {
-            // The request was left unanswered, and is refused.
+            // The unanswered request is refused.
             Start::Requested | Start::Closed | Start::Failed => &[],
             _ => &["close 1006 \"\""],
         };
@@ -84,7 +84,7 @@ fn the_end_of_the_stream_in_every_state() {
     }
 }
 
-/// A message that began before goes on, and what is over ignores all input.
+/// A message that began earlier continues. A finished connection ignores all input.
 #[test]
 fn a_text_in_every_state() {
     for &start in Start::ALL {

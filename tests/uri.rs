@@ -1,4 +1,5 @@
-//! `ws:` and `wss:` addresses (RFC 6455, section 3; RFC 3986), and what a request is made of from them.
+//! Tests `ws:` and `wss:` addresses (RFC 6455 section 3; RFC 3986), and the parts of a request made
+//! from them.
 #![cfg(feature = "handshake")]
 
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -81,7 +82,7 @@ fn path_and_query_are_apart() {
     assert_eq!(parts("ws://h/a?b?c"), ("/a", Some("b?c")));
 }
 
-/// What is wrong, and addresses in which it is.
+/// The error, and addresses with it.
 const BAD: &str = r#"
 Scheme w ws ws: ws:/ ws:h wss:/h //h/ h/ http://h wsss://h https://h xws://h ws//h wss//h ws:\\h ://h /chat
 Fragment ws://h# ws://h/#a ws://h/a?b#c ws://# ws://h#/ ws://u@h#x
@@ -105,7 +106,7 @@ Resource ws://h/% ws://h/%2 ws://h/%%20 ws://h/%g0 ws://h/%0g ws://h?% ws://h/%2
 "#;
 
 #[test]
-fn what_is_refused_and_why() {
+fn refused_addresses_and_their_errors() {
     for line in BAD.lines().skip(1) {
         let mut words = line.split(' ');
         let expected = words.next();
@@ -139,12 +140,12 @@ fn hostile_row_response_splitting_through_the_path() {
     ] {
         assert_eq!(error(text), Some(UriError::Character), "{text:?}");
     }
-    // Encoded, they are data and stay so.
+    // Encoded, they are data, and stay encoded.
     let uri = Uri::parse("ws://h/%0d%0aX:%20y").unwrap();
     assert_eq!(uri.resource_name().to_string(), "/%0d%0aX:%20y");
 }
 
-/// RFC 3986, section 2, written out.
+/// The characters that RFC 3986 section 2 calls unreserved or sub-delims.
 const UNRESERVED_AND_SUB_DELIMS: &str =
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!$&'()*+,;=";
 
@@ -176,7 +177,7 @@ fn every_character_up_to_u_00ff_in_every_part() {
 }
 
 #[test]
-fn every_pair_of_characters_behind_a_percent_sign() {
+fn every_pair_of_characters_after_a_percent_sign() {
     for first in '!'..='~' {
         for second in '!'..='~' {
             let expected = first.is_ascii_hexdigit() && second.is_ascii_hexdigit();
@@ -206,7 +207,7 @@ fn every_port_number() {
     }
 }
 
-/// All sequences of up to `longest` of the pieces.
+/// Returns all sequences of up to `longest` pieces.
 fn sequences(pieces: &[&str], longest: u32, check: &mut impl FnMut(&str)) {
     for length in 1..=longest {
         for mut number in 0..pieces.len().pow(length) {
@@ -231,7 +232,8 @@ fn ipv6_literals_agree_with_the_standard_library() {
     };
     sequences(&["1", "aF09", ":", "::", "1.2.3.4", "12345"], 6, &mut check);
 
-    // All numbers of groups, with a gap at each place or none, and an IPv4 address at each place or none.
+    // All numbers of groups, with and without a gap at each place, and with and without an IPv4
+    // address at each place.
     for count in 0..=10 {
         for gap in 0..=count + 1 {
             for ipv4 in 0..=count {
@@ -299,7 +301,7 @@ fn errors_say_what_is_wrong() {
 const PIECES: &str =
     "ws://|WSS://|http://|h|a.b|1.2.3.4|[::1]|[|]|:|80|443|0|/|?|#|@|%|%41| |\r\n|é|::|.|x=y|\\";
 
-/// Text that is nearly an address.
+/// Text that resembles an address.
 fn near_address() -> impl Strategy<Value = String> {
     let pieces: Vec<&str> = PIECES.split('|').collect();
     proptest::collection::vec(proptest::sample::select(pieces), 0..8)

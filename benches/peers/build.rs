@@ -1,4 +1,4 @@
-//! Finds wslay, the one candidate that is not a crate: with it the table has one row more, without it nothing breaks.
+//! Finds wslay, the only candidate that is not a crate. Without wslay the table has one row less.
 
 use std::path::Path;
 

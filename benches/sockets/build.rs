@@ -1,4 +1,4 @@
-//! Copies the README's server into the build, so that what is measured is what is printed there.
+//! Copies the README's server into the build, so that the measured code is the printed code.
 
 use std::path::PathBuf;
 use std::{env, fs};

@@ -1,4 +1,4 @@
-//! The connection: one loop over the socket, the input and the timers.
+//! Drives the connection: one loop over the socket, the input and the timers.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
@@ -23,7 +23,7 @@ use crate::output::Output;
 const SOCKET: Token = Token(0);
 const INPUT: Token = Token(1);
 
-/// Milliseconds.
+/// Limits in milliseconds.
 const TIMERS: Timers = Timers::OFF
     .with_handshake_within(Some(10_000))
     .with_ping_after(Some(30_000))
@@ -31,16 +31,16 @@ const TIMERS: Timers = Timers::OFF
     .with_idle_within(None)
     .with_close_within(Some(3_000));
 
-/// The largest message that is received.
+/// Largest accepted message in bytes.
 const MAX_MESSAGE: usize = 64 << 20;
-/// Beside a message there is room for what was read with it.
+/// Limit on the read buffer: the largest message, and the input after it.
 const READ_LIMIT: usize = MAX_MESSAGE + (64 << 10);
-/// Past so many unsent bytes no more input is taken.
+/// Unsent bytes beyond which the client reads no more of its standard input.
 const HIGH_MARK: usize = 256 << 10;
-/// Room for one more piece of the input behind that, and for replies.
+/// Limit on the write buffer: the mark, one more piece of the input, and replies.
 const WRITE_LIMIT: usize = HIGH_MARK + (128 << 10);
 
-/// A server that closes with one of these is content.
+/// Codes of a normal end.
 const NORMAL: [CloseCode; 3] =
     [CloseCode::NORMAL, CloseCode::GOING_AWAY, CloseCode::NO_STATUS_RECEIVED];
 
@@ -54,14 +54,15 @@ struct Connection<'o> {
     start: Instant,
     input: Receiver<Piece>,
     output: Output,
-    /// What is known about how this ends. The first cause counts.
+    /// The exit code, once known. The first cause decides.
     exit: Option<Exit>,
-    /// All has been sent, and the server was told so; what it still sends is read and thrown away. A socket closed
-    /// with unread input is reset instead, and the reset can destroy our Close before it is read.
+    /// `true` once all output is sent and the stream is shut down. Further input is read and
+    /// ignored: closing a socket with unread input resets the connection, and a reset can destroy
+    /// our Close before the server reads it.
     lingering: bool,
 }
 
-/// Has the conversation that the options ask for.
+/// Runs the connection with these options until its end.
 pub fn run(socket: std::net::TcpStream, uri: &Uri<'_>, options: &Options) -> io::Result<Exit> {
     socket.set_nonblocking(true)?;
     socket.set_nodelay(true)?;
@@ -101,7 +102,8 @@ pub fn run(socket: std::net::TcpStream, uri: &Uri<'_>, options: &Options) -> io:
 }
 
 impl Connection<'_> {
-    /// Does all that can be done now. Says whether it is over.
+    /// Reads, writes and handles events until the socket would block. Returns `true` at the end of
+    /// the connection.
     fn turn(&mut self) -> io::Result<bool> {
         loop {
             if self.due() {
@@ -112,7 +114,7 @@ impl Connection<'_> {
             }
             let more_input = self.take_input();
             if self.flush().is_err() {
-                // What the server sent before it went may still be there: reading tells.
+                // The server is gone. Drop the output, and read what it sent before.
                 self.tx.clear();
             }
             if matches!(self.ws.state(), State::Closing | State::Closed) {
@@ -149,7 +151,7 @@ impl Connection<'_> {
         }
     }
 
-    /// Sends lines, as long as the socket takes them. Says whether there may be more.
+    /// Sends lines of the input while the output has room. Returns `true` if there may be more.
     fn take_input(&mut self) -> bool {
         while self.ws.state() == State::Open && self.tx.len() <= HIGH_MARK {
             let sent = match self.input.try_recv() {
@@ -166,7 +168,7 @@ impl Connection<'_> {
                 eprintln!("client: {error}");
                 let ours = error == Error::Misuse(Misuse::InvalidText);
                 self.exit.get_or_insert(if ours { Exit::Usage } else { Exit::Abnormal });
-                // There is always room for a Close without a reason.
+                // A Close without a reason always has room.
                 let _ = self.ws.close(CloseCode::NORMAL, "", &mut self.tx);
             }
         }
@@ -214,12 +216,13 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// Does what is due at this time. Says whether that is the end.
+    /// Handles expired timers. Returns `true` if one ends the connection.
     fn due(&mut self) -> bool {
         match self.keepalive.poll(self.now()) {
             None => false,
             Some(Action::Ping) => {
-                // Without room for a Ping there is enough on its way that wants an answer from TCP.
+                // If there is no room for a Ping, TCP itself notices a dead server by the unsent
+                // output.
                 let _ = self.ws.send_ping(b"", &mut self.tx);
                 false
             }
@@ -231,7 +234,8 @@ impl Connection<'_> {
                 eprintln!("client: the handshake takes too long");
                 true
             }
-            // The server owes us nothing but the end of the stream, or not even that.
+            // The closing handshake is over, or the server does not answer. Only the end of the
+            // stream is missing.
             Some(Action::TimedOut(Timeout::Close)) => true,
         }
     }
@@ -249,7 +253,7 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// Reads until the server has closed, too. Says whether it has.
+    /// Reads and ignores input. Returns `true` once the server has closed too.
     fn linger(&mut self) -> bool {
         let mut ignored = [0; 4096];
         loop {

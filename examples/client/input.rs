@@ -1,4 +1,4 @@
-//! The standard input, read by a thread of its own.
+//! Reads the standard input in a thread.
 
 use std::io::{self, BufRead, BufReader};
 use std::sync::Arc;
@@ -7,26 +7,27 @@ use std::thread;
 
 use mio::Waker;
 
-/// Lines longer than this leave in several fragments.
+/// Largest piece in bytes. A longer line is sent in several fragments.
 const PIECE: usize = 64 << 10;
-/// How many pieces may wait to be sent; then no more is read.
+/// Queued pieces beyond which the thread stops reading.
 const WAITING: usize = 16;
 
-/// A piece of a line, with `end` its last. When the input has ended, so has the channel.
+/// A piece of a line; `end` marks the last piece. The end of the channel is the end of the input.
 pub struct Piece {
     pub bytes: Vec<u8>,
     pub end: bool,
 }
 
-/// Starts the thread. It wakes the event loop when there is something to take. The loop has to keep the waker too: one
-/// that is dropped takes with it what it has not yet delivered.
+/// Starts the thread, which wakes the event loop after each piece. The caller must keep the waker
+/// too: dropping the last one discards wake-ups that are not delivered yet.
 pub fn start(waker: Arc<Waker>) -> Receiver<Piece> {
     let (sender, receiver) = sync_channel(WAITING);
-    // Not joined: it ends with the process, as nothing can end a read from a terminal.
+    // The thread is not joined, because nothing can interrupt a read from a terminal. It ends with
+    // the process.
     thread::spawn(move || {
         let result = read(&sender, &waker);
         drop(sender);
-        // That there is nothing more has to be heard, too.
+        // Wake the loop for the end of the input too.
         let _ = waker.wake();
         if let Err(error) = result {
             eprintln!("client: cannot read the input: {error}");
@@ -45,7 +46,7 @@ fn read(sender: &SyncSender<Piece>, waker: &Waker) -> io::Result<()> {
         }
         let line_end = bytes.iter().position(|&byte| byte == b'\n');
         let taken = line_end.map_or(bytes.len(), |at| at + 1);
-        // The last line may lack its line end.
+        // The last line may lack its line feed.
         let end = line_end.is_some() || bytes.is_empty();
         let bytes = bytes[..line_end.unwrap_or(bytes.len())].to_vec();
         input.consume(taken);

@@ -4,14 +4,14 @@
 //! cargo run --release --example client -- ws://127.0.0.1:8001/ [OPTION]...
 //! ```
 //!
-//! Lines of the standard input leave as text messages; each event is one line of the standard output. `--help`
-//! has the details, and the exit codes.
+//! Sends each line of the standard input as a text message, and prints each event as one line.
+//! `--help` lists the options and the exit codes.
 //!
-//! - this file: which address, and what became of the connection.
+//! - this file: connects to an address, and maps the end of the connection to an exit code.
 //! - `options.rs`: the command line.
-//! - `input.rs`: a thread that reads the standard input, which cannot be waited for together with a socket.
-//! - `connection.rs`: the connection, in a loop that reads whenever there is something to read. A client that
-//!   stops reading while it writes can wait for a server that does the same, for ever.
+//! - `input.rs`: a thread that reads the standard input, because mio cannot wait for it.
+//! - `connection.rs`: the connection. Its loop always reads. If a client stopped reading while it
+//!   writes, and the server did too, both would wait for ever.
 //! - `output.rs`: events as lines.
 
 mod connection;
@@ -26,10 +26,10 @@ use std::time::Duration;
 
 use sockless::handshake::Uri;
 
-/// How long one address may take to answer before the next is tried.
+/// Time to wait for one address before trying the next.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
-/// How a run ends, for scripts.
+/// The exit codes, for scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     Normal = 0,
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
         }
         Err(error) => return usage(&error.to_string()),
     };
-    // Parsed once already, when the options were checked.
+    // Cannot fail: `options` has parsed the address already.
     let Ok(uri) = Uri::parse(&options.uri) else { return usage("not an address") };
     let socket = match connect(&uri) {
         Ok(socket) => socket,
@@ -66,7 +66,7 @@ fn main() -> ExitCode {
     };
     match connection::run(socket, &uri, &options) {
         Ok(exit) => exit.into(),
-        // Whoever read our output has gone, as `head` does when it has seen enough.
+        // The reader of our output has gone, for example `head`.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Abnormal.into(),
         Err(error) => {
             eprintln!("client: {error}");

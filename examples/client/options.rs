@@ -1,4 +1,4 @@
-//! The command line.
+//! Parses the command line.
 
 use lexopt::prelude::*;
 use sockless::deflate::DeflateConfig;
@@ -37,7 +37,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Hands out the request that these options ask for.
+    /// Calls `use_it` with the request for these options.
     pub fn with_request<T>(
         &self,
         uri: &Uri<'_>,
@@ -62,7 +62,7 @@ impl Options {
     }
 }
 
-/// The options, or `None` if help was asked for.
+/// Returns the options, or `None` for `--help`.
 pub fn options() -> Result<Option<Options>, lexopt::Error> {
     let mut uri = None;
     let (mut subprotocols, mut headers, mut origin) = (Vec::new(), Vec::new(), None);
@@ -104,8 +104,7 @@ fn close_of(text: &str) -> Result<(CloseCode, String), lexopt::Error> {
     Ok((code, reason.to_owned()))
 }
 
-/// Finds out before there is a connection whether one could be asked for: by asking, into a buffer that is
-/// thrown away.
+/// Checks the options before connecting, by writing the request to a scratch buffer.
 fn check(options: &Options) -> Result<(), lexopt::Error> {
     let uri = Uri::parse(&options.uri).map_err(|error| error.to_string())?;
     if uri.is_secure() {

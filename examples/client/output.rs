@@ -1,4 +1,4 @@
-//! Events as lines.
+//! Prints events as lines.
 
 use std::io::{self, BufWriter, Stdout, Write};
 
@@ -21,13 +21,13 @@ impl Output {
     }
 
     pub fn text(&mut self, text: &str) -> io::Result<()> {
-        // An empty text is told from no text by the space.
+        // Always print the space, even before an empty text.
         write!(self.0, "text ")?;
         self.escaped(text)?;
         writeln!(self.0)
     }
 
-    /// Bytes as hexadecimal digits.
+    /// Prints bytes as hexadecimal digits.
     pub fn bytes(&mut self, what: &str, bytes: &[u8]) -> io::Result<()> {
         write!(self.0, "{what}{}", if bytes.is_empty() { "" } else { " " })?;
         for byte in bytes {
@@ -63,7 +63,7 @@ impl Output {
         writeln!(self.0)
     }
 
-    /// Text that stays on its line.
+    /// Prints text with its line feeds, carriage returns and backslashes escaped.
     fn escaped(&mut self, text: &str) -> io::Result<()> {
         for part in text.split_inclusive(['\n', '\r', '\\']) {
             let (plain, escape) = match part.as_bytes().last() {

@@ -1,17 +1,17 @@
-//! The same driver over `embedded-io-async`: for Embassy, RTIC and other executors.
+//! Drives a connection over `embedded-io-async`, for Embassy, RTIC and other executors.
 //!
-//! All state lies in the arguments, so a future that is dropped between two calls loses nothing: drive the same
-//! connection on with the same buffers.
+//! All state is in the arguments. If the future is dropped, no byte is lost: call `drive` again
+//! with the connection and its buffers.
 
 use embedded_io_async::{Read, Write};
 use sockless::{CloseCode, Error, Event, ReadBuffer, Role, Storage, WebSocket, WriteBuffer};
 
-/// Drives `ws` over `transport` until the connection is over, and hands every event to `app`.
+/// Drives `ws` over `transport` until the connection is over. Calls `app` with every event.
 ///
-/// An event that `app` cannot deal with ends the connection with 1011.
+/// If `app` returns an error, the connection ends with 1011.
 ///
 /// # Errors
-/// The transport's. The connection is of no use then.
+/// Returns the error of the transport. Use the connection no further.
 pub async fn drive<R, T, A, B>(
     ws: &mut WebSocket<R>,
     transport: &mut T,
@@ -26,7 +26,8 @@ where
     B: Storage,
 {
     loop {
-        // What a write took is taken out at once: dropped here, the rest is still to be sent.
+        // Consume the written bytes at once. If the future is dropped here, the rest is still
+        // unsent.
         while !tx.is_empty() {
             let count = transport.write(tx.bytes()).await?;
             tx.consume(count);
@@ -39,7 +40,7 @@ where
         rx.filled(count);
         while let Some(event) = ws.receive(rx, tx) {
             if app(ws, event, tx).await.is_err() {
-                // Already closed, if this fails: there is nothing left to say.
+                // This fails only if a Close was sent already.
                 let _ = ws.close(CloseCode::INTERNAL_ERROR, "", tx);
             }
         }

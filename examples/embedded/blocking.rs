@@ -1,14 +1,14 @@
-//! A driver over `embedded-io`: any blocking transport, either role, buffers of the caller's.
+//! Drives a connection over `embedded-io`, for any blocking transport, either role and any buffers.
 
 use embedded_io::{Read, Write};
 use sockless::{CloseCode, Error, Event, ReadBuffer, Role, Storage, WebSocket, WriteBuffer};
 
-/// Drives `ws` over `transport` until the connection is over, and hands every event to `app`.
+/// Drives `ws` over `transport` until the connection is over. Calls `app` with every event.
 ///
-/// An event that `app` cannot deal with ends the connection with 1011.
+/// If `app` returns an error, the connection ends with 1011.
 ///
 /// # Errors
-/// The transport's. The connection is of no use then.
+/// Returns the error of the transport. Use the connection no further.
 pub fn drive<R, T, A, B>(
     ws: &mut WebSocket<R>,
     transport: &mut T,
@@ -23,7 +23,7 @@ where
     B: Storage,
 {
     loop {
-        // First what there is to say: a client's request is in the buffer before anything arrives.
+        // Write first: a client's request is in the buffer before any input arrives.
         transport.write_all(tx.bytes())?;
         transport.flush()?;
         tx.clear();
@@ -34,7 +34,7 @@ where
         rx.filled(count);
         while let Some(event) = ws.receive(rx, tx) {
             if app(ws, event, tx).is_err() {
-                // Already closed, if this fails: there is nothing left to say.
+                // This fails only if a Close was sent already.
                 let _ = ws.close(CloseCode::INTERNAL_ERROR, "", tx);
             }
         }

@@ -1,8 +1,9 @@
-//! Two drivers for firmware, one over `embedded-io` and one over `embedded-io-async`: generic over the transport, with
-//! fixed buffers and without a heap.
+//! Two drivers for firmware, one over `embedded-io` and one over `embedded-io-async`. Both are
+//! generic over the transport, with fixed buffers and without a heap.
 //!
-//! `cargo run --example embedded` lets a device and a gateway talk over a wire in memory; `cargo test --example embedded`
-//! tests both drivers. On a board the transport is a TCP socket of smoltcp or embassy-net, or a modem's serial port.
+//! `cargo run --example embedded` connects a device and a gateway by a wire in memory. `cargo test
+//! --example embedded` tests both drivers. On a board, the transport is a TCP socket of smoltcp or
+//! embassy-net, or a modem's serial port.
 
 mod asynchronous;
 mod blocking;
@@ -17,15 +18,15 @@ use sockless::{CloseCode, Config, Error, Event, FnEntropy, ReadBuffer, WebSocket
 
 use crate::transport::Wire;
 
-/// The device: asks for a connection, sends a measurement, closes when it is thanked.
+/// Runs the device: opens a connection, sends a measurement, and closes after the reply.
 async fn device(wire: &Wire, log: &mut Vec<String>) -> Result<(), Error> {
     let Ok(uri) = Uri::parse("ws://gateway.local/devices/7") else { return Ok(()) };
-    // A board has a random number generator for this; a source that can be predicted is no masking.
+    // Use the random number generator of the board. Masking needs unpredictable keys.
     let entropy = FnEntropy::new(|bytes| {
         bytes.fill(0x5A);
         Ok(())
     });
-    // A request of 16 header lines at most: the array for them lies on the stack while the head is parsed.
+    // At most 16 header lines, because the parser has an array for them on the stack.
     let mut ws = WebSocket::client(Config::new().with_max_headers(16), entropy);
     let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
     ws.connect(&ConnectRequest::new(&uri), &mut tx)?;
@@ -45,7 +46,7 @@ async fn device(wire: &Wire, log: &mut Vec<String>) -> Result<(), Error> {
     Ok(())
 }
 
-/// The gateway: accepts, thanks for every measurement.
+/// Runs the gateway: accepts a connection and replies to every measurement.
 async fn gateway(wire: &Wire, log: &mut Vec<String>) {
     let mut ws = WebSocket::server(Config::new().with_max_headers(16));
     let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
@@ -72,7 +73,7 @@ fn main() -> Result<(), Error> {
     for line in at_gateway.iter().chain(&at_device) {
         println!("{line}");
     }
-    // The blocking driver, over what a peer sent.
+    // Run the blocking driver with fixed input.
     let mut ws = WebSocket::from_upgraded(sockless::Server, Config::new());
     let (mut rx, mut tx) = (ReadBuffer::new([0; 139]), WriteBuffer::new([0; 270]));
     let mut peer =

@@ -1,4 +1,4 @@
-//! Both drivers, both roles, over reads and writes of every size.
+//! Tests both drivers in both roles, with reads and writes of every size.
 
 use embassy_futures::block_on;
 use sockless::handshake::{Accept, ConnectRequest, Uri};
@@ -13,7 +13,8 @@ const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: web
     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 const ACCEPTED: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-/// "Hello" in one frame, then in two with a ping between, then a Close with 1000; each masked with zeros.
+/// "Hello" in one frame, then in two with a ping between, then a Close with 1000; each masked with
+/// zeros.
 const TALK: &[u8] = b"\x81\x85\0\0\0\0Hello\x01\x83\0\0\0\0Hel\x89\x81\0\0\0\0?\x80\x82\0\0\0\0lo\x88\x82\0\0\0\0\x03\xe8";
 const ANSWERS: &[u8] = b"\x81\x05Hello\x8a\x01?\x81\x05Hello\x88\x02\x03\xe8";
 

@@ -1,4 +1,4 @@
-//! Transports in memory: a peer whose words are fixed, and a wire with two ends.
+//! Transports in memory: a peer with fixed output, and a wire with two ends.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -6,7 +6,7 @@ use std::convert::Infallible;
 
 use embassy_futures::yield_now;
 
-/// A peer that says what it was told to, at most `piece` bytes a read, and keeps what it hears.
+/// A peer that sends fixed bytes, at most `piece` a read, and records the bytes that it receives.
 pub struct Script<'a> {
     says: &'a [u8],
     piece: usize,
@@ -26,7 +26,7 @@ impl<'a> Script<'a> {
         count
     }
 
-    /// Takes part of what it is given, as sockets do.
+    /// Accepts a part of `bytes`, like a socket.
     fn hear(&mut self, bytes: &[u8]) -> usize {
         let count = self.piece.min(bytes.len());
         self.heard.extend_from_slice(&bytes[..count]);
@@ -72,7 +72,8 @@ impl embedded_io_async::Write for Script<'_> {
     }
 }
 
-/// A wire of two ends, numbered 0 and 1. Each direction is a queue of bytes and whether it has ended.
+/// A wire with two ends, numbered 0 and 1. Each direction is a queue of bytes, and `true` once it
+/// has ended.
 pub struct Wire {
     towards: [RefCell<(VecDeque<u8>, bool)>; 2],
 }
@@ -92,7 +93,7 @@ impl Wire {
         End { wire: self, number }
     }
 
-    /// Ends what the other end hears from this one.
+    /// Ends the stream from end `number` to the other end.
     pub fn hang_up(&self, number: usize) {
         self.towards[1 - number].borrow_mut().1 = true;
     }

@@ -1,4 +1,4 @@
-//! The chat room: who is in it, what was said, and what each message means for the others.
+//! The chat room: its members, its recent messages, and the messages that each event sends.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -6,21 +6,22 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-/// Messages for clients, by the number of their connection, to be sent once the present one is handled.
+/// Messages for clients, each with the number of its connection. They are sent after the current
+/// event.
 pub type Outbox = Vec<(usize, Rc<str>)>;
 
 const HISTORY: usize = 30;
 const MAX_TEXT: usize = 1000;
 const MAX_NAME: usize = 24;
-/// A client may send so many messages at once, and one more for each `REFILL_MS`.
+/// Messages that a client may send at once. Each `REFILL_MS` allows one more.
 const BURST: u32 = 200;
 const REFILL_MS: u64 = 50;
 
-/// What a page sends.
+/// A message from a page.
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 enum Request {
-    /// The first one joins, a later one changes the name.
+    /// Joins the room, or changes the name of a member.
     Name {
         name: String,
     },
@@ -29,7 +30,7 @@ enum Request {
     },
 }
 
-/// What a page is told.
+/// A message to a page.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 enum News<'a> {
@@ -45,13 +46,13 @@ struct Said {
     id: usize,
     name: String,
     text: String,
-    /// Milliseconds since 1970, as JavaScript counts.
+    /// Milliseconds since 1970, like JavaScript's `Date.now()`.
     time: u64,
 }
 
 struct Member {
     name: String,
-    /// How many messages it may send now, as of `refilled`.
+    /// Messages that the member could send at the time `refilled`.
     allowance: u32,
     refilled: u64,
 }
@@ -63,7 +64,7 @@ pub struct Room {
 }
 
 impl Room {
-    /// Takes a message of client `id`. An error is the reason to close its connection for.
+    /// Handles a message of client `id`. An error is the reason of the Close to send.
     pub fn receive(
         &mut self,
         id: usize,
@@ -128,7 +129,7 @@ impl Room {
         Ok(())
     }
 
-    /// Counts a message of a member, so that one page cannot keep all others busy.
+    /// Counts a message of a member, so that one page cannot flood the others.
     fn spend(&mut self, id: usize, now: u64) -> Result<(), &'static str> {
         let member = self.members.get_mut(&id).ok_or("give a name first")?;
         let due = now.saturating_sub(member.refilled) / REFILL_MS;
@@ -144,7 +145,7 @@ impl Room {
         out.extend(self.members.keys().map(|&member| (member, Rc::clone(&news))));
     }
 
-    /// The name that was asked for, or one like it that no other member has.
+    /// Returns the wanted name. If another member has it, appends a number.
     fn free_name(&self, id: usize, wanted: &str) -> String {
         let wanted = clean_name(wanted).unwrap_or_else(|| format!("Guest {id}"));
         let is_free = |name: &str| {
@@ -155,7 +156,7 @@ impl Room {
     }
 }
 
-/// A name as others will see it: one short line, or `None` if nothing is left.
+/// Returns a name as one short line, or `None` if it would be empty.
 pub fn clean_name(name: &str) -> Option<String> {
     let name: String = name.trim().chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
     Some(name.trim_end().to_owned()).filter(|name| !name.is_empty())
@@ -196,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_reaches_all_and_those_who_come_later() {
+    fn messages_reach_all_members_and_later_ones() {
         let mut room = Room::default();
         assert!(receive(&mut room, 1, r#"{"type":"say","text":"too early"}"#, 0).is_err());
         name(&mut room, 1, "Ada");

@@ -1,4 +1,4 @@
-//! Compression: what is agreed to, and what it does for the echo, so that the page can show it.
+//! Configures compression, and counts the bytes that it saves the echo. The page shows them.
 
 use std::collections::BTreeMap;
 
@@ -6,13 +6,13 @@ use serde::Serialize;
 use sockless::deflate::{self, Context, DeflateConfig, WindowBits};
 use sockless::{Server, WebSocket};
 
-/// What this server agrees to.
+/// Returns the compression that this server accepts.
 ///
-/// Without context takeover a connection has memory for compression only while a message is on its way, and gives it
-/// back to the pool behind it. With it, each keeps 46 KiB to inflate and 161 KiB to deflate for as long as it lasts.
+/// Without context takeover, a connection borrows memory for compression only during a message.
+/// With context takeover, each connection keeps 46 KiB to inflate and 161 KiB to deflate.
 ///
-/// There is no limit on the ratio: 64 MiB of zeros may be echoed like any other message, and passes through in pieces
-/// of 16 KiB. What inflates further ends at the limit on messages, in 1009.
+/// There is no limit on the ratio. The server echoes 64 MiB of zeros in pieces of 16 KiB, like any
+/// other message. A message that inflates to more than the limit fails with 1009.
 pub fn config(takeover: bool) -> DeflateConfig {
     DeflateConfig::DEFAULT
         .with_send(Context { window_bits: WindowBits::new(12).unwrap_or_default(), takeover })
@@ -20,10 +20,11 @@ pub fn config(takeover: bool) -> DeflateConfig {
         .with_memory_level(5)
 }
 
-/// Names longer than this are not remembered.
+/// Length in bytes of the longest name. The server ignores longer names.
 const MAX_NAME: usize = 64;
 
-/// What a connection's messages were on the wire. Headers of frames, at most 14 bytes each, are not counted.
+/// Bytes of a connection's messages, and of their payloads on the wire. Frame headers, at most 14
+/// bytes each, are not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct CompressionStats {
     pub compression: bool,
@@ -35,14 +36,14 @@ pub struct CompressionStats {
 pub struct Direction {
     /// Bytes of messages.
     pub messages: u64,
-    /// Bytes of payload that they were on the wire.
+    /// Payload bytes on the wire.
     pub wire: u64,
 }
 
 impl CompressionStats {
-    /// Of a connection that has sent back each of the `echoed` bytes that it received.
+    /// Returns the figures of a connection that received and echoed `echoed` bytes.
     pub fn of(ws: &WebSocket<Server>, echoed: u64) -> CompressionStats {
-        // What was not compressed is as long on the wire as it is.
+        // Uncompressed messages have their own length on the wire.
         let direction = |compressed: deflate::CompressionStats| Direction {
             messages: echoed,
             wire: echoed.saturating_sub(compressed.messages) + compressed.wire,
@@ -55,10 +56,10 @@ impl CompressionStats {
     }
 }
 
-/// The totals of those connections that have a name.
+/// The figures of each connection with a name.
 ///
-/// A page cannot see what its browser sends and receives on the wire. So it makes up a name at random, opens its
-/// connection under that, and can ask over HTTP what became of it.
+/// A page cannot see the bytes that its browser sends and receives on the wire. So the page
+/// generates a random name, opens its connection with the name, and requests the figures over HTTP.
 #[derive(Default)]
 pub struct Traffic {
     named: BTreeMap<usize, (String, CompressionStats)>,
@@ -81,7 +82,7 @@ impl Traffic {
         }
     }
 
-    /// Of the newest connection with that name.
+    /// Returns the figures of the newest connection with this name.
     pub fn find(&self, name: &str) -> Option<&CompressionStats> {
         self.named.values().rev().find(|(known, _)| known == name).map(|(_, totals)| totals)
     }
@@ -92,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn totals_are_found_by_the_name_of_a_connection_that_is_there() {
+    fn totals_are_found_by_the_name_of_an_open_connection() {
         let mut traffic = Traffic::default();
         let totals = CompressionStats { compression: true, ..CompressionStats::default() };
         traffic.join(1, "one");

@@ -1,4 +1,4 @@
-//! One client: its socket, its state machine, its timers, and the buffers that it holds at the moment.
+//! One client: its socket, its state machine, its timers, and its borrowed buffers.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Read, Write};
@@ -10,26 +10,26 @@ use sockless::keepalive::{Action, Keepalive, Timeout, Timers};
 use sockless::{Broadcast, CloseCode, Config, Error, Event, Failure, Server, State, WebSocket};
 
 use crate::Shared;
-use crate::buffers::{HIGH_MARK, NEWS_MARK, Pool, Rx, Tx};
+use crate::buffers::{BROADCAST_MARK, HIGH_WATER_MARK, Pool, Rx, Tx};
 use crate::compression::CompressionStats;
 use crate::echo::{Echo, MAX_MESSAGE};
 use crate::routes;
 
-/// Milliseconds.
+/// Limits in milliseconds.
 const TIMERS: Timers = Timers::OFF
     .with_handshake_within(Some(10_000))
     .with_ping_after(Some(30_000))
     .with_pong_within(Some(20_000))
     .with_idle_within(None)
     .with_close_within(Some(5_000));
-/// How long a client may leave what we send it unread, once its own message has come to an end or to a halt.
+/// Time in milliseconds for which a client may read nothing after the last part of its message.
 const STALLED_MS: u64 = 20_000;
-/// How many reads of 65 KiB at most a client may have in its turn, while others wait for theirs.
+/// Reads, of at most 65 KiB each, in one turn of a client. Other clients wait meanwhile.
 const READS_PER_TURN: usize = 4;
-/// How much may be made of one read: 65 KiB can inflate to a thousand times that.
+/// Inflated bytes to handle before the next write: 65 KiB can inflate to a thousand times as much.
 const INFLATED_PER_READ: usize = 256 << 10;
 
-/// What a connection is for, once its request has said so.
+/// The purpose of a connection, known from its request.
 pub enum Purpose {
     Unknown,
     Echo(Echo),
@@ -37,12 +37,12 @@ pub enum Purpose {
     Login,
 }
 
-/// What to do with a connection after its turn.
+/// The next step for a connection after its turn.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// Wait until its socket is ready for something.
+    /// Wait until its socket is ready.
     Wait,
-    /// Give it another turn soon: it had more to do than fits in one.
+    /// Give the connection another turn: it has more work than fits in one.
     Again,
     Drop,
 }
@@ -55,10 +55,11 @@ pub struct Connection {
     tx: Option<Tx>,
     keepalive: Keepalive,
     purpose: Purpose,
-    /// Since when the socket has taken nothing of what waits for it.
+    /// The time since when the socket accepts no output, or `None` if it accepts output.
     stalled: Option<u64>,
-    /// All has been sent, and the peer was told so; what it still sends is read and thrown away. A socket
-    /// closed with unread input is reset instead, and the reset can destroy our Close before it is read.
+    /// `true` once all output is sent and the stream is shut down. Further input is read and
+    /// ignored: closing a socket with unread input resets the connection, and a reset can destroy
+    /// our Close before the peer reads it.
     lingering: bool,
 }
 
@@ -85,38 +86,39 @@ impl Connection {
         &mut self.socket
     }
 
-    /// Does all that can be done now: writes what waits, reads what has come, and acts on it.
+    /// Writes, reads and handles events until the socket would block or the turn is over.
     pub fn turn(&mut self, shared: &mut Shared) -> Next {
         if self.lingering {
             return self.linger();
         }
-        let (mut rx, mut tx) = (shared.pool.rx(&mut self.rx), shared.pool.tx(&mut self.tx));
+        let (mut rx, mut tx) =
+            (shared.pool.take_rx(&mut self.rx), shared.pool.take_tx(&mut self.tx));
         self.ws.borrow_codec_from(&mut shared.pool.deflate);
         let next = self.exchange(&mut rx, &mut tx, shared);
         self.ws.return_codec_to(&mut shared.pool.deflate);
         if let Purpose::Echo(echo) = &self.purpose {
             shared.traffic.update(self.id, || CompressionStats::of(&self.ws, echo.bytes()));
         }
-        shared.pool.put_rx(rx, &mut self.rx);
-        shared.pool.put_tx(tx, &mut self.tx);
+        shared.pool.return_rx(rx, &mut self.rx);
+        shared.pool.return_tx(tx, &mut self.tx);
         next
     }
 
     fn exchange(&mut self, rx: &mut Rx, tx: &mut Tx, shared: &mut Shared) -> Next {
         for _ in 0..READS_PER_TURN {
-            let has_more = self.events(rx, tx, shared);
+            let has_more = self.handle_events(rx, tx, shared);
             if self.flush(tx, shared.now).is_err() {
-                // The peer is gone. What it said before still counts.
+                // The peer is gone. Handle the events that it sent before.
                 tx.clear();
                 rx.end_of_stream();
-                self.events(rx, tx, shared);
+                self.handle_events(rx, tx, shared);
                 return Next::Drop;
             }
             if matches!(self.ws.state(), State::Closing | State::Closed) {
                 self.keepalive.closing(shared.now);
             }
-            // Its socket says when it has taken something.
-            if !self.may_take(tx, &shared.pool) {
+            // The event loop calls again when the socket can accept output.
+            if !self.may_receive(tx, &shared.pool) {
                 return Next::Wait;
             }
             if has_more {
@@ -140,22 +142,24 @@ impl Connection {
         Next::Again
     }
 
-    /// Whether more may be taken from the client. One that does not read is not read from, so that what waits for it
-    /// stays bounded; but not in the middle of a message, of which many clients send all before they read: both sides
-    /// would wait for the other. Only where too much is held for all clients together it has to wait there, too.
-    fn may_take(&self, tx: &Tx, pool: &Pool) -> bool {
-        tx.len() <= HIGH_MARK || self.in_message() && pool.may_hold()
+    /// Returns `true` if the server may read more from the client. If the client does not read, the
+    /// server stops reading too, which limits the unsent output. In the middle of a message it
+    /// reads on, because many clients send a whole message before they read, and both sides would
+    /// wait for each other. It stops there too once the output of all clients together reaches its
+    /// limit.
+    fn may_receive(&self, tx: &Tx, pool: &Pool) -> bool {
+        tx.len() <= HIGH_WATER_MARK || self.in_message() && pool.may_grow()
     }
 
     const fn in_message(&self) -> bool {
         matches!(&self.purpose, Purpose::Echo(echo) if echo.in_message())
     }
 
-    /// Acts on what was received, as long as there is room for what that causes to be sent. Says whether it
-    /// stopped before the end: for want of room, or to see to the socket and to others.
-    fn events(&mut self, rx: &mut Rx, tx: &mut Tx, shared: &mut Shared) -> bool {
+    /// Handles received events while the output has room. Returns `true` if more events may follow:
+    /// the output is full, or the socket and other connections come first.
+    fn handle_events(&mut self, rx: &mut Rx, tx: &mut Tx, shared: &mut Shared) -> bool {
         let mut inflated = 0;
-        while self.may_take(tx, &shared.pool) && inflated <= INFLATED_PER_READ {
+        while self.may_receive(tx, &shared.pool) && inflated <= INFLATED_PER_READ {
             let event = match self.purpose {
                 Purpose::Echo(_) => self.ws.receive_chunks(rx, tx),
                 _ => self.ws.receive(rx, tx),
@@ -164,12 +168,12 @@ impl Connection {
             if let Event::Chunk(chunk) = &event {
                 inflated += chunk.bytes().len();
             }
-            self.event(event, tx, shared);
+            self.handle_event(event, tx, shared);
         }
         true
     }
 
-    fn event(&mut self, event: Event, tx: &mut Tx, shared: &mut Shared) {
+    fn handle_event(&mut self, event: Event, tx: &mut Tx, shared: &mut Shared) {
         let outcome = match event {
             Event::UpgradeRequest(request) => {
                 self.purpose = routes::upgrade(&request, &mut self.ws, tx, shared);
@@ -181,23 +185,23 @@ impl Connection {
             }
             Event::Close(close) => {
                 let (code, reason) = (close.code().get(), close.reason());
-                self.ended(format_args!("closed {code} {reason:?}"), shared);
+                self.leave(format_args!("closed {code} {reason:?}"), shared);
                 Ok(())
             }
             Event::Failed(Failure::Protocol(violation)) => {
                 let code = violation.close_code().get();
-                self.ended(format_args!("closed {code} \"{violation}\""), shared);
+                self.leave(format_args!("closed {code} \"{violation}\""), shared);
                 Ok(())
             }
             Event::Failed(failure) => {
-                self.ended(format_args!("refused: {failure}"), shared);
+                self.leave(format_args!("refused: {failure}"), shared);
                 Ok(())
             }
-            // What was sent before our Close arrived there.
+            // The peer sent this before it received our Close.
             _ if self.ws.state() != State::Open => Ok(()),
             Event::Chunk(chunk) => match &mut self.purpose {
                 Purpose::Echo(echo) => {
-                    // Nothing can be expected to be read before all is sent.
+                    // The client need not read before it has sent the whole message.
                     self.stalled = self.stalled.map(|_| shared.now);
                     echo.chunk(&chunk, &mut self.ws, tx).map_err(|_| "cannot send it back")
                 }
@@ -239,25 +243,25 @@ impl Connection {
         }
     }
 
-    /// Nothing more will come of this connection: it leaves its place among the others at once, not when its
-    /// socket is closed.
-    fn ended(&self, how: impl Display, shared: &mut Shared) {
+    /// Logs the end, and removes the connection from the chat and the log-in now, before its socket
+    /// is closed.
+    fn leave(&self, how: impl Display, shared: &mut Shared) {
         shared.log.line(self.id, how);
         shared.leave(self.id);
     }
 
     fn close(&mut self, code: CloseCode, reason: &str, tx: &mut Tx, shared: &mut Shared) {
-        // Behind much that is unsent there may be no room for the reason, but always for the code.
+        // After much unsent output there may be no room for the reason, but always for the code.
         if self.ws.close(code, reason, tx).or_else(|_| self.ws.close(code, "", tx)).is_ok() {
-            self.ended(format_args!("closing with {} {reason:?}", code.get()), shared);
+            self.leave(format_args!("closing with {} {reason:?}", code.get()), shared);
             self.keepalive.closing(shared.now);
         }
     }
 
     /// Sends a message that another connection caused.
     pub fn send(&mut self, message: &Broadcast<&str>, shared: &mut Shared) -> Next {
-        self.output(shared, |this, tx, shared| {
-            if tx.len() > NEWS_MARK
+        self.with_output(shared, |this, tx, shared| {
+            if tx.len() > BROADCAST_MARK
                 || matches!(
                     this.ws.send_broadcast(message, tx),
                     Err(Error::NoRoom | Error::NeverFits { .. })
@@ -268,52 +272,53 @@ impl Connection {
         })
     }
 
-    /// Does what is due at this time.
+    /// Handles expired timers.
     pub fn tick(&mut self, shared: &mut Shared) -> Next {
         if self.stalled.is_some_and(|since| shared.now.saturating_sub(since) >= STALLED_MS) {
-            self.ended("dropped: does not read", shared);
+            self.leave("dropped: does not read", shared);
             return Next::Drop;
         }
         match self.keepalive.poll(shared.now) {
-            // Where it had to wait in the middle of a message, room may have been made since: no socket tells.
-            None if self.in_message() && self.tx.is_some() && shared.pool.may_hold() => Next::Again,
+            // The connection may have stopped in the middle of a message for lack of room. No
+            // socket event reports new room, so the timer tries again.
+            None if self.in_message() && self.tx.is_some() && shared.pool.may_grow() => Next::Again,
             None => Next::Wait,
-            Some(Action::Ping) => self.output(shared, |this, tx, _| {
-                // Behind more there is enough on its way that wants an answer from TCP.
-                if tx.len() <= HIGH_MARK {
+            Some(Action::Ping) => self.with_output(shared, |this, tx, _| {
+                // With more unsent output, TCP itself notices a dead peer.
+                if tx.len() <= HIGH_WATER_MARK {
                     let _ = this.ws.send_ping(b"", tx);
                 }
             }),
             Some(Action::TimedOut(Timeout::Pong | Timeout::Idle)) => {
-                self.output(shared, |this, tx, shared| {
+                self.with_output(shared, |this, tx, shared| {
                     this.close(CloseCode::POLICY_VIOLATION, "no answer to a ping", tx, shared);
                 })
             }
             Some(Action::TimedOut(timeout @ (Timeout::Handshake | Timeout::Close))) => {
                 if !self.ws.is_done() {
-                    self.ended(format_args!("dropped: {timeout:?} took too long"), shared);
+                    self.leave(format_args!("dropped: {timeout:?} took too long"), shared);
                 }
                 Next::Drop
             }
         }
     }
 
-    fn output(
+    fn with_output(
         &mut self,
         shared: &mut Shared,
         act: impl FnOnce(&mut Self, &mut Tx, &mut Shared),
     ) -> Next {
-        let mut tx = shared.pool.tx(&mut self.tx);
+        let mut tx = shared.pool.take_tx(&mut self.tx);
         self.ws.borrow_codec_from(&mut shared.pool.deflate);
         act(self, &mut tx, shared);
         self.ws.return_codec_to(&mut shared.pool.deflate);
         let written = self.flush(&mut tx, shared.now);
-        shared.pool.put_tx(tx, &mut self.tx);
-        // A write that fails leaves its reason to the read that follows.
+        shared.pool.return_tx(tx, &mut self.tx);
+        // After a failed write, the next read returns the error.
         if written.is_ok() { Next::Wait } else { Next::Again }
     }
 
-    /// Writes what waits, as far as the socket takes it.
+    /// Writes unsent output until the socket would block.
     fn flush(&mut self, tx: &mut Tx, now: u64) -> io::Result<()> {
         while !tx.is_empty() {
             match self.socket.write(tx.bytes()) {
@@ -321,7 +326,8 @@ impl Connection {
                 Ok(n) => {
                     tx.consume(n);
                     if self.stalled.take().is_some() {
-                        // It reads, if slowly. Its Pong may stand behind what we do not read meanwhile.
+                        // The client reads, if slowly. Its Pong may be in the input that we do not
+                        // read meanwhile.
                         self.keepalive.received(now);
                     }
                 }
@@ -344,7 +350,7 @@ impl Connection {
         }
     }
 
-    /// Reads until the peer has closed too; `Timeout::Close` bounds how long.
+    /// Reads until the peer has closed too. `Timeout::Close` limits the time.
     fn linger(&mut self) -> Next {
         let mut ignored = [0; 4096];
         for _ in 0..READS_PER_TURN {

@@ -1,26 +1,27 @@
-//! Sends messages back as they arrive: for a client that reads while it sends, one of 64 MiB passes through in pieces and
-//! is nowhere whole. Many clients read only when all is sent; for those the echo waits, see `connection.rs`.
+//! Echoes messages piece by piece as they arrive. If a client reads while it sends, no buffer ever
+//! holds a whole message of 64 MiB. If a client reads only after it has sent everything, the write
+//! buffer collects the echo; see `connection.rs`.
 
 use sockless::deflate::CompressionStats;
 use sockless::{Chunk, Error, Server, WebSocket};
 
 use crate::buffers::Tx;
 
-/// The largest message that is taken.
+/// Largest accepted message in bytes.
 pub const MAX_MESSAGE: usize = 64 << 20;
-/// A message up to this size comes back in one frame, a larger one in fragments of this size. What is sent
-/// therefore depends on the message alone, never on the pieces in which it happened to arrive.
+/// Size in bytes of the fragments of an echo. A message up to this size is echoed in one frame. The
+/// frames therefore depend on the message alone, not on the pieces in which it arrived.
 pub const FRAGMENT: usize = 64 << 10;
 
 #[derive(Default)]
 pub struct Echo {
-    /// How much was received to be sent back.
+    /// Bytes of all messages received.
     bytes: u64,
     /// The part of the message that arrived since the last fragment.
     pending: Vec<u8>,
-    /// What was inflated before this message.
+    /// Totals at the start of this message.
     before: CompressionStats,
-    /// Whether a part of this message was sent.
+    /// `true` once a part of this message was sent.
     begun: bool,
     in_message: bool,
 }
@@ -30,7 +31,7 @@ impl Echo {
         self.bytes
     }
 
-    /// Whether a part of a message has arrived and its end has not.
+    /// Returns `true` if a message has arrived in part.
     pub const fn in_message(&self) -> bool {
         self.in_message
     }
@@ -69,8 +70,9 @@ impl Echo {
         Ok(())
     }
 
-    /// What compression did not make shorter on its way here, it would not on its way back, and it costs more time than
-    /// all the rest. What came uncompressed may still be worth it.
+    /// Selects compression for the echo of a message. A message that the client's compression did
+    /// not shorten is sent uncompressed, because compression takes more time than all other work. A
+    /// message that arrived uncompressed may still compress.
     fn begin(&mut self, ws: &mut WebSocket<Server>) {
         if !self.begun {
             let now = ws.inflate_stats();
@@ -87,12 +89,12 @@ mod tests {
     use sockless::{Config, Event, Server, WebSocket};
 
     use super::*;
-    use crate::buffers::{HELD_BY_ALL, Pool};
+    use crate::buffers::{MAX_TOTAL_GROWTH, Pool};
 
-    /// What comes back for a binary message of `len` bytes that arrives in pieces of `cut`.
+    /// Returns the echo of a binary message of `len` bytes that arrives in pieces of `cut` bytes.
     fn echoed(len: usize, cut: usize) -> Vec<u8> {
-        let mut pool = Pool::new(HELD_BY_ALL);
-        let (mut rx, mut tx) = (pool.rx(&mut None), pool.tx(&mut None));
+        let mut pool = Pool::new(MAX_TOTAL_GROWTH);
+        let (mut rx, mut tx) = (pool.take_rx(&mut None), pool.take_tx(&mut None));
         let mut ws = WebSocket::from_upgraded(Server, Config::default());
         let mut echo = Echo::default();
         let mut input = vec![0x82, 0xff];
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_does_not_depend_on_how_the_message_arrived() {
+    fn the_echo_does_not_depend_on_how_the_message_arrived() {
         for len in [FRAGMENT, FRAGMENT + 1, 2 * FRAGMENT, 3 * FRAGMENT + 7] {
             let whole = echoed(len, usize::MAX);
             assert_eq!(whole.len(), len + len.div_ceil(FRAGMENT) * 10 - short_headers(len));
@@ -126,7 +128,7 @@ mod tests {
         }
     }
 
-    /// How much shorter than the longest the last fragment's header is.
+    /// Returns by how many bytes the last fragment's header is shorter than the longest header.
     fn short_headers(len: usize) -> usize {
         match len % FRAGMENT {
             0 => 0,

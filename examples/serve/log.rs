@@ -1,16 +1,16 @@
-//! A log that cannot stop the server: when nobody reads standard error, lines are left out.
+//! Logs to standard error without blocking the server: if nobody reads, lines are lost.
 
 use std::fmt;
 use std::io::Write;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
-/// How many lines may wait for a slow reader.
+/// Largest number of queued lines.
 const WAITING: usize = 4096;
 
 pub struct Log(SyncSender<String>);
 
 impl Log {
-    /// Writes to standard error, which may be a pipe that is full, from a thread of its own.
+    /// Starts a thread that writes to standard error, which may be a full pipe.
     pub fn start() -> Log {
         let (sender, lines) = sync_channel::<String>(WAITING);
         std::thread::spawn(move || {
@@ -24,7 +24,7 @@ impl Log {
     }
 
     pub fn line(&self, id: usize, what: impl fmt::Display) {
-        // Full, or the thread has ended because the pipe is closed: neither is worth more than the line.
+        // The queue is full, or the pipe is closed. Either way the line is lost.
         let _ = self.0.try_send(format!("#{id} {what}"));
     }
 }

@@ -1,4 +1,4 @@
-//! Scan to log in: codes that wait on pages, and what becomes of them when their links are opened.
+//! Scan to log in: each page shows a code with a link, and opening the link logs the page in.
 
 use std::collections::HashMap;
 
@@ -23,12 +23,12 @@ enum News<'a> {
     Login { name: &'a str },
 }
 
-/// A page that shows a code, or is logged in and shows none.
+/// A page that shows a code, or is logged in.
 struct Waiting {
-    /// What the page's server is called where the page was opened.
+    /// The `Host` under which the page reached this server.
     host: String,
     token: Option<String>,
-    /// Whom the link logs in, unless it says so itself.
+    /// The name that the link logs in, if the link has no name.
     guest: String,
     expires: u64,
 }
@@ -36,13 +36,13 @@ struct Waiting {
 #[derive(Default)]
 pub struct Logins {
     pages: HashMap<usize, Waiting>,
-    /// The page that each token belongs to. The map's hash is keyed at random, so looking up guesses takes
-    /// no telling time.
+    /// The page of each token. The map hashes with a random key, so the time of a lookup reveals
+    /// nothing about other tokens.
     tokens: HashMap<String, usize>,
 }
 
 impl Logins {
-    /// A page waits for its first code. An error is the reason to close its connection for.
+    /// Adds a page and issues its first code. An error is the reason of the Close to send.
     pub fn join(
         &mut self,
         id: usize,
@@ -76,15 +76,15 @@ impl Logins {
         Ok(())
     }
 
-    /// Under which name opening a link would log its page in. `None` for one that is unknown, used or expired, or whose
-    /// page is gone: which of these is nobody's business.
+    /// Returns the name under which a link would log its page in. Returns `None` if the link is
+    /// unknown, used or expired, or its page is gone. The visitor does not learn which.
     pub fn look(&self, token: &str, name: Option<&str>, now: u64) -> Option<String> {
         let page = self.pages.get(self.tokens.get(token)?)?;
         (now < page.expires)
             .then(|| name.and_then(clean_name).unwrap_or_else(|| page.guest.clone()))
     }
 
-    /// A link is opened: the page that shows it is logged in at once, and the link is used up.
+    /// Opens a link: logs its page in, and invalidates the link.
     pub fn open(
         &mut self,
         token: &str,
@@ -99,13 +99,13 @@ impl Logins {
         Some(name)
     }
 
-    /// Gives each page whose code has expired a new one.
+    /// Issues a new code to each page whose code has expired.
     pub fn expire(&mut self, now: u64, out: &mut Outbox) {
         let has_expired = |page: &Waiting| page.token.is_some() && page.expires <= now;
         let expired: Vec<usize> =
             self.pages.iter().filter(|(_, page)| has_expired(page)).map(|(&id, _)| id).collect();
         for id in expired {
-            // Where there is no entropy now, the page keeps its code, which is void, until there is.
+            // Without entropy the page keeps its expired code until the next attempt.
             let _ = self.issue(id, now, out);
         }
     }
@@ -119,7 +119,7 @@ impl Logins {
         let token = format!("{:032x}", u128::from_be_bytes(random));
         page.guest = format!("Guest {}", 1000 + u16::from_be_bytes(number) % 9000);
         let link = format!("http://{}/login/{token}", page.host);
-        // A screen has no scratches to correct; fewer and larger squares are easier to read.
+        // A screen needs little error correction, and fewer, larger squares are easier to scan.
         let code = QrCode::with_error_correction_level(&link, EcLevel::L)
             .map_err(|_| "the link is too long for a code")?;
         let svg = code.render::<svg::Color>().min_dimensions(240, 240).build();

@@ -1,23 +1,24 @@
-//! A server to play with, and a model of how to drive many connections from one thread.
+//! Serves a demonstration page, and shows how one thread drives many connections.
 //!
 //! ```text
 //! cargo run --release --example serve -- [ADDRESS] [OPTION]...
 //! ```
 //!
-//! Its page has an echo, a chat, and "scan to log in". Below it, from the socket up:
+//! The page has an echo, a chat, and "scan to log in". The files, from the socket up:
 //!
-//! - this file: the event loop. Each connection gets its turn when its socket is ready.
-//! - `connection.rs`: one connection. It reads, lets the machine find events, acts on them, and writes.
-//! - `buffers.rs`: the memory for that, borrowed from a pool only while there is something in it.
-//! - `routes.rs`, `pages.rs`: which path is what, who may use it, and plain HTTP.
-//! - `echo.rs`, `chat.rs`, `login.rs`: what the connections are for. They know nothing of sockets.
-//! - `compression.rs`: what is agreed to, and the figures that show what it saves.
+//! - this file: the event loop. Each connection has its turn when its socket is ready.
+//! - `connection.rs`: one connection. It reads, handles the machine's events, and writes.
+//! - `buffers.rs`: buffers, borrowed from a pool while they have unprocessed bytes.
+//! - `routes.rs`, `pages.rs`: the paths, who may use each, and pages over HTTP.
+//! - `echo.rs`, `chat.rs`, `login.rs`: the three services. They know nothing about sockets.
+//! - `compression.rs`: the configuration, and figures of the saved bytes.
 //!
-//! An idle connection owns no buffer and no window. Whatever a client does, it costs at most about 625 KiB, half of it
-//! for compression, and while it sends a message without reading, what comes back of that: 67 MiB at most, and 1 GiB for
-//! all clients together. No other client notices: one that does not read is not read from beyond the message that it has
-//! begun and in the end dropped, one that is silent is pinged, one that floods waits for its turn, and a handshake or a
-//! close that does not come to an end has a time limit.
+//! An idle connection owns no buffer and no window. A client costs at most about 625 KiB, half of
+//! it for compression. If a client sends a message without reading, its echo takes up to 67 MiB
+//! more, and 1 GiB for all clients together. No client delays another. If a client does not read,
+//! the server reads no further than the end of its current message, and drops the client in the
+//! end. A silent client is pinged. A client that floods waits for its turn. The opening and the
+//! closing handshake have time limits.
 
 mod buffers;
 mod chat;
@@ -49,18 +50,18 @@ Serves a page with an echo, a chat and a log-in by scanned code, over WebSockets
 Usage: serve [ADDRESS] [OPTION]...
 
 ADDRESS             where to listen, 127.0.0.1:8001 if not given; port 0 takes a free one
---subprotocol NAME  a subprotocol to agree to when a client offers it; may be given several times
---no-deflate        agree to no compression; by default it is agreed to with all who offer it
---context-takeover  let messages refer to earlier ones: they get shorter, and a connection costs up to
-                    210 KiB more for as long as it lasts
---hold MIB          how much of all echoes together is held for clients that send a message before they read,
-                    1024 if not given; beyond that, they have to read while they send
+--subprotocol NAME  accept a subprotocol if a client offers it; may be given several times
+--no-deflate        accept no compression; the default is to accept each offer
+--context-takeover  let messages refer to earlier messages: they are shorter, and each connection
+                    costs up to 210 KiB more
+--hold MIB          limit on the unread echoes of all clients, 1024 if not given; beyond the limit,
+                    clients have to read while they send
 --help              this text
 
-The page's address is printed on standard output, what becomes of connections on standard error.
+Prints the page's address on standard output, and a log of connections on standard error.
 ";
 
-/// Beyond so many, clients wait to be accepted.
+/// Connections beyond which the server accepts no further clients.
 const MAX_CONNECTIONS: usize = 10_000;
 const LISTENER: Token = Token(usize::MAX);
 const TICK: Duration = Duration::from_millis(500);
@@ -69,28 +70,28 @@ struct Options {
     address: String,
     subprotocols: Vec<String>,
     deflate: Option<DeflateConfig>,
-    /// How many bytes are held for clients that do not read yet.
+    /// Limit on the total growth of write buffers in bytes.
     hold: usize,
 }
 
-/// What all connections use, each in its turn.
+/// The state that all connections share.
 pub struct Shared {
     /// Milliseconds since the start.
     pub now: u64,
     pub pool: buffers::Pool,
     pub room: chat::Room,
     pub logins: login::Logins,
-    /// Messages that the present turn causes on other connections.
+    /// Messages for other connections, from the current turn.
     pub outbox: chat::Outbox,
     pub traffic: compression::Traffic,
     pub subprotocols: Vec<String>,
-    /// What compression is agreed to.
+    /// The compression that the server accepts.
     pub deflate: Option<DeflateConfig>,
     pub log: log::Log,
 }
 
 impl Shared {
-    /// Connection `id` takes no more part in anything. May be said twice.
+    /// Removes connection `id` from all services. A second call does nothing.
     pub fn leave(&mut self, id: usize) {
         self.room.leave(id, &mut self.outbox);
         self.logins.leave(id);
@@ -101,12 +102,12 @@ impl Shared {
 struct Loop {
     poll: Poll,
     listener: TcpListener,
-    /// Numbers are not used twice, so an event that comes late cannot reach another connection.
+    /// Numbers are never reused, so a late event cannot reach another connection.
     connections: HashMap<usize, Connection>,
     next_id: usize,
-    /// Connections that had more to do than one turn allows.
+    /// Connections with more work than fits in one turn.
     again: Vec<usize>,
-    /// There may be clients that could not be accepted: too many, or no file descriptor left for them.
+    /// `true` if clients may wait because of too many connections or file descriptors.
     accept_later: bool,
     start: Instant,
     last_tick: Instant,
@@ -138,7 +139,7 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
     use lexopt::prelude::*;
     let (mut address, mut subprotocols) = (None, Vec::new());
     let (mut deflate, mut takeover) = (true, false);
-    let mut hold = buffers::HELD_BY_ALL;
+    let mut hold = buffers::MAX_TOTAL_GROWTH;
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -170,7 +171,7 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
 enum Never {}
 
 fn serve(options: Options) -> io::Result<Never> {
-    // Thousands of clients are thousands of file descriptors; often fewer are allowed at first.
+    // Each client needs a file descriptor, and the initial limit is often low.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     let Options { address, subprotocols, deflate, hold } = options;
     let listener = listen(&address)?;
@@ -196,7 +197,8 @@ fn explain(address: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
 }
 
-/// Where a browser on this machine finds the page: "any address" is not one that it can go to.
+/// Returns the address of the page for a browser on this machine, which cannot connect to "any
+/// address".
 fn page_address(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
@@ -242,7 +244,7 @@ impl Loop {
     fn run(mut self) -> io::Result<Never> {
         let mut events = Events::with_capacity(1024);
         loop {
-            match self.poll.poll(&mut events, self.patience()) {
+            match self.poll.poll(&mut events, self.poll_timeout()) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 result => result?,
             }
@@ -250,7 +252,7 @@ impl Loop {
             for event in &events {
                 match event.token() {
                     LISTENER => self.accept(),
-                    // Whatever it is ready for: a turn does all that can be done.
+                    // A turn handles every kind of readiness.
                     Token(id) => self.turn(id),
                 }
             }
@@ -263,9 +265,9 @@ impl Loop {
         }
     }
 
-    /// How long to wait for a socket: not at all if a connection has more to do, for ever if there is nothing
-    /// that time could change.
-    fn patience(&self) -> Option<Duration> {
+    /// Returns how long to wait for a socket: zero if a connection has more work, without limit if
+    /// no timer runs.
+    fn poll_timeout(&self) -> Option<Duration> {
         if !self.again.is_empty() {
             Some(Duration::ZERO)
         } else if self.connections.is_empty() && !self.accept_later {
@@ -279,24 +281,24 @@ impl Loop {
         self.accept_later = false;
         while self.connections.len() < MAX_CONNECTIONS {
             match self.listener.accept() {
-                Ok((socket, _)) => self.welcome(socket),
+                Ok((socket, _)) => self.register(socket),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error)
                     if matches!(
                         error.kind(),
                         ErrorKind::Interrupted | ErrorKind::ConnectionAborted
                     ) => {}
-                // No file descriptor is left, most likely. The client waits, and the others are served.
+                // Probably no file descriptor is left. The client waits until one is free.
                 Err(_) => break,
             }
         }
         self.accept_later = true;
     }
 
-    fn welcome(&mut self, mut socket: mio::net::TcpStream) {
+    fn register(&mut self, mut socket: mio::net::TcpStream) {
         let id = self.next_id;
         self.next_id += 1;
-        // Small messages leave at once. Where that cannot be had, they leave a little later.
+        // Send small messages at once. Without the option they are sent a little later.
         let _ = socket.set_nodelay(true);
         let interest = Interest::READABLE | Interest::WRITABLE;
         if self.poll.registry().register(&mut socket, Token(id), interest).is_ok() {
@@ -328,11 +330,13 @@ impl Loop {
         }
     }
 
-    /// Sends what the connections have to say to each other. That may end some, which others are told.
+    /// Sends the messages in the outbox. A send can end a connection, which adds messages about its
+    /// end.
     fn deliver(&mut self) {
         while !self.shared.outbox.is_empty() {
             let outbox = std::mem::take(&mut self.shared.outbox);
-            // The receivers of one message follow each other: it is compressed once for all of them.
+            // The receivers of one message are neighbours in the outbox, so the message is
+            // compressed once.
             for group in outbox.chunk_by(|(_, one), (_, other)| Rc::ptr_eq(one, other)) {
                 let Some((_, text)) = group.first() else { continue };
                 let mut message = Broadcast::text(&**text);
@@ -357,7 +361,7 @@ impl Loop {
             Next::Drop => {
                 self.shared.leave(id);
                 if let Some(mut connection) = self.connections.remove(&id) {
-                    // Closing the socket would do; saying so first is what mio asks for.
+                    // mio asks to deregister a socket before closing it.
                     let _ = self.poll.registry().deregister(connection.socket());
                 }
             }

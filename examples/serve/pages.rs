@@ -1,5 +1,4 @@
-//! What a browser gets that asks for a page and not for a WebSocket. Nothing that a client sends is ever part of one,
-//! but for a name, as text.
+//! Pages over HTTP. The only client data in a page is a name, as escaped text.
 
 use crate::chat::json;
 use crate::compression::CompressionStats;
@@ -10,8 +9,9 @@ pub struct Page {
     pub body: String,
 }
 
-/// The headers that go with each page: it may run what it brings itself and connect to where it came from;
-/// nothing else, nowhere else, in nobody's frame. A link to log in with stays out of caches and referrers.
+/// The headers of each page. The page may run its own scripts and connect to this server only, and
+/// no other page may frame it. Caches and referrers do not see its address, which can be a log-in
+/// link.
 pub const HEADERS: [(&str, &str); 5] = [
     (
         "Content-Security-Policy",
@@ -24,7 +24,7 @@ pub const HEADERS: [(&str, &str); 5] = [
     ("Cross-Origin-Opener-Policy", "same-origin"),
 ];
 
-/// The page with the three panels.
+/// Returns the page with the three panels.
 pub fn index() -> Page {
     html(200, include_str!("page.html").to_owned())
 }
@@ -37,7 +37,8 @@ pub fn foreign_origin() -> Page {
     text(403, "This is for pages that came from this server.\n")
 }
 
-/// What the other device shows that opened a link to log in with: whom it has logged in, if it could.
+/// Returns the page for the device that opened a log-in link: the name that it logged in, or an
+/// error.
 pub fn login(name: Option<&str>) -> Page {
     let (status, title, content) = match name {
         Some(name) => {
@@ -51,14 +52,16 @@ pub fn login(name: Option<&str>) -> Page {
         None => (
             404,
             "This link is of no use",
-            "<p>It was used, or its time is over. Scan the code that the other screen shows now.</p>".to_owned(),
+            "<p>It was used, or its time is over. \
+             Scan the code that the other screen shows now.</p>"
+                .to_owned(),
         ),
     };
     let frame = include_str!("login.html");
     html(status, frame.replace("<!-- title -->", title).replace("<!-- content -->", &content))
 }
 
-/// What compression did for a connection, for the page that has it open.
+/// Returns the compression figures of a connection as JSON.
 pub fn traffic(totals: &CompressionStats) -> Page {
     Page { status: 200, media_type: "application/json", body: json(totals).to_string() }
 }

@@ -1,4 +1,4 @@
-//! What each path is for, and who may use it.
+//! Maps each path to its service, and checks who may use it.
 
 use std::borrow::Cow;
 
@@ -27,7 +27,7 @@ pub fn upgrade(
             return Purpose::Unknown;
         }
     };
-    // The echo has no secrets, so any page may use it; what the others do is done for the page's user.
+    // The echo has no secrets, so any page may use it. The other services act for the page's user.
     if !matches!(purpose, Purpose::Echo(_)) && !is_same_origin(request) {
         answer(&pages::foreign_origin(), request, ws, tx);
         return Purpose::Unknown;
@@ -42,24 +42,24 @@ pub fn upgrade(
     }
     match ws.accept(request, response, tx) {
         Ok(()) => purpose,
-        Err(_) => Purpose::Unknown, // what is left unanswered is refused by the machine
+        Err(_) => Purpose::Unknown, // the machine refuses an unanswered request
     }
 }
 
-/// Answers a request for something else.
+/// Answers a request without an upgrade.
 pub fn page(request: &RequestHead, ws: &mut WebSocket<Server>, tx: &mut Tx, shared: &mut Shared) {
     if !matches!(request.method(), "GET" | "HEAD") {
-        return; // what is left unanswered is refused by the machine
+        return; // the machine refuses an unanswered request
     }
     let path = path_and_query(request).0;
     if matches!(path, "/chat" | "/login") {
-        return; // likewise, with 426: a WebSocket would be welcome there
+        return; // the machine refuses with 426: these paths need a WebSocket
     }
     let page = match path.strip_prefix("/login/") {
         Some(token) => {
             let (name, logins) = (parameter(request, "name"), &mut shared.logins);
             let name = match request.method() {
-                // What only wants to know where the link leads, a preview perhaps, must not use it up.
+                // A HEAD request, perhaps of a link preview, must not invalidate the link.
                 "HEAD" => logins.look(token, name.as_deref(), shared.now),
                 _ => logins.open(token, name.as_deref(), shared.now, &mut shared.outbox),
             };
@@ -83,7 +83,7 @@ fn answer(page: &Page, request: &RequestHead, ws: &mut WebSocket<Server>, tx: &m
     if request.method() == "HEAD" {
         answer = answer.head_only();
     }
-    // The buffer has room for the largest page; if it had not, the machine would refuse the request.
+    // The buffer has room for the largest page. On an error the machine refuses the request.
     let _ = ws.respond(answer, tx);
 }
 
@@ -91,28 +91,30 @@ fn path_and_query<'a>(request: &RequestHead<'a>) -> (&'a str, &'a str) {
     request.target().split_once('?').unwrap_or((request.target(), ""))
 }
 
-/// A parameter of the address that the client asks for.
+/// Returns the value of a query parameter of the request target.
 pub fn parameter<'a>(request: &RequestHead<'a>, key: &str) -> Option<Cow<'a, str>> {
     let query = path_and_query(request).1;
     form_urlencoded::parse(query.as_bytes()).find(|(found, _)| found == key).map(|(_, value)| value)
 }
 
-/// The host and port that the client knows this server by, if they can stand in a link.
+/// Returns the host and port under which the client reached this server, if they are safe in a
+/// link.
 pub fn host<'a>(request: &RequestHead<'a>) -> Option<&'a str> {
     let host = std::str::from_utf8(request.header("Host")?).ok()?;
     let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
     Some(host).filter(|host| !host.is_empty() && host.len() <= 255 && host.bytes().all(is_usual))
 }
 
-/// Whether a request comes from a page of this server, or from no page at all.
+/// Returns `true` if a page of this server, or no page, sent the request.
 ///
-/// A browser says in `Origin` which page is asking, and no page can change that. Without this check any page
-/// that a user visits could connect in the user's name and read what comes back (RFC 6455 section 10.2).
-/// Other programs can send what they like, and gain nothing: they have no user's cookies to ride on.
+/// A browser names the origin of the requesting page in `Origin`, and no page can change it.
+/// Without this check, any page that a user visits could connect in the user's name and read the
+/// responses (RFC 6455 section 10.2). Other programs can send any `Origin`, but have no cookies of
+/// the user.
 fn is_same_origin(request: &RequestHead) -> bool {
     let Some(origin) = request.origin() else { return true };
     let Some(host) = request.header("Host") else { return false };
-    // With TLS, which some proxy would end in front of this server, the scheme is the only difference.
+    // With a TLS proxy in front of this server, only the scheme differs.
     [&b"http://"[..], b"https://"].iter().any(|scheme| {
         origin.strip_prefix(*scheme).is_some_and(|from| from.eq_ignore_ascii_case(host))
     })

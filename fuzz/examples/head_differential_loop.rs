@@ -1,4 +1,4 @@
-//! Compares as many heads as the first argument says, made from the seed in the second one.
+//! Compares as many heads as the first argument says, generated from the seed in the second.
 
 use std::collections::BTreeMap;
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! permessage-deflate: what is agreed, what comes out of any bytes, and that what goes in comes out.
+//! Checks permessage-deflate: the negotiation, inflating any bytes, and round trips.
 
 use arbitrary::Arbitrary;
 use flate2::{Decompress, FlushDecompress, Status};
@@ -15,7 +15,7 @@ const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 /// An empty stored block that ends a stream.
 const FINAL: [u8; 5] = [0x01, 0x00, 0x00, 0xff, 0xff];
 
-/// A server's and a client's configuration, and a header's lines from anywhere.
+/// The configurations of a server and a client, and arbitrary header lines.
 #[derive(Arbitrary, Debug)]
 pub struct Negotiation<'a> {
     server: DeflateConfig,
@@ -23,7 +23,7 @@ pub struct Negotiation<'a> {
     lines: Vec<&'a [u8]>,
 }
 
-/// No offer and no answer lifts a configuration, and our two ends understand each other.
+/// Checks that no offer and no response exceeds a configuration, and that our two ends agree.
 pub fn negotiation(negotiation: &Negotiation) {
     let Negotiation { server, client, lines } = negotiation;
     let within = |agreement: DeflateParams, config: &DeflateConfig| {
@@ -57,7 +57,7 @@ pub fn negotiation(negotiation: &Negotiation) {
     );
 }
 
-/// One message after another, each in pieces of `cut` bytes, through an output of `size` bytes, until one fails.
+/// Inflates messages in pieces of `cut` bytes, through an output of `size` bytes, until one fails.
 fn run(
     context: Context,
     limits: InflateLimits,
@@ -95,8 +95,9 @@ fn run(
     results
 }
 
-/// Inflating any bytes: the first four say how, the rest is one message or two. Bits of the first: takeover (1), a small
-/// limit (2), a ratio (4), two messages (8); then the size of the output, that of the pieces, and where the second begins.
+/// Inflates any bytes. The first four are settings, the rest is one message or two. Bits of the
+/// first: takeover (1), a small limit (2), a ratio (4), two messages (8). Then the size of the
+/// output, the size of the pieces, and the start of the second message.
 pub fn inflate(input: &[u8]) {
     let [flags, size, cut, split, payload @ ..] = input else { return };
     let context = if flags & 1 == 0 { Context::PER_MESSAGE } else { Context::FULL };
@@ -117,7 +118,7 @@ pub fn inflate(input: &[u8]) {
     }
 }
 
-/// What is sound here is so in other implementations, with the same bytes. They end at a BFINAL block.
+/// Other implementations inflate each valid input to equal bytes. They end at a BFINAL block.
 fn agrees(payload: &[u8], bytes: &[u8]) {
     let stream = [payload, &TAIL, &FINAL].concat();
     let mut engine = Decompress::new(false);
@@ -130,7 +131,7 @@ fn agrees(payload: &[u8], bytes: &[u8]) {
     assert_eq!(zune, theirs);
 }
 
-/// Messages to be compressed, and how.
+/// Messages to compress, and the parameters.
 #[derive(Arbitrary, Debug)]
 pub struct Trip {
     config: DeflateConfig,
@@ -140,7 +141,8 @@ pub struct Trip {
     messages: Vec<(Vec<u8>, u8)>,
 }
 
-/// Everything that is compressed inflates to itself, here and elsewhere, with every parameter and at every cut.
+/// Checks that every compressed message inflates to itself, in this crate and another, with every
+/// parameter and at every cut.
 pub fn round_trip(trip: &Trip) {
     let mut deflater = Deflater::new(trip.context, &trip.config);
     let limits = InflateLimits { message: u64::MAX, ratio: None };
@@ -187,8 +189,8 @@ fn sevens(key: &mut [u8]) -> Result<(), EntropyError> {
     Ok(())
 }
 
-/// Frames from anywhere, on a connection that compresses. Bits of the first byte: as a server (1), small limits (2), a
-/// ratio (4), context takeover (8).
+/// Receives arbitrary frames on a connection with compression. Bits of the first byte: as a server
+/// (1), small limits (2), a ratio (4), context takeover (8).
 pub fn connection(input: &[u8]) {
     let Some((&flags, input)) = input.split_first() else { return };
     let config =
@@ -211,13 +213,13 @@ pub fn connection(input: &[u8]) {
     let chunks = run(usize::MAX, true, 1 << 20);
     assert_eq!(chunks, run(1, true, 1 << 20));
     assert_eq!(chunks, run(3, true, 139));
-    // Of a message that never ended, whole messages show nothing.
+    // Whole messages show nothing of a message that never ended.
     let ended = chunks.0.iter().filter(|event| !event.starts_with("unfinished"));
     assert!(ended.eq(&whole.0));
     assert_eq!(whole.1, chunks.1);
 }
 
-/// What came of the input, in words, with the chunks of a message joined; and the output.
+/// Returns the events of the input as text, with the chunks of a message joined, and the output.
 fn drive<R: Role>(
     mut ws: WebSocket<R>,
     input: &[u8],

@@ -1,5 +1,5 @@
-//! The same stream through this crate and through published implementations. Where they differ, either a defect of
-//! theirs is in the list below, with what it is, or this panics.
+//! Runs a stream through this crate and through published implementations. Panics at a difference,
+//! unless it is in the list of known defects below.
 
 use std::io::{self, Read, Write};
 use std::pin::{Pin, pin};
@@ -22,32 +22,33 @@ pub struct Stream {
     pieces: Vec<Piece>,
 }
 
-/// What an implementation said of a stream: the messages it handed out, and how it ended.
+/// The result of an implementation: the messages that it returned, and the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
     pub messages: Vec<(MessageKind, Vec<u8>)>,
     pub end: End,
 }
 
-/// How a stream ended.
+/// The end of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
     /// A Close with this code.
     Closed(u16),
-    /// The stream just ended.
+    /// The stream ended without a Close.
     Lost,
-    /// The peer was found to break the protocol; the words are for people.
+    /// The peer broke the protocol. The text is for people.
     Failed(String),
 }
 
-/// Runs all of them.
+/// Runs all implementations.
 pub fn compare(stream: &Stream) {
     let input = encode(&stream.pieces, stream.masked, stream.flip);
     judge(stream.masked, &input);
 }
 
-/// The whole frames at the beginning of `bytes`, by their lengths alone. The others wait for all of a frame before they
-/// judge it, so that of a stream that breaks off inside one they say less than there is to say.
+/// Returns the whole frames at the start of `bytes`, by their lengths alone. The other
+/// implementations wait for a whole frame before they judge it, so they report less about an
+/// incomplete frame.
 fn whole_frames(bytes: &[u8]) -> &[u8] {
     let mut end = 0;
     while let Some(&[_, second, ref rest @ ..]) = bytes.get(end..) {
@@ -68,7 +69,7 @@ fn whole_frames(bytes: &[u8]) -> &[u8] {
     &bytes[..end]
 }
 
-/// Compares the verdicts on one stream.
+/// Compares the results for one stream.
 pub fn judge(masked: bool, input: &[u8]) {
     let input = whole_frames(input);
     let ours = sockless(masked, input);
@@ -92,7 +93,7 @@ pub fn judge(masked: bool, input: &[u8]) {
     }
 }
 
-/// The defects and liberties of the others that explain a difference.
+/// Returns the known defect of another implementation that explains a difference.
 fn known(name: &str, ours: &Verdict, theirs: &Verdict) -> Option<&'static str> {
     let (End::Failed(reason), same) = (&ours.end, ours.messages == theirs.messages) else {
         return None;
@@ -141,7 +142,7 @@ fn sockless(masked: bool, input: &[u8]) -> Verdict {
     verdict
 }
 
-/// A stream that is all there, and an output that nobody reads.
+/// A stream with all its input, whose output nobody reads.
 struct Memory<'a>(&'a [u8]);
 
 impl Read for Memory<'_> {
@@ -237,7 +238,7 @@ fn tokio_websockets(masked: bool, input: &[u8]) -> Verdict {
     let mut close = None;
     let mut context = Context::from_waker(Waker::noop());
     let end = loop {
-        // Nothing in memory is ever waited for.
+        // Memory never waits.
         let Poll::Ready(message) = stream.poll_next_unpin(&mut context) else {
             break End::Lost;
         };

@@ -1,8 +1,8 @@
-//! The same head through the handshake machines and through httparse. A difference is either in the
-//! table below, with its reason, or this panics.
+//! Runs a head through the handshake machines and through httparse. Panics at a difference, unless
+//! it is in the table below with its reason.
 //!
-//! Only the syntax is compared. A head that breaks a rule of the handshake, such as one without a
-//! `Host`, counts as whole.
+//! Only the syntax is compared. A head that breaks another rule of the handshake, for example
+//! without a `Host`, counts as accepted.
 
 use std::sync::OnceLock;
 
@@ -27,36 +27,36 @@ pub enum Kind {
     Response,
 }
 
-/// What a reader says of a head; `E` is its error.
+/// The result of parsing a head; `E` is the error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict<E> {
     /// More bytes are needed.
     Partial,
-    /// The head ends here. Interim responses in front of it are included.
+    /// The end of the head. Interim responses before the head are included.
     Whole {
         end: usize,
     },
     Refused(E),
 }
 
-/// What a comparison found.
+/// The result of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Both wait for more.
     BothPartial,
     /// Both refuse the head.
     BothRefused,
-    /// Both read the same head, and both expose what is in it.
+    /// Both accept the head, and both expose its content.
     SameHead,
-    /// Both read a head of the same length, which the handshake refuses by a rule of its own.
+    /// Both accept a head of equal length, which the handshake refuses by another rule.
     SameLength,
     /// The reason of a known difference.
     Explained(&'static str),
 }
 
-/// Compares an input of the fuzzer. The lowest bit of the first byte says whether it is a request,
-/// the next one whether the rest is a head as it is or choices for [`write_head`]. The second byte
-/// says where the head is cut in two, in 256ths.
+/// Compares the parsers on an input of the fuzzer. The lowest bit of the first byte selects a
+/// request. The next bit selects choices for [`write_head`] instead of a literal head. The second
+/// byte is the cut of the head, in 256ths.
 pub fn compare_input(input: &[u8]) {
     let [flags, cut, rest @ ..] = input else { return };
     let kind = if flags & 1 == 1 { Kind::Request } else { Kind::Response };
@@ -97,13 +97,13 @@ pub fn compare(kind: Kind, head: &[u8], cut: usize) -> Outcome {
         }
         _ => {}
     }
-    // The last head, unless the crate refuses an interim response in front of it.
+    // The last head, unless the crate refuses an interim response before it.
     let end = refused_at(kind, head).unwrap_or(usize::MAX);
     let start = starts.iter().rev().copied().find(|&start| start < end).unwrap_or(0);
     let last = head.get(start..).unwrap_or_default();
     match explained(kind, last, ours, theirs) {
         Some(LATER_VERSION) => {
-            // Beyond the version, both have to agree.
+            // After the version, both must agree.
             let mut earlier = head.to_vec();
             let digit = start + version_at(kind, last).expect("it has one") + "HTTP/1.".len();
             earlier[digit] = b'1';
@@ -122,8 +122,8 @@ pub fn compare(kind: Kind, head: &[u8], cut: usize) -> Outcome {
 const LATER_VERSION: &str = "httparse knows no HTTP/1.2 to 1.9, which a recipient takes for the \
     latest 1.x that it knows (RFC 9110 section 2.5)";
 
-/// Returns the reason of a known difference. `head` begins with the first byte of the head that is
-/// judged, behind interim responses.
+/// Returns the reason of a known difference. `head` begins with the first byte of the last head,
+/// after interim responses.
 fn explained(
     kind: Kind,
     head: &[u8],
@@ -156,7 +156,7 @@ fn explained(
     }
 }
 
-/// Returns why the crate refuses `byte` behind `before`, and httparse does not.
+/// Returns why the crate refuses `byte` after `before`, and httparse does not.
 fn stricter(
     kind: Kind,
     before: &[u8],
@@ -213,7 +213,7 @@ fn stricter(
     }
 }
 
-/// Returns `true` if what comes in front of the first `://` is a scheme (RFC 3986 section 3.1).
+/// Returns `true` if the text before the first `://` is a scheme (RFC 3986 section 3.1).
 fn has_scheme(target: &[u8]) -> bool {
     let colon = target.windows(3).position(|part| part == b"://");
     colon.is_some_and(|colon| {
@@ -222,7 +222,7 @@ fn has_scheme(target: &[u8]) -> bool {
     })
 }
 
-/// Returns the number of bytes after which the crate refuses a head that comes byte by byte.
+/// Returns the number of bytes after which the crate refuses a head that arrives byte by byte.
 fn refused_at(kind: Kind, head: &[u8]) -> Option<usize> {
     let pieces: Vec<&[u8]> = head.chunks(1).collect();
     let mut fed = 0;
@@ -239,13 +239,14 @@ fn version_at(kind: Kind, head: &[u8]) -> Option<usize> {
     spaces.nth(1).map(|(at, _)| at + 1)
 }
 
-/// The head that httparse read.
+/// The head that httparse returned.
 enum Parsed<'h> {
     Request { method: &'h str, target: &'h str, headers: &'h [httparse::Header<'h>] },
     Response { status: u16, headers: &'h [httparse::Header<'h>] },
 }
 
-/// Reads a head by httparse. Returns where heads behind interim responses begin, the verdict and what is in it.
+/// Parses a head by httparse. Returns the starts of heads after interim responses, the result and
+/// the content.
 fn read_theirs<'h>(
     kind: Kind,
     input: &'h [u8],
@@ -274,7 +275,7 @@ fn read_theirs<'h>(
     config.allow_obsolete_multiline_headers_in_responses(true);
     let mut start = 0;
     let mut starts = Vec::new();
-    // The client reads on behind interim responses.
+    // The client continues after interim responses.
     loop {
         let mut scratch = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut response = httparse::Response::new(&mut scratch);
@@ -298,9 +299,9 @@ fn read_theirs<'h>(
     }
 }
 
-/// What the crate exposes of a head.
+/// The content of a head that the crate exposes.
 enum Seen<'b> {
-    /// The handshake was refused by a rule other than the syntax, or there is no head.
+    /// The handshake was refused by another rule, or there is no head.
     Nothing,
     Request(sockless::handshake::RequestHead<'b>),
     Response(sockless::handshake::ResponseHead<'b>),
@@ -332,7 +333,7 @@ fn assert_same_headers<'b>(
     let mut theirs = theirs.iter();
     for (name, value) in ours {
         let other = theirs.next().unwrap_or(&httparse::EMPTY_HEADER);
-        // httparse leaves line folds in a value, where the crate has spaces.
+        // httparse leaves line folds in a value. The crate replaces them by spaces.
         let is_same = |(ours, theirs): (&u8, &u8)| {
             ours == theirs || matches!((ours, theirs), (b' ', b'\r' | b'\n'))
         };
@@ -349,8 +350,8 @@ fn assert_same_headers<'b>(
     assert!(theirs.next().is_none(), "{}", head.escape_ascii());
 }
 
-/// Reads a head by the crate in `pieces` and hands what is in it to `check`. `fed` is the number of
-/// bytes that were read in the end.
+/// Parses a head by the crate in `pieces`, and calls `check` with its content. `fed` is the number
+/// of bytes read at the end.
 fn read_ours(
     kind: Kind,
     pieces: &[&[u8]],
@@ -365,7 +366,7 @@ fn read_ours(
         Kind::Response => read_response(connected().clone(), &mut rx, pieces, fed, check),
     };
     match verdict {
-        // Bytes behind the head stay in the buffer.
+        // Bytes after the head stay in the buffer.
         Verdict::Whole { .. } => Verdict::Whole { end: *fed - rx.unread().len() },
         verdict => verdict,
     }
@@ -416,7 +417,7 @@ fn read_response(
     Verdict::Partial
 }
 
-/// Tells the errors of the syntax and the limits from those of the handshake's rules.
+/// Returns `true` for errors of the syntax and the limits, not of other rules.
 fn refused(failure: Failure, check: &mut impl FnMut(Seen<'_>)) -> Verdict<HandshakeError> {
     use HandshakeError::{HeadTooLarge, HttpVersion, Malformed, TooManyHeaders};
     match failure {
@@ -435,7 +436,7 @@ fn config() -> Config {
     Config::new().with_max_head_size(MAX_HEAD_SIZE as u32).with_max_headers(MAX_HEADERS as u16)
 }
 
-/// A client that has sent its request, with the key of RFC 6455 section 1.3.
+/// Returns a client that has sent its request, with the key of RFC 6455 section 1.3.
 fn connected() -> &'static ClientHandshake {
     static CONNECTED: OnceLock<ClientHandshake> = OnceLock::new();
     CONNECTED.get_or_init(|| {

@@ -1,8 +1,8 @@
-//! Heads out of a dictionary, most of them nearly good.
+//! Generates heads from a dictionary, most of them almost valid.
 
 use crate::head_differential::{Kind, MAX_INPUT};
 
-// Each list begins with the elements that are chosen most.
+// The first elements of each list are chosen most often.
 const METHODS: &[&str] =
     &["GET", "GET", "POST", "OPTIONS", "CONNECT", "A", "~|.", "get", "", "G(T", "POSTS", "PO"];
 const TARGETS: &[&str] = &[
@@ -118,7 +118,7 @@ const VALUES: &[&str] = &[
     "a value of more than thirty-two bytes to see a vector",
     "a value of \x0b sixteen and more bytes",
 ];
-/// Lines that make an upgrade.
+/// The header lines of an upgrade.
 const UPGRADE: [[&str; 2]; 5] = [
     ["Host", "example.com"],
     ["Upgrade", "websocket"],
@@ -132,9 +132,9 @@ const ACCEPT: [[&str; 2]; 3] = [
     ["Sec-WebSocket-Accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="],
 ];
 
-/// Writes a head that the bytes of `choose` describe to the empty `head`.
+/// Writes the head that the bytes of `choose` describe to the empty `head`.
 pub fn write_head(kind: Kind, head: &mut Vec<u8>, mut choose: impl FnMut() -> u8) {
-    // Now and then an interim response or an empty line comes first.
+    // Some heads follow an interim response or an empty line.
     match choose() {
         0..=8 => head.extend_from_slice(b"\r\n"),
         9..=12 => head.extend_from_slice(b"\n\r\n"),
@@ -163,7 +163,7 @@ pub fn write_head(kind: Kind, head: &mut Vec<u8>, mut choose: impl FnMut() -> u8
         head.extend([name, ": ", value, "\r\n"].iter().flat_map(|part| part.as_bytes()));
     }
     let count = match shape {
-        // More than the limit allows, with one line that may be bad.
+        // More lines than the limit allows, one of which may be invalid.
         248.. => {
             head.extend(b"a:\r\n".repeat(usize::from(shape - 248) + 11));
             2

@@ -1,9 +1,9 @@
-//! The frame header as a pure function.
+//! Checks the parser and the encoder of frame headers.
 
 use sockless::{FrameHeader, OpCode};
 
-/// What parses is written back the same; every shorter piece of it asks for more; an error does not go away when more
-/// bytes follow, and is not there before the byte that it is about.
+/// Checks that a parsed header encodes to the input, and that every shorter piece is incomplete. An
+/// error appears at the byte that causes it, and stays with more input.
 pub fn laws(bytes: &[u8]) {
     let parsed = FrameHeader::parse(bytes);
     match parsed {
@@ -31,7 +31,7 @@ pub fn laws(bytes: &[u8]) {
     }
 }
 
-/// A header that may be on the wire is read as it was written.
+/// Checks that a valid header is parsed as it was encoded.
 pub fn written(header: FrameHeader) {
     let wire = header.encode();
     let read = FrameHeader::parse(wire.as_bytes());

@@ -1,4 +1,4 @@
-//! Request and response heads: any bytes, at any cut.
+//! Checks heads of requests and responses: any bytes, at any cut.
 
 use sockless::handshake::{Accept, ConnectRequest, Uri};
 use sockless::{Config, Event, State, WebSocket, WriteBuffer};
@@ -13,7 +13,7 @@ fn config() -> Config {
     Config::new().with_max_head_size(2048).with_max_headers(20)
 }
 
-/// The cuts to compare: none, every byte, and three places that the input itself names.
+/// The cuts to compare: none, every byte, and three places from the input.
 fn cuts(input: &[u8]) -> [Vec<usize>; 3] {
     let at = |index: usize| usize::from(*input.get(index).unwrap_or(&0)) * input.len() / 256;
     let mut places = vec![at(3), at(input.len() / 2), at(input.len().saturating_sub(1))];
@@ -28,8 +28,8 @@ fn same_at_every_cut(input: &[u8], run: impl Fn(Vec<usize>) -> Run) -> Run {
     whole
 }
 
-/// A server that accepts what it can: one complete answer to each request that is whole, of a status that its kind
-/// allows, and nothing else before the 101.
+/// Checks a server that accepts every valid request: one complete response to each whole request,
+/// of a permitted status, and no other output before the 101.
 pub fn request(input: &[u8]) {
     let run = same_at_every_cut(input, |cuts| {
         let ws = WebSocket::server(config());
@@ -54,7 +54,8 @@ pub fn request(input: &[u8]) {
     let (head, rest) = run.output.split_at(head + 4);
     let head = std::str::from_utf8(head).expect("ours is ASCII");
     let status: u16 = head["HTTP/1.1 ".len()..][..3].parse().expect("a number");
-    // Nobody answers what asks for no WebSocket: 426, or 405 by its method.
+    // Nobody answers a request without an upgrade, so it is refused with 426, or 405 for its
+    // method.
     assert!([101, 400, 405, 426, 431, 505].contains(&status), "{head}");
     if status == 101 {
         assert!(head.contains("\r\nSec-WebSocket-Accept: "));
@@ -68,8 +69,8 @@ pub fn request(input: &[u8]) {
     }
 }
 
-/// A client that asked: what it takes for a 101 opens the connection, and it says nothing but frames after that, and
-/// nothing at all before.
+/// Checks a client after its request: only a 101 opens the connection. The client sends nothing
+/// before, and only frames after.
 pub fn response(input: &[u8]) {
     let run = same_at_every_cut(input, |cuts| {
         let mut ws = WebSocket::client(config(), sevens as Sevens);

@@ -1,5 +1,6 @@
-//! What the fuzz targets check. Each target is a line or two around one of these functions; `README.md` says what each
-//! promises. The oracle, the driver and the joined pair are those of the crate's own properties in `tests/model`.
+//! The checks of the fuzz targets. Each target calls one of these functions; `README.md` says what
+//! each promises. The oracle, the driver and the joined machines are shared with the properties, in
+//! `tests/model`.
 
 #[path = "../../tests/model/mod.rs"]
 pub mod model;

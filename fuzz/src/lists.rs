@@ -1,9 +1,10 @@
-//! Addresses and header lists: the small languages of the handshake.
+//! Checks addresses and header lists, the small grammars of the handshake.
 
 use sockless::extensions;
 use sockless::handshake::{Accept, ConnectRequest, Key, Upgrade, Uri, accept_key, subprotocols};
 
-/// An address that parses is safe to write into a head, and says the same when it is written and read again.
+/// Checks that a valid address is safe to write into a head, and does not change when it is written
+/// and parsed again.
 pub fn uri(text: &str) {
     let Ok(uri) = Uri::parse(text) else { return };
     let written = uri.to_string();
@@ -22,7 +23,8 @@ pub fn uri(text: &str) {
     }
 }
 
-/// A list of extensions is read the same again after it was written back, and its end is its end.
+/// Checks that a list of extensions does not change when it is written and parsed again, and that
+/// its iterator ends.
 pub fn extension_list(lines: &[&[u8]]) {
     let mut text = Vec::new();
     let mut list = extensions::parse(lines.iter().copied());
@@ -48,7 +50,7 @@ pub fn extension_list(lines: &[&[u8]]) {
     assert!(again.iter().all(Result::is_ok));
 }
 
-/// Headers from any source, each line of the input one `name: value`.
+/// Checks headers from any source. Each line of the input is one `name: value`.
 pub fn headers(method: &str, lines: &[&[u8]]) {
     let headers: Vec<(&[u8], &[u8])> = lines
         .iter()

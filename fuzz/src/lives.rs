@@ -1,4 +1,4 @@
-//! Streams of frames against the oracle, in inputs that a fuzzer can make up.
+//! Compares streams of frames with the oracle, for inputs that a fuzzer can generate.
 
 use arbitrary::Arbitrary;
 
@@ -8,7 +8,7 @@ use crate::model::oracle::Rules;
 use crate::model::pipe;
 use crate::model::stream::{Piece, encode};
 
-/// How raw bytes are received: what the first byte of an input of the target `receiver` says.
+/// The way to receive raw bytes, from the first byte of an input of the target `receiver`.
 pub struct Byte(pub u8);
 
 impl Byte {
@@ -21,8 +21,8 @@ impl Byte {
     }
 }
 
-/// Raw bytes: by the bits of the first one, as a server (1) or a client, with the end of the stream (2), with small
-/// limits (4), in a small buffer (8).
+/// Receives raw bytes. Bits of the first byte: as a server (1) or a client, with the end of the
+/// stream (2), with small limits (4), in a small buffer (8).
 pub fn raw(input: &[u8]) {
     let Some((&flags, input)) = input.split_first() else { return };
     let byte = Byte(flags);
@@ -51,7 +51,7 @@ pub struct Cut {
     pieces: Vec<Piece>,
 }
 
-/// The same events, output and state at any cut, and those that the oracle names.
+/// Checks that the events, output and state do not depend on cuts, and equal the oracle's.
 pub fn cut(cut: &Cut) {
     let input = encode(&cut.pieces, cut.masked, cut.flip);
     if input.len() > 1 << 14 {
@@ -59,7 +59,7 @@ pub fn cut(cut: &Cut) {
     }
     let rules = cut.rules.unwrap_or(Rules::DEFAULT);
     let take = if cut.chunks { Take::Chunks } else { Take::Messages };
-    // From the least buffer there is to one that holds all of it.
+    // From the smallest permitted buffer to one that holds the whole stream.
     let rx = 139 + usize::from(cut.rx) * usize::from(cut.rx) / 4;
     let setup = Setup { rx, tx: 270, take, eof: cut.eof };
     let mut places: Vec<_> =
@@ -75,7 +75,7 @@ pub fn cut(cut: &Cut) {
     }
 }
 
-/// Sends, and how they arrive.
+/// Items to send, and the way to receive them.
 #[derive(Arbitrary, Debug)]
 pub struct Trip {
     pub masks: bool,
@@ -84,7 +84,7 @@ pub struct Trip {
     pub sends: Vec<Send>,
 }
 
-/// A client, a server, and what befalls them.
+/// A client, a server, and the operations on both.
 #[derive(Arbitrary, Debug)]
 pub struct Life {
     pub setup: pipe::Setup,

@@ -1,4 +1,4 @@
-//! The configuration of permessage-deflate: windows, limits and effort (RFC 7692 section 7.1).
+//! Configures permessage-deflate: windows, limits and effort (RFC 7692 section 7.1).
 
 use crate::extensions::Value;
 
@@ -9,10 +9,10 @@ pub struct WindowBits(u8);
 impl WindowBits {
     /// The smallest window, 256 bytes.
     pub const MIN: Self = Self(8);
-    /// The largest window, 32 KiB. It holds unless a smaller one is agreed.
+    /// The largest window, 32 KiB. It applies unless the handshake agrees on a smaller window.
     pub const MAX: Self = Self(15);
 
-    /// Makes the value, or returns `None` if `bits` is not from 8 to 15.
+    /// Makes a value of `bits`. Returns `None` if `bits` is not from 8 to 15.
     #[must_use]
     pub const fn new(bits: u8) -> Option<Self> {
         match bits {
@@ -140,8 +140,8 @@ impl DeflateConfig {
 
     /// Sets the largest window and the context takeover of the peer's compressor.
     ///
-    /// A value below [`Context::FULL`] is demanded of the peer. A client offers it, and fails a
-    /// response without it. A server declines an offer that does not allow it.
+    /// A value below [`Context::FULL`] is a demand on the peer. A client offers the demand, and
+    /// fails a response without it. A server declines an offer that does not allow the demand.
     #[must_use]
     pub const fn with_receive(mut self, receive: Context) -> Self {
         self.receive = receive;

@@ -12,7 +12,7 @@ use crate::{Receiver, Sender, WebSocket};
 
 impl Receiver {
     /// Enables the agreed compression. Only [`receive`](Self::receive) and
-    /// [`receive_chunks`](Self::receive_chunks) inflate: inflated bytes are in the read buffer.
+    /// [`receive_chunks`](Self::receive_chunks) inflate, because inflating needs a read buffer.
     #[must_use]
     pub fn with_deflate(mut self, agreement: DeflateParams, config: &DeflateConfig) -> Receiver {
         self.begin_inflating(agreement, config);
@@ -30,14 +30,14 @@ impl Receiver {
         self.inflation.as_ref().map_or(CompressionStats::default(), |inflation| inflation.totals)
     }
 
-    /// Takes a decompressor from the pool, if one can be of use.
+    /// Borrows a decompressor from the pool, if the receiver has none.
     pub fn borrow_codec_from(&mut self, pool: &mut Pool) {
         if let Some(inflation) = &mut self.inflation {
             inflation.inflater.borrow_from(pool);
         }
     }
 
-    /// Gives the decompressor to the pool, if no context is kept and no message is on its way.
+    /// Returns the decompressor to the pool between messages, unless the context is kept.
     pub fn return_codec_to(&mut self, pool: &mut Pool) {
         if let Some(inflation) = &mut self.inflation {
             inflation.inflater.return_to(pool);
@@ -59,7 +59,7 @@ impl<R: Role> Sender<R> {
         self.deflation.as_ref().map(|deflation| deflation.agreement)
     }
 
-    /// Turns compression on or off for messages that start after this call. It starts as on.
+    /// Turns compression on or off for messages that start after this call. The default is on.
     ///
     /// Send data that does not compress, such as pictures, with compression off.
     pub fn set_compress(&mut self, compress: bool) {
@@ -74,14 +74,14 @@ impl<R: Role> Sender<R> {
         self.deflation.as_ref().map_or(CompressionStats::default(), |deflation| deflation.totals)
     }
 
-    /// Takes a compressor from the pool, if one can be of use.
+    /// Borrows a compressor from the pool, if the sender has none and the pool has a matching one.
     pub fn borrow_codec_from(&mut self, pool: &mut Pool) {
         if let Some(deflation) = &mut self.deflation {
             deflation.deflater.borrow_from(pool);
         }
     }
 
-    /// Gives the compressor to the pool, if no context is kept and no message is on its way.
+    /// Returns the compressor to the pool between messages, unless the context is kept.
     pub fn return_codec_to(&mut self, pool: &mut Pool) {
         if let Some(deflation) = &mut self.deflation {
             deflation.deflater.return_to(pool);
@@ -102,7 +102,7 @@ impl<R: Role> WebSocket<R> {
     /// let offers: [&[u8]; 1] = [b"permessage-deflate; client_max_window_bits"];
     /// let mut ws = WebSocket::from_upgraded(Server, Config::default());
     /// if let Some(answer) = config.negotiate(extensions::parse(offers))? {
-    ///     assert_eq!(answer.header.as_str(), "permessage-deflate"); // to be sent with the answer
+    ///     assert_eq!(answer.header.as_str(), "permessage-deflate"); // for the response
     ///     ws = ws.with_deflate(answer.agreement, &config);
     /// }
     /// assert!(ws.deflate_params().is_some());
@@ -147,15 +147,14 @@ impl<R: Role> WebSocket<R> {
         self.sender.deflate_stats()
     }
 
-    /// Takes memory for compression from the pool, if it can be used. Call it before the connection
-    /// has work to do.
+    /// Borrows memory for compression from the pool. Call it before the connection processes bytes.
     pub fn borrow_codec_from(&mut self, pool: &mut Pool) {
         self.receiver.borrow_codec_from(pool);
         self.sender.borrow_codec_from(pool);
     }
 
-    /// Returns memory for compression to the pool, unless it keeps a context or a part of a
-    /// message. Call it when the connection has no work to do.
+    /// Returns memory for compression to the pool, unless it has a context or a part of a message.
+    /// Call it when the connection has no bytes to process.
     pub fn return_codec_to(&mut self, pool: &mut Pool) {
         self.receiver.return_codec_to(pool);
         self.sender.return_codec_to(pool);

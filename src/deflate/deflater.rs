@@ -7,8 +7,8 @@ use zlib_rs::{Deflate, DeflateFlush, Strategy};
 use super::pool::Parameters;
 use super::{Context, DeflateConfig, Flush, Pool, Progress, Step, WindowBits};
 
-/// The bytes that end each flush, and that a message leaves out at its end: the length of an empty
-/// stored block and its complement.
+/// The bytes at the end of each flush: the length of an empty stored block and its complement. They
+/// are not sent at the end of a message (RFC 7692 section 7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 /// Output size in bytes below which a flush goes through the stage. The engine needs more than six
@@ -23,9 +23,9 @@ enum Phase {
     Compressing,
     /// Consumed input is being flushed.
     Flushing,
-    /// The engine is empty. The staged bytes are the rest, without the tail.
+    /// The engine is empty. The staged bytes, without the tail, are the last of the flush.
     Flushed,
-    /// Everything is written but the tail, which follows unless the message ends here.
+    /// Only the tail is unwritten. It is sent if more of the message follows.
     Owing,
 }
 
@@ -34,7 +34,7 @@ enum Phase {
 /// Messages and payloads may be cut into pieces of any size. A payload may be cut into frames
 /// wherever the output was full. The first byte of the first message allocates memory; [the
 /// module](super) has the figures. Without context takeover, a [`Pool`] can lend this memory to
-/// others between messages.
+/// other connections between messages.
 pub struct Deflater {
     engine: Option<Deflate>,
     parameters: Parameters,
@@ -269,8 +269,8 @@ impl Deflater {
         length
     }
 
-    /// Calls the engine once. Returns the bytes consumed and produced. Neither slice may be empty,
-    /// except the input of a flush.
+    /// Calls the engine once. Returns the bytes consumed and produced. `output` must not be empty,
+    /// and `input` may be empty only for a flush.
     fn run(&mut self, input: &[u8], output: &mut [u8], flush: DeflateFlush) -> (usize, usize) {
         let parameters = self.parameters;
         let engine = self.engine.get_or_insert_with(|| parameters.engine());
@@ -286,9 +286,9 @@ impl Deflater {
     }
 }
 
-/// Writes the empty message: an empty stored block without its tail (RFC 7692 section 7.2.3.6). The
-/// engine is not called. Between messages it is at a byte boundary, and a second flush would write
-/// nothing.
+/// Writes the empty message: an empty stored block without its tail (RFC 7692 section 7.2.3.6).
+/// Does not call the engine: between messages it is at a byte boundary, where a further flush
+/// writes nothing.
 fn empty(output: &mut [u8], progress: &mut Progress) {
     progress.step = match output.first_mut() {
         None => Step::OutputFull,

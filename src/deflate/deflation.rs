@@ -26,7 +26,7 @@ pub(crate) struct Deflation {
 enum Message {
     /// No message, or one that is not compressed.
     None,
-    /// No frame was written yet: all bytes so far are in the compressor.
+    /// No frame is written yet: all bytes so far are in the compressor.
     Unseen,
     Begun,
 }
@@ -49,8 +49,9 @@ impl Deflation {
         self.on && len >= self.config.threshold
     }
 
-    /// Returns `true` if the connection can send what was compressed for many, with this window: it
-    /// keeps no context, and the peer's window is at least as large (RFC 7692 section 7.1).
+    /// Returns `true` if the connection can send a message that was compressed with `window` for
+    /// several connections. This connection must keep no context, and the peer's window must be at
+    /// least as large (RFC 7692 section 7.1).
     pub(crate) fn shares(&self, window: WindowBits) -> bool {
         self.on && !self.agreement.send.takeover && window <= self.agreement.send.window_bits
     }
@@ -70,8 +71,14 @@ impl Deflation {
         }
     }
 
-    /// Returns `true` if `len` more bytes of a message fit, whatever they compress to.
-    pub(crate) fn fits<S: Storage>(&self, len: usize, masks: bool, tx: &WriteBuffer<S>) -> bool {
+    /// Returns `true` if the buffer has space for `len` more bytes of a message, even if they do
+    /// not compress.
+    pub(crate) fn has_capacity<S: Storage>(
+        &self,
+        len: usize,
+        masks: bool,
+        tx: &WriteBuffer<S>,
+    ) -> bool {
         self.needs(len, masks) <= tx.available()
     }
 
@@ -80,8 +87,8 @@ impl Deflation {
         bound.saturating_add(FrameHeader::len_for(bound as u64, masks))
     }
 
-    /// Writes a frame with all of the compressed part of a message.
-    pub(crate) fn put<R: Role, S: Storage>(
+    /// Compresses all of `bytes` into one frame.
+    pub(crate) fn write_frame<R: Role, S: Storage>(
         &mut self,
         kind: MessageKind,
         bytes: &[u8],
@@ -95,15 +102,15 @@ impl Deflation {
         if self.frame(kind, &mut rest, flush, needed, role, tx)? {
             return Ok(());
         }
-        // The bound is believed to hold for every setting. Otherwise the message continues in a
-        // further frame.
+        // No input is known that exceeds the bound. If one does, the message continues in another
+        // frame.
         debug_assert!(false, "{} bytes do not fit in their bound", bytes.len());
         self.frame(kind, &mut rest, flush, needed, role, tx).map(|_| ())
     }
 
-    /// Writes one frame with as much of a message as fits. The caller has checked that there is
-    /// space for a header and some payload. Returns `true` if all of the input was written.
-    pub(crate) fn put_some<R: Role, S: Storage>(
+    /// Compresses as much of `input` as fits into one frame. The caller ensures free bytes for a
+    /// header and some payload. Returns `true` if the compressor consumed all of the input.
+    pub(crate) fn write_partial_frame<R: Role, S: Storage>(
         &mut self,
         kind: MessageKind,
         input: &mut &[u8],

@@ -33,15 +33,15 @@ pub struct InflateLimits {
 ///
 /// The payload may be cut anywhere, also between frames, and the output may have any size. The
 /// inflated bytes and the result do not depend on either. The first message allocates about 46 KiB,
-/// for any window. Without context takeover, a [`Pool`] can lend this memory to others between
-/// messages.
+/// for any window. Without context takeover, a [`Pool`] can lend this memory to other connections
+/// between messages.
 ///
 /// - A block with the BFINAL bit ends a DEFLATE stream, not the message. The next block starts a
 ///   new stream, which cannot refer to earlier bytes (RFC 7692 section 7.2.3.4, RFC 1951 section
 ///   3.2.3).
 /// - A message is corrupt unless it is at the end of a block once its tail is restored. The tail
-///   itself never produces output. A caller that receives a message in parts has some parts by
-///   then, and learns only at the end that the message is incomplete.
+///   itself never produces output. A caller that receives a message in parts already has some of
+///   them when the last call finds the message incomplete.
 /// - The length limit ends a message before the first excess byte is written.
 /// - The ratio is checked for each started block of 4 KiB of compressed input. Output beyond
 ///   `ratio * 4096 * blocks` ends the message. Neither limit depends on how the input was cut.
@@ -85,8 +85,8 @@ impl Inflater {
     ///
     /// # Errors
     /// Returns [`InflateError`] if the message is corrupt or exceeds a limit. Earlier calls
-    /// returned the bytes before the fault. Every further call returns the same error, and the
-    /// memory is free.
+    /// returned the bytes before the fault. Every later call returns an equal error. The memory is
+    /// freed.
     ///
     /// # Panics
     /// Panics if the allocator is out of memory at the first message, which zlib-rs cannot report.
@@ -112,8 +112,8 @@ impl Inflater {
                 if progress.produced == 0 {
                     return Err(failure);
                 }
-                // The valid bytes before the fault come first, as if the input had been cut before
-                // it.
+                // Return the valid bytes before the fault first. The result then does not depend on
+                // cuts.
                 progress.step = Step::OutputFull;
             }
         }
@@ -185,7 +185,6 @@ impl Inflater {
             let engine = self
                 .engine
                 // The engine always allocates the largest window.
-                // ask for.
                 .get_or_insert_with(|| Inflate::new(false, 15));
             let (consumed, produced) = (engine.total_in(), engine.total_out());
             let status = engine.decompress(piece, space, InflateFlush::NoFlush);

@@ -6,7 +6,7 @@ use super::{
 use crate::Violation;
 use crate::buffer::{ReadBuffer, Storage};
 
-/// Largest number of inflated bytes held at once for a message received in chunks.
+/// Largest chunk in inflated bytes.
 const CHUNK: usize = 16 << 10;
 
 /// The state of a [`Receiver`](crate::Receiver) that inflates. It is on the heap, so that a
@@ -14,8 +14,8 @@ const CHUNK: usize = 16 << 10;
 #[derive(Debug)]
 pub(crate) struct Inflation {
     pub(super) inflater: Inflater,
-    /// `Some` while payload is left in the buffer or in the inflater: `true` for the last payload
-    /// of the message.
+    /// `Some` while the buffer or the inflater has payload. `true` for the last payload of a
+    /// message.
     piece: Option<bool>,
     pub(super) totals: CompressionStats,
 }
@@ -36,7 +36,8 @@ impl Inflation {
         self.piece.is_some()
     }
 
-    /// Starts to inflate the payload that the buffer holds. `last` marks the end of the message.
+    /// Starts to inflate the payload in the buffer. `last` is `true` if the payload ends the
+    /// message.
     pub(crate) const fn begin(&mut self, last: bool) {
         self.piece = Some(last);
     }

@@ -15,9 +15,9 @@
 //!
 //! - A whole message is inflated into memory beside the read buffer. This memory grows up to the
 //!   capacity of the buffer or the largest message, whichever is less. A larger message fails the
-//!   connection with 1009. In chunks, a message of any size needs at most 16 KiB.
-//! - Text is validated while it is inflated. Invalid text is never delivered; of a whole message,
-//!   nothing is.
+//!   connection with 1009. A message received in chunks needs at most 16 KiB, whatever its size.
+//! - Text is validated while it is inflated. Invalid text is never delivered. Of a message received
+//!   whole, nothing is.
 //! - A message is compressed straight into the write buffer. If its largest compressed size might
 //!   not fit, it is sent uncompressed. A message that fits without compression therefore always
 //!   fits.
@@ -30,8 +30,8 @@
 //!
 //! # Memory
 //!
-//! Nothing is allocated before the first compressed message of a direction. After it, the memory in
-//! KiB is, as measured:
+//! Nothing is allocated before the first compressed message of a direction. The measured memory in
+//! KiB after that message:
 //!
 //! | | memory level 1 | 5 | 8 (default) | 9 |
 //! |---|---:|---:|---:|---:|
@@ -99,10 +99,9 @@ pub enum Step {
 /// Selects the bytes that [`Deflater::deflate`] must write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flush {
-    /// Writes what the compressor releases. More of the message follows, and compresses better with
-    /// it.
+    /// Writes only the bytes that the compressor releases. The message compresses best this way.
     None,
-    /// Writes all consumed bytes, so that the peer has them while more of the message follows.
+    /// Writes all consumed bytes, so that the peer can read them before the message ends.
     Sync,
     /// Writes all consumed bytes and ends the message.
     End,

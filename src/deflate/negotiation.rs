@@ -120,8 +120,8 @@ impl DeflateConfig {
         if !send_takeover {
             header.flag(SERVER_NO_CONTEXT_TAKEOVER);
         }
-        // RFC 7692 section 7.1.1.2: a server may demand this unasked. A client that offers it only
-        // hints at it; the response makes it binding, so that the window can be freed.
+        // RFC 7692 section 7.1.1.2: a server may demand this unasked. In an offer it is only a
+        // hint. The response makes it binding, so that the server can free its window.
         let receive_takeover = self.receive.takeover && !wire.client_no_context_takeover;
         if !receive_takeover {
             header.flag(CLIENT_NO_CONTEXT_TAKEOVER);

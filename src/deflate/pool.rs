@@ -18,10 +18,10 @@ pub(super) struct Parameters {
 /// section 7.1.1).
 ///
 /// A pool has no lock and no reference count. It belongs to the code that drives the connections,
-/// such as one worker thread. It lends memory to a connection that has bytes to process, and
-/// receives the memory back afterwards. A million idle connections then need as much memory as one
-/// worker. With a thread for each connection, put it in a mutex, and lock it to borrow and to
-/// return, not while messages are processed.
+/// such as one worker thread. It lends memory to a connection while the connection processes bytes.
+/// A million idle connections then need as much memory as one worker.
+/// With a thread for each connection, put the pool in a mutex. Lock it to borrow and to return, not
+/// while messages are processed.
 ///
 /// ```
 /// use sockless::deflate::{Context, DeflateConfig, Deflater, Flush, Pool, Step};
@@ -86,8 +86,8 @@ impl Pool {
     }
 
     pub(super) fn return_deflate(&mut self, parameters: Parameters, engine: Deflate) {
-        // The oldest compressor goes. Otherwise compressors with parameters that no connection uses
-        // any more would fill the pool.
+        // Free the oldest compressor. Otherwise the pool could fill with compressors whose
+        // parameters no connection uses any more.
         if self.deflate.len() >= self.max_idle && !self.deflate.is_empty() {
             self.deflate.remove(0);
         }

@@ -37,15 +37,6 @@ impl<'a> Accept<'a> {
         self
     }
 
-    /// Agrees to the first offer of compression that `config` can meet, if the client made one.
-    /// [`WebSocket::deflate_params`](crate::WebSocket::deflate_params) returns what was agreed.
-    #[cfg(feature = "deflate")]
-    #[must_use]
-    pub const fn with_deflate(mut self, config: crate::deflate::DeflateConfig) -> Accept<'a> {
-        self.offer.config = Some(config);
-        self
-    }
-
     /// Adds header fields. What the handshake writes itself is refused.
     #[must_use]
     pub const fn with_headers(mut self, headers: &'a [(&'a str, &'a str)]) -> Accept<'a> {

@@ -5,10 +5,11 @@ use core::fmt;
 use super::body::Body;
 use super::compression::{Agreed, Offered};
 use super::error::HandshakeError;
+use super::fields::Lines;
 use super::head::ResponseHead;
 use super::key::Key;
 use super::request::ConnectRequest;
-use super::rules::check_response;
+use super::rules::{Found, check_response};
 use super::syntax::{HeadReader, Received, failure};
 use crate::buffer::{ReadBuffer, Storage, WriteBuffer};
 use crate::config::Config;
@@ -50,9 +51,9 @@ pub struct ClientHandshake {
 #[derive(Clone, Copy)]
 enum State {
     /// Before the request.
-    Idle(HeadReader),
+    Idle(HeadReader<true>),
     Head {
-        reader: HeadReader,
+        reader: HeadReader<true>,
         /// The bytes that the key of the request encodes.
         nonce: [u8; 16],
     },
@@ -125,7 +126,7 @@ impl ClientHandshake {
     /// Makes a handshake that [`connect`](Self::connect) starts, within the limits of `config`.
     #[must_use]
     pub const fn new(config: &Config) -> ClientHandshake {
-        ClientHandshake { state: State::Idle(HeadReader::response(config)), offered: Offered::NONE }
+        ClientHandshake { state: State::Idle(HeadReader::new(config)), offered: Offered::NONE }
     }
 
     /// Writes the request, with a fresh key.
@@ -246,13 +247,14 @@ impl ClientHandshake {
     fn read_head<'b, S: Storage>(&mut self, rx: &'b mut ReadBuffer<S>) -> Option<ClientEvent<'b>> {
         let State::Head { reader, nonce } = &mut self.state else { return None };
         let nonce = *nonce;
-        let head = loop {
-            match reader.receive(rx) {
+        let (head, lines) = loop {
+            let mut lines = Lines::NONE;
+            match reader.receive(rx, &mut lines) {
                 Received::Head(head) => {
                     // RFC 9110 15.2: interim responses may come before the final one.
                     let status = rx.slice(head.clone()).get(9..12).unwrap_or_default();
                     if !status.starts_with(b"1") || status == b"101" {
-                        break head;
+                        break (head, lines);
                     }
                     reader.restart();
                 }
@@ -264,7 +266,7 @@ impl ClientHandshake {
                 }
             }
         };
-        match self.judge(&nonce, rx.slice(head)) {
+        match self.judge(&nonce, rx.slice(head), &lines) {
             Ok(event) => Some(event),
             Err(error) => Some(ClientEvent::Failed(self.fail(error))),
         }
@@ -274,6 +276,7 @@ impl ClientHandshake {
         &mut self,
         nonce: &[u8; 16],
         head: &'b [u8],
+        lines: &Lines,
     ) -> Result<ClientEvent<'b>, HandshakeError> {
         let mut response = ResponseHead::split(head)?;
         if response.status() != 101 {
@@ -281,7 +284,9 @@ impl ClientHandshake {
             return Ok(ClientEvent::Rejected(response));
         }
         let accept = Key::from_nonce(nonce).accept();
-        let agreed = check_response(Some(&accept), response.headers(), self.offered.offer())?;
+        let headers = response.headers();
+        let found = Found::in_head(head, lines, headers.clone());
+        let agreed = check_response(found, Some(&accept), headers, self.offered.offer())?;
         self.offered.agree(agreed.compression);
         response.subprotocol = agreed.subprotocol;
         self.state = State::Unconfirmed { has_subprotocol: agreed.subprotocol.is_some() };

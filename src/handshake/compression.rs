@@ -22,13 +22,6 @@ impl<'a> Agreed<'a> {
     pub const fn subprotocol(&self) -> Option<&'a str> {
         self.subprotocol
     }
-
-    /// Returns the compression that was agreed on, if any, and our configuration of it (RFC 7692).
-    #[cfg(feature = "deflate")]
-    #[must_use]
-    pub const fn compression(&self) -> Compression {
-        self.compression
-    }
 }
 
 impl fmt::Debug for Agreed<'_> {
@@ -48,7 +41,17 @@ mod with {
     pub(in crate::handshake) use crate::deflate::{Compression, HeaderValue as ExtensionsValue};
     use crate::deflate::{DeflateConfig, OfferShape};
     use crate::extensions::{Extension, ExtensionSyntaxError};
+    use crate::handshake::compression::Agreed;
     use crate::handshake::error::HandshakeError;
+
+    impl Agreed<'_> {
+        /// Returns the compression that was agreed on, if any, and our configuration of it
+        /// (RFC 7692).
+        #[must_use]
+        pub const fn compression(&self) -> Compression {
+            self.compression
+        }
+    }
 
     /// Our side of the negotiation: as a client the offer, as a server what it may accept.
     #[derive(Clone, Copy, Debug, Default)]

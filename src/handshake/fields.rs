@@ -1,5 +1,7 @@
 //! Header fields of any source, and the lists in their values (RFC 9110 section 5).
 
+use core::ops::Range;
+
 use crate::ascii::Class;
 use crate::ascii::until;
 use crate::config::OPTIMIZE_FOR_SIZE;
@@ -70,6 +72,57 @@ impl Field {
     }
 }
 
+/// Capacity of [`Lines`], in lines. It is 0 where flash is short: the rules then walk the head.
+const MAX_LINES: usize = if OPTIMIZE_FOR_SIZE { 0 } else { 16 };
+
+/// The places of the header lines that mean something to a handshake, recorded while a head is
+/// read.
+pub(super) struct Lines {
+    /// The field, and where its value begins and ends.
+    places: [(Field, u32, u32); MAX_LINES],
+    len: usize,
+    /// Lines that were passed to [`record`](Self::record) and are recorded if they must be.
+    read: usize,
+    complete: bool,
+}
+
+impl Lines {
+    pub(super) const NONE: Lines =
+        Lines { places: [(Field::Other, 0, 0); MAX_LINES], len: 0, read: 0, complete: false };
+
+    /// Records a whole line. If there is no capacity, the line is not counted.
+    #[inline]
+    pub(super) fn record(&mut self, name: &[u8], value: Range<usize>) {
+        // Lengths of the known names, as bits; without `Origin`, which no rule reads.
+        const LENGTHS: u32 =
+            1 << 4 | 1 << 7 | 1 << 10 | 1 << 14 | 1 << 17 | 1 << 20 | 1 << 21 | 1 << 22 | 1 << 24;
+        if 1_u32.checked_shl(name.len() as u32).unwrap_or(0) & LENGTHS != 0 {
+            let field = Field::of(name);
+            if field != Field::Other {
+                let Some(place) = self.places.get_mut(self.len) else { return };
+                *place = (field, value.start as u32, value.end as u32);
+                self.len += 1;
+            }
+        }
+        self.read += 1;
+    }
+
+    /// Drops the count of lines at a fold, which changes the value of the line before it.
+    pub(super) const fn forget(&mut self) {
+        self.read = 0;
+    }
+
+    /// Ends a head of `count` lines.
+    pub(super) fn finish(&mut self, count: u16) {
+        self.complete = !OPTIMIZE_FOR_SIZE && self.read == usize::from(count);
+    }
+
+    /// Returns the fields and the places of their values, or `None` if a line is not recorded.
+    pub(super) fn places(&self) -> Option<&[(Field, u32, u32)]> {
+        if self.complete { self.places.get(..self.len) } else { None }
+    }
+}
+
 /// Takes the next element off a comma-separated list and skips empty ones (RFC 9110 section 5.6.1).
 pub(super) fn next_element<'a>(list: &mut &'a [u8]) -> Option<&'a [u8]> {
     while !list.is_empty() {
@@ -84,6 +137,10 @@ pub(super) fn next_element<'a>(list: &mut &'a [u8]) -> Option<&'a [u8]> {
 
 /// Returns `true` if the list holds the token, in any case.
 pub(super) fn has_token(mut list: &[u8], token: &[u8]) -> bool {
+    // Most lists have one element.
+    if !OPTIMIZE_FOR_SIZE && list.eq_ignore_ascii_case(token) {
+        return true;
+    }
     while let Some(element) = next_element(&mut list) {
         if element.eq_ignore_ascii_case(token) {
             return true;

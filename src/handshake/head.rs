@@ -3,9 +3,9 @@
 use core::fmt;
 
 use super::error::HandshakeError;
-use super::fields::trim;
+use super::fields::{Lines, trim};
 use super::key::{KEY_LEN, Key};
-use super::rules::{Upgrade, extension_list, judge_request, subprotocols};
+use super::rules::{Found, Upgrade, extension_list, judge_request, subprotocols};
 use super::scan::place_of;
 use super::uri::is_host_and_port;
 use crate::ascii::until;
@@ -23,8 +23,8 @@ pub struct RequestHead<'b> {
 
 impl<'b> RequestHead<'b> {
     /// Judges a head whose syntax is known to be good.
-    pub(super) fn judge(mut head: &'b [u8]) -> Result<RequestHead<'b>, HandshakeError> {
-        head = head.strip_prefix(b"\r\n").unwrap_or(head);
+    pub(super) fn judge(whole: &'b [u8], lines: &Lines) -> Result<RequestHead<'b>, HandshakeError> {
+        let mut head = whole.strip_prefix(b"\r\n").unwrap_or(whole);
         let method = word(&mut head, b' ');
         let target = word(&mut head, b' ');
         let headers = Headers::behind(head);
@@ -45,7 +45,8 @@ impl<'b> RequestHead<'b> {
         if !authority.is_none_or(has_host) {
             return Err(HandshakeError::Host);
         }
-        let key = judge_request(method, headers.clone())?;
+        let found = Found::in_head(whole, lines, headers.clone());
+        let key = judge_request(found, method, headers.clone())?;
         Ok(RequestHead { method, target, headers, key })
     }
 

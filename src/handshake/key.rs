@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::ascii::Class;
+use crate::bytes::copy;
 use crate::entropy::Entropy;
 use crate::error::EntropyError;
 
@@ -40,18 +41,19 @@ impl Key {
 
     /// Returns the key that encodes these 16 bytes.
     #[must_use]
+    #[inline(never)]
     pub fn from_nonce(nonce: &[u8; 16]) -> Key {
         // Encoded as the start of 20 bytes, so that base64 is linked for one length only. The bits
         // behind the last byte are zeros, as they must be; padding replaces the last two
         // characters.
         let mut bytes = [0; 20];
-        let mut key = [b'='; KEY_LEN];
         if let Some(start) = bytes.first_chunk_mut() {
             *start = *nonce;
         }
-        for (to, from) in key.iter_mut().zip(encode_digest(&bytes)).take(22) {
-            *to = from;
-        }
+        let mut key = [0; KEY_LEN];
+        copy(&encode_digest(&bytes), &mut key);
+        let [.., first, second] = &mut key;
+        (*first, *second) = (b'=', b'=');
         Key(key)
     }
 
@@ -119,7 +121,9 @@ pub fn accept_key(key: &[u8]) -> [u8; 28] {
 /// Not inlined, so that the linker check can attribute panics to `sha1_smol`.
 #[inline(never)]
 fn digest(text: &[u8; KEY_LEN + GUID.len()]) -> [u8; 20] {
-    sha1_smol::Sha1::from(text).digest().bytes()
+    let mut sha1 = sha1_smol::Sha1::new();
+    sha1.update(text);
+    sha1.digest().bytes()
 }
 
 /// Not inlined, so that the linker check can attribute panics to `base64`. 20 bytes always make 28

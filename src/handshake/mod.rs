@@ -16,6 +16,8 @@ mod accept;
 mod body;
 mod client;
 mod compression;
+#[cfg(feature = "deflate")]
+mod deflate;
 pub(crate) mod error;
 mod fields;
 mod head;

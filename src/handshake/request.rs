@@ -9,7 +9,7 @@ use super::key::Key;
 use super::message::{
     CONNECTION, EXTENSIONS, FieldValue, Inner, UPGRADE, check_headers, fields, text, write_head,
 };
-use super::rules::check_response;
+use super::rules::{Found, check_response};
 use super::uri::Uri;
 use crate::buffer::{CONTROL_RESERVE, Storage, WriteBuffer};
 use crate::error::{Error, Misuse};
@@ -62,29 +62,6 @@ impl<'a> ConnectRequest<'a> {
     #[must_use]
     pub const fn with_origin(mut self, origin: &'a str) -> ConnectRequest<'a> {
         self.origin = Some(origin);
-        self
-    }
-
-    /// Offers compression. [`WebSocket::deflate_params`](crate::WebSocket::deflate_params) returns
-    /// what the server agreed to.
-    #[cfg(feature = "deflate")]
-    #[must_use]
-    pub const fn with_deflate(
-        mut self,
-        config: crate::deflate::DeflateConfig,
-    ) -> ConnectRequest<'a> {
-        self.offer.config = Some(config);
-        self
-    }
-
-    /// Sets the shape of the offer of compression: some servers refuse offers with parameters.
-    #[cfg(feature = "deflate")]
-    #[must_use]
-    pub const fn with_deflate_shape(
-        mut self,
-        shape: crate::deflate::OfferShape,
-    ) -> ConnectRequest<'a> {
-        self.offer.shape = shape;
         self
     }
 
@@ -142,7 +119,8 @@ impl<'a> ConnectRequest<'a> {
         if !accepted {
             return Err(HandshakeError::Status);
         }
-        check_response(accept.as_ref(), headers, self.offer)?.offered_in(self.subprotocols)
+        let found = Found::in_headers(headers.clone());
+        check_response(found, accept.as_ref(), headers, self.offer)?.offered_in(self.subprotocols)
     }
 
     pub(super) fn check(&self) -> Result<(), Misuse> {

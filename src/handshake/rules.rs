@@ -5,9 +5,10 @@ use core::fmt;
 use super::accept::{Accept, Accepted};
 use super::compression::{Agreed, Offer};
 use super::error::HandshakeError;
-use super::fields::{Field, HeaderField, has_token, is_token, is_zero, next_element, token, trim};
+use super::fields::{
+    Field, HeaderField, Lines, has_token, is_token, is_zero, next_element, token, trim,
+};
 use super::key::{KEY_LEN, Key};
-
 use super::uri::is_host_and_port;
 use crate::error::Misuse;
 use crate::extensions;
@@ -56,7 +57,8 @@ impl<'a, I: IntoIterator<Item: HeaderField<'a>> + Clone> Upgrade<I> {
     /// Returns the [`HandshakeError`] of the first rule that is broken; send its
     /// [`response`](HandshakeError::response).
     pub fn from_request(method: &str, headers: I) -> Result<Option<Upgrade<I>>, HandshakeError> {
-        let key = judge_request(method, headers.clone())?;
+        let found = Found::in_headers(headers.clone());
+        let key = judge_request(found, method, headers.clone())?;
         Ok(key.map(|key| Upgrade::new(Key::from_checked(key), headers)))
     }
 
@@ -155,10 +157,10 @@ impl<I> fmt::Debug for Upgrade<I> {
 
 /// Judges a request of HTTP/1.1: the key if it asks for a WebSocket.
 pub(super) fn judge_request<'a>(
+    found: Found<'a>,
     method: &str,
     headers: impl IntoIterator<Item: HeaderField<'a>> + Clone,
 ) -> Result<Option<&'a [u8; KEY_LEN]>, HandshakeError> {
-    let found = Found::in_headers(headers.clone());
     let [host, key, ..] = found.once;
     // RFC 9112 3.2: 400 to a request without a Host, with more than one, or with one that is no
     // host. It may be empty, and an absolute form's authority makes no difference to it.
@@ -186,11 +188,11 @@ pub(super) fn judge_request<'a>(
 /// The rules of a response that need no knowledge of which subprotocols were offered. `accept` is
 /// the answer to our key, `None` for an extended CONNECT.
 pub(super) fn check_response<'a>(
+    found: Found<'a>,
     accept: Option<&[u8; 28]>,
     headers: impl IntoIterator<Item: HeaderField<'a>> + Clone,
     offer: Offer,
 ) -> Result<Agreed<'a>, HandshakeError> {
-    let found = Found::in_headers(headers.clone());
     let [.., answer, protocol] = found.once;
     if let Some(accept) = accept {
         if !found.upgrade {
@@ -323,7 +325,7 @@ fn check_offered<'a>(
 }
 
 /// The values of the header lines of either head, found in one pass.
-struct Found<'a> {
+pub(super) struct Found<'a> {
     /// A bit for each field that is there.
     fields: u16,
     /// The values of the first five fields of [`Field`] that are there exactly once.
@@ -346,44 +348,63 @@ enum Extensions {
 }
 
 impl<'a> Found<'a> {
-    fn in_headers(headers: impl IntoIterator<Item: HeaderField<'a>>) -> Found<'a> {
-        let mut found = Found {
-            fields: 0,
-            once: [None; 5],
-            upgrade: false,
-            connection: false,
-            body: false,
-            extensions: Extensions::None,
-        };
+    const NONE: Found<'a> = Found {
+        fields: 0,
+        once: [None; 5],
+        upgrade: false,
+        connection: false,
+        body: false,
+        extensions: Extensions::None,
+    };
+
+    /// Reads the lines that were recorded, or all headers if some were not recorded.
+    pub(super) fn in_head(
+        head: &'a [u8],
+        lines: &Lines,
+        headers: impl IntoIterator<Item: HeaderField<'a>>,
+    ) -> Found<'a> {
+        let Some(places) = lines.places() else { return Found::in_headers(headers) };
+        let mut found = Found::NONE;
+        for &(field, start, end) in places {
+            found.add(field, head.get(start as usize..end as usize).unwrap_or_default());
+        }
+        found
+    }
+
+    pub(super) fn in_headers(headers: impl IntoIterator<Item: HeaderField<'a>>) -> Found<'a> {
+        let mut found = Found::NONE;
         for header in headers {
             let (name, value) = header.name_and_value();
             let field = Field::of(name);
-            if field == Field::Other {
-                continue;
-            }
-            let value = trim(value);
-            let repeated = found.has(field);
-            if let Some(once) = found.once.get_mut(field as usize) {
-                *once = if repeated { None } else { Some(value) };
-            }
-            found.fields |= 1 << field as u16;
-            match field {
-                Field::Upgrade => found.upgrade |= has_token(value, b"websocket"),
-                Field::Connection => found.connection |= has_token(value, b"upgrade"),
-                Field::ContentLength => found.body |= !is_zero(value),
-                Field::TransferEncoding => found.body = true,
-                // No element goes on in the next line.
-                Field::Extensions if found.extensions != Extensions::Malformed => {
-                    for item in extensions::parse([value]) {
-                        let good = item.is_ok();
-                        found.extensions =
-                            if good { Extensions::WellFormed } else { Extensions::Malformed };
-                    }
-                }
-                _ => {}
+            if field != Field::Other {
+                found.add(field, value);
             }
         }
         found
+    }
+
+    fn add(&mut self, field: Field, value: &'a [u8]) {
+        let value = trim(value);
+        let repeated = self.has(field);
+        if let Some(once) = self.once.get_mut(field as usize) {
+            *once = if repeated { None } else { Some(value) };
+        }
+        self.fields |= 1 << field as u16;
+        match field {
+            Field::Upgrade => self.upgrade |= has_token(value, b"websocket"),
+            Field::Connection => self.connection |= has_token(value, b"upgrade"),
+            Field::ContentLength => self.body |= !is_zero(value),
+            Field::TransferEncoding => self.body = true,
+            // No element goes on in the next line.
+            Field::Extensions if self.extensions != Extensions::Malformed => {
+                for item in extensions::parse([value]) {
+                    let good = item.is_ok();
+                    self.extensions =
+                        if good { Extensions::WellFormed } else { Extensions::Malformed };
+                }
+            }
+            _ => {}
+        }
     }
 
     const fn has(&self, field: Field) -> bool {

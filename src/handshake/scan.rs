@@ -1,6 +1,7 @@
 //! Searches in the bytes of a head, eight at a time where speed counts.
 
 use crate::ascii::Class;
+use crate::config::OPTIMIZE_FOR_SIZE;
 
 const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
 const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
@@ -23,6 +24,7 @@ pub(super) fn place_of(wanted: u8, bytes: &[u8]) -> Option<usize> {
 }
 
 /// Returns the number of bytes in front of the first one that a token cannot contain.
+#[inline]
 pub(super) fn token_len(bytes: &[u8]) -> usize {
     // Names are made of letters and dashes. No sum of seven bits each carries into the next byte.
     let (Ok(len) | Err(len)) = first_flag(bytes, |word| {
@@ -36,6 +38,7 @@ pub(super) fn token_len(bytes: &[u8]) -> usize {
 
 /// Returns the number of bytes in front of the first one that a field value or a reason phrase
 /// cannot contain (RFC 9110 section 5.5).
+#[inline]
 pub(super) fn text_len(bytes: &[u8]) -> usize {
     // Flags bytes less than a space or equal to DEL. A borrow can set further flags, but only above
     // such a byte, so that the lowest is exact.
@@ -51,6 +54,10 @@ pub(super) fn text_len(bytes: &[u8]) -> usize {
 /// Returns the number of bytes in front of the first that is not `good`.
 #[inline]
 pub(super) fn length_while(bytes: &[u8], good: impl Fn(u8) -> bool) -> usize {
+    if OPTIMIZE_FOR_SIZE {
+        // One byte a call: the caller loops.
+        return usize::from(bytes.first().is_some_and(|&byte| good(byte)));
+    }
     bytes.iter().position(|&byte| !good(byte)).unwrap_or(bytes.len())
 }
 
@@ -59,7 +66,7 @@ pub(super) fn length_while(bytes: &[u8], good: impl Fn(u8) -> bool) -> usize {
 #[inline(always)]
 fn first_flag(bytes: &[u8], flags: impl Fn(u64) -> u64) -> Result<usize, usize> {
     let mut len = 0;
-    if crate::config::OPTIMIZE_FOR_SIZE {
+    if OPTIMIZE_FOR_SIZE {
         return Err(len);
     }
     for word in bytes.chunks_exact(8) {

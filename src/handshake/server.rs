@@ -3,6 +3,7 @@
 use super::accept::Accept;
 use super::compression::Agreed;
 use super::error::HandshakeError;
+use super::fields::Lines;
 use super::head::RequestHead;
 use super::message::write_head;
 use super::response::{HttpResponse, refusal};
@@ -50,7 +51,7 @@ pub struct ServerHandshake {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    Head(HeadReader),
+    Head(HeadReader<false>),
     /// The caller has not answered the request.
     Unanswered(Request),
     Open,
@@ -86,7 +87,7 @@ impl ServerHandshake {
     /// Waits for a request within the limits of `config`.
     #[must_use]
     pub const fn new(config: &Config) -> ServerHandshake {
-        ServerHandshake { state: State::Head(HeadReader::request(config)) }
+        ServerHandshake { state: State::Head(HeadReader::new(config)) }
     }
 
     /// Returns the next event, or `None` if more bytes are needed or the handshake is over.
@@ -190,13 +191,14 @@ impl ServerHandshake {
         let State::Head(reader) = &mut self.state else { return None };
         let input = rx.unread();
         let is_head = input.strip_prefix(b"\r\n").unwrap_or(input).starts_with(b"HEAD ");
-        let (error, minimum) = match reader.receive(rx) {
+        let mut lines = Lines::NONE;
+        let (error, minimum) = match reader.receive(rx, &mut lines) {
             Received::Nothing => return None,
             Received::EndOfStream => {
                 self.state = State::Done;
                 return Some(ServerEvent::EndOfStream);
             }
-            Received::Head(place) => match RequestHead::judge(rx.slice(place)) {
+            Received::Head(place) => match RequestHead::judge(rx.slice(place), &lines) {
                 Ok(request) => return Some(self.hand_out(request)),
                 Err(error) => (error, 0),
             },

@@ -4,7 +4,7 @@
 use core::ops::Range;
 
 use super::error::HandshakeError;
-use super::fields::is_token_byte;
+use super::fields::{Lines, is_token_byte};
 use super::scan::{length_while, text_len, token_len};
 use crate::buffer::{ReadBuffer, Storage};
 use crate::config::{Config, OPTIMIZE_FOR_SIZE};
@@ -13,14 +13,13 @@ use crate::error::{Error, Failure};
 /// Reads one head, byte after byte, and remembers how far it came. No byte is read twice, however
 /// the input is cut, and the first byte that cannot belong to a head is an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct HeadReader {
+pub(super) struct HeadReader<const RESPONSE: bool> {
     max_size: u32,
     max_headers: u16,
     /// Bytes read so far, counted from the first byte of the head.
     at: u32,
     /// Header lines begun so far.
     headers: u16,
-    of_response: bool,
     state: State,
 }
 
@@ -71,31 +70,36 @@ enum State {
     LastLineFeed,
 }
 
-impl HeadReader {
-    pub(super) const fn request(config: &Config) -> HeadReader {
+impl<const RESPONSE: bool> HeadReader<RESPONSE> {
+    const START: State = if RESPONSE { State::Version(0) } else { State::Start };
+
+    /// Makes a reader of a request, or of a response if `RESPONSE` is `true`.
+    pub(super) const fn new(config: &Config) -> HeadReader<RESPONSE> {
         HeadReader {
             max_size: config.max_head_size,
             max_headers: config.max_headers,
             at: 0,
             headers: 0,
-            of_response: false,
-            state: State::Start,
+            state: Self::START,
         }
-    }
-
-    pub(super) const fn response(config: &Config) -> HeadReader {
-        HeadReader { of_response: true, state: State::Version(0), ..HeadReader::request(config) }
     }
 
     /// Starts over, for the head behind an interim response.
     pub(super) const fn restart(&mut self) {
-        (self.at, self.headers, self.state) = (0, 0, State::Version(0));
+        (self.at, self.headers, self.state) = (0, 0, Self::START);
     }
 
     /// Reads on in what was received, and takes the head off it when it is whole.
-    pub(super) fn receive<S: Storage>(&mut self, rx: &mut ReadBuffer<S>) -> Received {
-        match self.read(rx.unread_mut()) {
-            Ok(Some(len)) => Received::Head(rx.take(0, len)),
+    pub(super) fn receive<S: Storage>(
+        &mut self,
+        rx: &mut ReadBuffer<S>,
+        lines: &mut Lines,
+    ) -> Received {
+        match self.read(rx.unread_mut(), lines) {
+            Ok(Some(len)) => {
+                lines.finish(self.headers);
+                Received::Head(rx.take(0, len))
+            }
             Ok(None) if rx.at_end() => Received::EndOfStream,
             // The configuration would allow the head, and the buffer cannot hold it.
             Ok(None) if rx.unread().len() == rx.capacity() => {
@@ -113,7 +117,11 @@ impl HeadReader {
     ///
     /// # Errors
     /// Returns the error of the first byte that breaks the syntax or a limit.
-    fn read(&mut self, head: &mut [u8]) -> Result<Option<usize>, HandshakeError> {
+    fn read(
+        &mut self,
+        head: &mut [u8],
+        lines: &mut Lines,
+    ) -> Result<Option<usize>, HandshakeError> {
         let within = head.len().min(self.max_size as usize);
         let head = head.get_mut(..within).unwrap_or_default();
         loop {
@@ -128,15 +136,27 @@ impl HeadReader {
                 && self.state == State::LineStart
                 && self.headers < self.max_headers
             {
-                let (len, state) = line(rest);
-                if len > 0 {
-                    self.at += len as u32;
+                let name_len = token_len(rest);
+                if name_len > 0 {
                     self.headers += 1;
-                    self.state = state;
+                    let (name, rest) = rest.split_at_checked(name_len).unwrap_or_default();
+                    let end = at + name_len;
+                    (self.at, self.state) = if let [b':', value @ ..] = rest {
+                        let len = text_len(value);
+                        let value_end = end + 1 + len;
+                        if let Some([b'\r', b'\n', ..]) = value.get(len..) {
+                            lines.record(name, end + 1..value_end);
+                            (value_end as u32 + 2, State::LineStart)
+                        } else {
+                            (value_end as u32, State::Value)
+                        }
+                    } else {
+                        (end as u32, State::Name)
+                    };
                     continue;
                 }
             }
-            if !OPTIMIZE_FOR_SIZE && !self.of_response && rest.starts_with(b"HTTP/1.1\r\n") {
+            if !OPTIMIZE_FOR_SIZE && !RESPONSE && rest.starts_with(b"HTTP/1.1\r\n") {
                 if let State::Version(0) = self.state {
                     self.at += 10;
                     self.state = State::LineStart;
@@ -159,15 +179,17 @@ impl HeadReader {
             self.state = match (self.state, byte) {
                 // RFC 9112 2.2: a server "SHOULD ignore at least one empty line (CRLF) received
                 // prior to the request-line"; one it is.
-                (State::Start, b'\r') if at == 0 => State::StartLineFeed,
-                (State::StartLineFeed, b'\n') => State::Start,
-                (State::Start, _) if is_token_byte(byte) => State::Method,
-                (State::Method, b' ') => State::TargetStart,
+                (State::Start, b'\r') if at == 0 && !RESPONSE => State::StartLineFeed,
+                (State::StartLineFeed, b'\n') if !RESPONSE => State::Start,
+                (State::Start, _) if !RESPONSE && is_token_byte(byte) => State::Method,
+                (State::Method, b' ') if !RESPONSE => State::TargetStart,
                 // RFC 9112 3.2: origin-form and absolute-form; "*" and an authority are for the
                 // methods OPTIONS and CONNECT.
-                (State::TargetStart, b'/' | b'*' | b'[') => State::Target,
-                (State::TargetStart, _) if byte.is_ascii_alphanumeric() => State::Target,
-                (State::Target, b' ') => State::Version(0),
+                (State::TargetStart, b'/' | b'*' | b'[') if !RESPONSE => State::Target,
+                (State::TargetStart, _) if !RESPONSE && byte.is_ascii_alphanumeric() => {
+                    State::Target
+                }
+                (State::Target, b' ') if !RESPONSE => State::Version(0),
                 (State::Version(count), _) => {
                     let good = match b"HTTP/".get(usize::from(count)) {
                         Some(&letter) => byte == letter,
@@ -180,24 +202,24 @@ impl HeadReader {
                         _ => State::Version(count + 1),
                     }
                 }
-                (State::VersionEnd, b'\r' | b' ') if (byte == b' ') == self.of_response => {
+                (State::VersionEnd, b'\r' | b' ') if (byte == b' ') == RESPONSE => {
                     // RFC 9110 2.5: 1.1 and every later 1.x; a response may be of HTTP/1.0, unless
                     // it is the 101.
                     match at.checked_sub(3).and_then(|digits| head.get(digits..at)) {
-                        Some([b'1', _, b'0']) if !self.of_response => {
+                        Some([b'1', _, b'0']) if !RESPONSE => {
                             return Err(HandshakeError::HttpVersion);
                         }
-                        Some([b'1', ..]) if self.of_response => State::Status(0),
+                        Some([b'1', ..]) if RESPONSE => State::Status(0),
                         Some([b'1', ..]) => State::LineFeed,
                         _ => return Err(HandshakeError::HttpVersion),
                     }
                 }
-                (State::Status(2), b'0'..=b'9') => State::StatusEnd,
-                (State::Status(0), b'1'..=b'9') => State::Status(1),
-                (State::Status(1), b'0'..=b'9') => State::Status(2),
+                (State::Status(2), b'0'..=b'9') if RESPONSE => State::StatusEnd,
+                (State::Status(0), b'1'..=b'9') if RESPONSE => State::Status(1),
+                (State::Status(1), b'0'..=b'9') if RESPONSE => State::Status(2),
                 // RFC 9112 4: the space behind the code is required; some servers leave it out
                 // together with the reason.
-                (State::StatusEnd, b' ') => State::Reason,
+                (State::StatusEnd, b' ') if RESPONSE => State::Reason,
                 (State::StatusEnd | State::Reason | State::Value, b'\r') => State::LineFeed,
                 (State::LineFeed, b'\n') => State::LineStart,
                 (State::LineStart, b'\r') => State::LastLineFeed,
@@ -208,9 +230,13 @@ impl HeadReader {
                     self.headers += 1;
                     State::Name
                 }
-                (State::LineStart, b' ' | b'\t') if self.of_response && self.headers > 0 => {
-                    if let Some(fold) = head.get_mut(at.saturating_sub(2)..at) {
-                        fold.fill(b' ');
+                (State::LineStart, b' ' | b'\t') if RESPONSE && self.headers > 0 => {
+                    lines.forget();
+                    // One byte at a time: `fill` links `memset`, 220 bytes of flash.
+                    for place in [at.wrapping_sub(2), at.wrapping_sub(1)] {
+                        if let Some(fold) = head.get_mut(place) {
+                            *fold = b' ';
+                        }
                     }
                     State::Value
                 }
@@ -223,23 +249,6 @@ impl HeadReader {
                 self.at += 1;
             }
         }
-    }
-}
-
-/// Reads a header line at its first byte. Returns how many bytes were read, and the state behind
-/// them; 0 if no name begins here.
-#[inline]
-fn line(bytes: &[u8]) -> (usize, State) {
-    let name = token_len(bytes);
-    let Some((b':', value)) = bytes.get(name..).and_then(<[u8]>::split_first) else {
-        return (name, State::Name);
-    };
-    let value_len = if name == 0 { return (0, State::LineStart) } else { text_len(value) };
-    let len = name + 1 + value_len;
-    if value.get(value_len..).is_some_and(|rest| rest.starts_with(b"\r\n")) {
-        (len + 2, State::LineStart)
-    } else {
-        (len, State::Value)
     }
 }
 

@@ -162,7 +162,7 @@ impl<R: Role> Sender<R> {
         #[cfg(feature = "deflate")]
         let compressed = match &mut self.deflation {
             Some(deflation) if deflation.takes(self.fragmented.is_none(), bytes, fin) => {
-                deflation.put(kind, bytes, fin, &mut self.role, tx)?;
+                deflation.write_frame(kind, bytes, fin, &mut self.role, tx)?;
                 true
             }
             _ => false,
@@ -336,8 +336,10 @@ impl<R: Role> Sender<R> {
         self.may_begin(tx)?;
         #[cfg(feature = "deflate")]
         if let Some(deflation) = &mut self.deflation {
-            if deflation.compresses(payload.len()) && deflation.fits(payload.len(), R::MASKS, tx) {
-                return deflation.put(kind, payload, true, &mut self.role, tx);
+            if deflation.compresses(payload.len())
+                && deflation.has_capacity(payload.len(), R::MASKS, tx)
+            {
+                return deflation.write_frame(kind, payload, true, &mut self.role, tx);
             }
         }
         self.frame(kind.opcode().first_byte(true), payload, tx)

@@ -129,7 +129,7 @@ impl<R: Role> Sender<R> {
             return Err(Misuse::InvalidText.into());
         }
         let mut rest = part;
-        let done = deflation.put_some(kind, &mut rest, last, &mut self.role, tx)?;
+        let done = deflation.write_partial_frame(kind, &mut rest, last, &mut self.role, tx)?;
         let consumed = part.len() - rest.len();
         if kind == MessageKind::Text {
             // Valid: `ahead` has checked these bytes.

@@ -1,13 +1,16 @@
 //! The opening handshake of a whole connection, in both roles.
 
+use super::event::Event;
+use super::opening::{Opening, Outcome};
 use super::{Phase, WebSocket};
-use crate::buffer::{Storage, WriteBuffer};
+use crate::buffer::{ReadBuffer, Storage, WriteBuffer};
+use crate::close::Close;
 use crate::config::Config;
 use crate::entropy::Entropy;
-use crate::error::{Error, Misuse};
+use crate::error::{Error, Failure, Misuse};
 use crate::handshake::{
-    Accept, ClientHandshake, ConfirmError, ConnectRequest, HttpResponse, RequestHead, ResponseHead,
-    ServerHandshake,
+    Accept, ClientEvent, ClientHandshake, ConfirmError, ConnectRequest, HttpResponse, RequestHead,
+    ResponseHead, ServerEvent, ServerHandshake,
 };
 use crate::role::{Client, Role, Server};
 
@@ -74,14 +77,12 @@ impl WebSocket<Server> {
         accept: Accept<'_>,
         tx: &mut WriteBuffer<T>,
     ) -> Result<(), Error> {
-        let agreed = self.opening()?.accept(request, accept, tx)?;
+        let _agreed = self.opening()?.accept(request, accept, tx)?;
         self.leave_handshake();
         #[cfg(feature = "deflate")]
-        if let Some((agreement, config)) = agreed.compression() {
+        if let Some((agreement, config)) = _agreed.compression() {
             self.begin_deflate(agreement, &config);
         }
-        #[cfg(not(feature = "deflate"))]
-        let _ = agreed;
         Ok(())
     }
 
@@ -195,5 +196,65 @@ impl<R: Role> WebSocket<R> {
             Phase::Opening(opening) => Ok(opening),
             _ => Err(Misuse::NoHandshake),
         }
+    }
+}
+
+impl Opening for ServerHandshake {
+    fn resume<T: Storage>(&mut self, tx: &mut WriteBuffer<T>) -> Option<Failure> {
+        self.answer_unanswered(tx)
+    }
+
+    fn receive<'b, S: Storage, T: Storage>(
+        &mut self,
+        rx: &'b mut ReadBuffer<S>,
+        tx: &mut WriteBuffer<T>,
+    ) -> Option<Event<'b>> {
+        Some(match self.read(rx, tx)? {
+            ServerEvent::UpgradeRequest(request) => Event::UpgradeRequest(request),
+            ServerEvent::OtherRequest(request) => Event::OtherRequest(request),
+            ServerEvent::Failed(failure) => Event::Failed(failure),
+            ServerEvent::EndOfStream => Event::Close(Close::ABNORMAL),
+        })
+    }
+
+    fn outcome(&self) -> Outcome {
+        outcome(self.is_open(), self.is_done())
+    }
+}
+
+impl Opening for ClientHandshake {
+    fn resume<T: Storage>(&mut self, _: &mut WriteBuffer<T>) -> Option<Failure> {
+        self.confirm_unconfirmed()
+    }
+
+    fn receive<'b, S: Storage, T: Storage>(
+        &mut self,
+        rx: &'b mut ReadBuffer<S>,
+        _: &mut WriteBuffer<T>,
+    ) -> Option<Event<'b>> {
+        Some(match self.read(rx)? {
+            ClientEvent::UpgradeResponse(response) => Event::UpgradeResponse(response),
+            ClientEvent::Rejected(response) => Event::Rejected(response),
+            ClientEvent::RejectionBody(bytes) => Event::RejectionBody(bytes),
+            ClientEvent::Failed(failure) => Event::Failed(failure),
+            ClientEvent::EndOfStream => Event::Close(Close::ABNORMAL),
+        })
+    }
+
+    fn outcome(&self) -> Outcome {
+        outcome(self.is_open(), self.is_done())
+    }
+
+    #[cfg(feature = "deflate")]
+    fn compression(&self) -> crate::deflate::Compression {
+        self.agreed().compression()
+    }
+}
+
+fn outcome(is_open: bool, is_done: bool) -> Outcome {
+    match (is_open, is_done) {
+        (true, _) => Outcome::Open,
+        (_, true) => Outcome::Done,
+        _ => Outcome::Pending,
     }
 }

@@ -5,7 +5,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-/// The system's allocator, watched.
+/// The system's allocator, with counters.
 pub struct Counting;
 
 thread_local! {
@@ -19,8 +19,8 @@ thread_local! {
 
 struct Watch {
     forbidden: Cell<bool>,
-    /// Bytes allocated and not given back, counted from where the thread last asked. Below zero when
-    /// older memory was given back.
+    /// Bytes allocated and not freed since the thread last reset the count. Negative if the thread
+    /// freed older memory.
     held: Cell<isize>,
     most: Cell<isize>,
     calls: Cell<usize>,
@@ -32,7 +32,7 @@ impl Watch {
         self.most.set(self.most.get().max(self.held.get()));
         self.calls.set(self.calls.get() + 1);
         if self.forbidden.get() {
-            // Unwinding out of an allocator is not allowed, so the whole process ends.
+            // An allocator must not unwind, so the whole process ends.
             self.forbidden.set(false);
             eprintln!("the allocator was called:\n{}", std::backtrace::Backtrace::force_capture());
             std::process::abort();
@@ -40,8 +40,8 @@ impl Watch {
     }
 }
 
-/// What `work` cost its thread: the most bytes that it held at once, how many it did not give back, and how often it
-/// called the allocator.
+/// The cost of `work` for its thread: the most bytes held at once, the bytes not freed, and the
+/// number of calls of the allocator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cost {
     pub bytes: usize,
@@ -49,7 +49,7 @@ pub struct Cost {
     pub calls: usize,
 }
 
-/// Runs `work` and says what it cost.
+/// Runs `work` and returns its cost.
 pub fn cost_of<T>(work: impl FnOnce() -> T) -> (T, Cost) {
     WATCH.with(|watch| {
         watch.held.set(0);
@@ -74,12 +74,12 @@ pub fn without_allocator<T>(work: impl FnOnce() -> T) -> T {
 }
 
 fn change(by: isize) {
-    // At the end of a thread there is nothing left to count with.
+    // At the end of a thread the counters are gone.
     let _ = WATCH.try_with(|watch| watch.change(by));
 }
 
 #[expect(unsafe_code, reason = "an allocator cannot be had without")]
-// SAFETY: every call is handed on unchanged to the system's allocator; what is done beside it allocates
+// SAFETY: every call is passed on unchanged to the system's allocator. The counting allocates
 // nothing, keeps its state in thread-local cells without a destructor, and does not unwind.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -98,7 +98,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // Both at once, as when it has to be moved.
+        // Count both at once, because the memory may have to move.
         change(size as isize);
         change(-(layout.size() as isize));
         unsafe { System.realloc(at, layout, size) }

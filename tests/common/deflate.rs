@@ -1,10 +1,10 @@
-//! Two ends of a connection with compression, and what goes between them.
+//! Connects two ends with compression.
 
 use super::{Sevens, sevens};
 use sockless::deflate::{DeflateConfig, DeflateParams};
 use sockless::{Client, Config, ReadBuffer, Server, Storage, WebSocket, WriteBuffer};
 
-/// All that one end puts, taken by the other.
+/// Moves the output of one end to the other, and returns what it received.
 pub fn transfer(tx: &mut WriteBuffer<impl Storage>, rx: &mut ReadBuffer<impl Storage>) -> Vec<u8> {
     let bytes = tx.bytes().to_vec();
     assert_eq!(rx.extend(&bytes), bytes.len());
@@ -12,7 +12,7 @@ pub fn transfer(tx: &mut WriteBuffer<impl Storage>, rx: &mut ReadBuffer<impl Sto
     bytes
 }
 
-/// A client and a server that have agreed.
+/// Returns a client and a server that have agreed on compression.
 pub fn pair(
     agreement: DeflateParams,
     config: DeflateConfig,

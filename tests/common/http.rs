@@ -1,6 +1,6 @@
-//! Heads of HTTP to make transcripts of, and the answers to them taken apart.
+//! Builds HTTP heads for transcripts, and parses the responses.
 
-/// The header lines of a good request to open a WebSocket.
+/// The header lines of a valid request to open a WebSocket.
 pub const REQUEST_HEADERS: [&str; 5] = [
     "Host: server.example.com",
     "Upgrade: websocket",
@@ -9,14 +9,14 @@ pub const REQUEST_HEADERS: [&str; 5] = [
     "Sec-WebSocket-Version: 13",
 ];
 
-/// The header lines of a good answer to a client whose entropy is [`sevens`](super::sevens).
+/// The header lines of a valid response to a client with the entropy [`sevens`](super::sevens).
 pub const RESPONSE_HEADERS: [&str; 3] = [
     "Upgrade: websocket",
     "Connection: Upgrade",
     "Sec-WebSocket-Accept: CdXSYUsvsaMthlEXWDNURGWA/1o=",
 ];
 
-/// A head of these lines.
+/// Returns a head of these lines.
 pub fn head<'a>(first: &str, headers: impl IntoIterator<Item = &'a str>) -> Vec<u8> {
     let mut head = format!("{first}\r\n");
     for line in headers {
@@ -27,7 +27,8 @@ pub fn head<'a>(first: &str, headers: impl IntoIterator<Item = &'a str>) -> Vec<
     head.into_bytes()
 }
 
-/// `headers`, with `lines` in the place of those of that name; behind the others if there is none.
+/// Returns `headers` with `lines` in place of the lines with that name, or at the end if there are
+/// none.
 pub fn replace<'a>(headers: &[&'a str], name: &str, lines: &[&'a str]) -> Vec<&'a str> {
     let is_named = |line: &&str| {
         line.split_once(':').is_some_and(|(given, _)| given.eq_ignore_ascii_case(name))
@@ -38,17 +39,18 @@ pub fn replace<'a>(headers: &[&'a str], name: &str, lines: &[&'a str]) -> Vec<&'
     replaced
 }
 
-/// A good request but for the header lines of that name, which are `lines`.
+/// Returns a valid request with `lines` in place of its header lines of that name.
 pub fn request(name: &str, lines: &[&str]) -> Vec<u8> {
     head("GET /chat HTTP/1.1", replace(&REQUEST_HEADERS, name, lines))
 }
 
-/// A good 101 for [`sevens`](super::sevens) but for the header lines of that name, which are `lines`.
+/// Returns a valid 101 for [`sevens`](super::sevens) with `lines` in place of its header lines of
+/// that name.
 pub fn response(name: &str, lines: &[&str]) -> Vec<u8> {
     head("HTTP/1.1 101 Switching Protocols", replace(&RESPONSE_HEADERS, name, lines))
 }
 
-/// An answer of HTTP.
+/// An HTTP response.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -57,7 +59,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Takes apart what has to be one whole answer that ends its connection, with nothing behind it.
+    /// Parses one whole response that ends its connection, with nothing after it.
     pub fn whole(bytes: &[u8]) -> Answer {
         let answer = Answer::head(bytes);
         assert_eq!(answer.header("Connection"), ["close"]);
@@ -65,7 +67,7 @@ impl Answer {
         answer
     }
 
-    /// Takes apart a head; what stands behind it becomes the body.
+    /// Parses a head. The bytes after the head are the body.
     pub fn head(bytes: &[u8]) -> Answer {
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("a whole head");
         let head = std::str::from_utf8(&bytes[..end]).expect("a head in UTF-8");
@@ -84,7 +86,7 @@ impl Answer {
         Answer { status, headers, body: bytes[end + 4..].to_vec() }
     }
 
-    /// The values of all headers of this name.
+    /// Returns the values of all headers of this name.
     pub fn header(&self, name: &str) -> Vec<&str> {
         let named = |(given, _): &&(String, String)| given.eq_ignore_ascii_case(name);
         self.headers.iter().filter(named).map(|(_, value)| value.as_str()).collect()

@@ -1,5 +1,5 @@
-//! Transcripts of a handshake run through its machine alone, and what follows through a connection that
-//! begins where the machine ends.
+//! Runs the transcript of a handshake through its machine alone, and later input through a
+//! connection that starts where the machine ends.
 
 use super::{Run, Sevens, sevens, words};
 use sockless::handshake::{
@@ -14,7 +14,7 @@ const SIZE: usize = 1 << 16;
 type Rx = ReadBuffer<[u8; SIZE]>;
 type Tx = WriteBuffer<[u8; SIZE]>;
 
-/// Runs a server that accepts what it is asked for.
+/// Runs a server that accepts every request.
 pub fn server(config: Config, input: &[u8], cuts: &[usize]) -> Run {
     let mut handshake = ServerHandshake::new(&config);
     let mut ws = WebSocket::from_upgraded(Server, config);
@@ -36,7 +36,7 @@ pub fn server(config: Config, input: &[u8], cuts: &[usize]) -> Run {
     })
 }
 
-/// Runs a client that has asked for `/chat`, offered nothing and confirms what it is answered.
+/// Runs a client that requests `/chat`, offers nothing and confirms every response.
 pub fn client(config: Config, input: &[u8], cuts: &[usize]) -> Run {
     let uri = Uri::parse("ws://server.example.com/chat").unwrap();
     let mut handshake = ClientHandshake::new(&config);

@@ -1,4 +1,4 @@
-//! Running a machine over a transcript, and the bytes to make transcripts of.
+//! Runs a machine over a transcript, and builds transcripts.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 pub mod allocator;
@@ -15,10 +15,10 @@ use sockless::{
     Server, State, WebSocket, WriteBuffer,
 };
 
-/// A masking key for what the tests send as a client.
+/// The masking key of the tests' client frames.
 pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// Entropy that is none: sevens.
+/// Fills `bytes` with sevens, in place of entropy.
 pub type Sevens = fn(&mut [u8]) -> Result<(), EntropyError>;
 
 pub fn sevens(bytes: &mut [u8]) -> Result<(), EntropyError> {
@@ -31,11 +31,11 @@ pub const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\nHost: server.example.com\r\nU
     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://example.com\r\n\
     Sec-WebSocket-Version: 13\r\n\r\n";
 
-/// Its answer.
+/// The response to this request.
 pub const ACCEPTED: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
-/// A frame as a client (masked) or a server sends it.
+/// Returns a frame of a client (masked) or of a server.
 pub fn frame(first: u8, payload: &[u8], masked: bool) -> Vec<u8> {
     let mut bytes = vec![first];
     let bit = if masked { 0x80 } else { 0 };
@@ -59,22 +59,22 @@ pub fn frame(first: u8, payload: &[u8], masked: bool) -> Vec<u8> {
     bytes
 }
 
-/// A masked frame.
+/// Returns a masked frame.
 pub fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     frame(first, payload, true)
 }
 
-/// An unmasked frame.
+/// Returns an unmasked frame.
 pub fn plain(first: u8, payload: &[u8]) -> Vec<u8> {
     frame(first, payload, false)
 }
 
-/// A masked Close frame.
+/// Returns a masked Close frame.
 pub fn close(code: u16, reason: &str) -> Vec<u8> {
     masked(0x88, &[&code.to_be_bytes(), reason.as_bytes()].concat())
 }
 
-/// What a connection made of its input: events in words, all output, the state at the end.
+/// The result of a run: events as text, all output, and the final state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     pub events: Vec<String>,
@@ -84,12 +84,12 @@ pub struct Run {
 }
 
 impl Run {
-    /// The last event.
+    /// Returns the last event.
     pub fn last(&self) -> &str {
         self.events.last().map_or("", String::as_str)
     }
 
-    /// The code of the Close frame that ends the output of a server, if one does.
+    /// Returns the code of the Close frame at the end of a server's output, if there is one.
     pub fn close_sent(&self) -> Option<u16> {
         frames(&self.output).last().filter(|(header, _)| header.opcode == OpCode::Close).map(
             |(_, payload)| match payload[..] {
@@ -100,7 +100,7 @@ impl Run {
     }
 }
 
-/// The frames in `bytes`, unmasked; an HTTP head before them is skipped.
+/// Returns the frames in `bytes`, unmasked. Skips an HTTP head before them.
 pub fn frames(bytes: &[u8]) -> Vec<(FrameHeader, Vec<u8>)> {
     let mut rest = match bytes.windows(4).position(|window| window == b"\r\n\r\n") {
         Some(end) if bytes.starts_with(b"HTTP/") || bytes.starts_with(b"GET ") => &bytes[end + 4..],
@@ -120,14 +120,14 @@ pub fn frames(bytes: &[u8]) -> Vec<(FrameHeader, Vec<u8>)> {
     frames
 }
 
-/// How a run takes messages.
+/// The way to receive messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Take {
     Messages,
     Chunks,
 }
 
-/// Words for an event; of what is long, its length and a sum.
+/// Describes an event. A long payload is described by its length and a checksum.
 pub fn words(event: &Event<'_>) -> String {
     fn short(bytes: &[u8]) -> String {
         if bytes.len() <= 200 {
@@ -155,8 +155,9 @@ pub fn words(event: &Event<'_>) -> String {
     }
 }
 
-/// Feeds `input` in pieces that end at `cuts`, then the end of the stream if `eof`, and drains the output after each
-/// piece. `answer` sees each event. Chunks of one message are joined, and so are the pieces of a body.
+/// Feeds `input` in pieces that end at `cuts`, then the end of the stream if `eof`. Drains the
+/// output after each piece. Calls `answer` with each event. Joins the chunks of one message, and
+/// the pieces of a body.
 pub fn run_ws<R: Role>(
     mut ws: WebSocket<R>,
     input: &[u8],
@@ -232,14 +233,15 @@ pub fn run_ws<R: Role>(
     Run { events, output, state: ws.state(), done: ws.is_done() }
 }
 
-/// Accepts a request, takes an answer.
+/// Accepts a request, or confirms a response.
 pub fn accept(ws: &mut WebSocket<Server>, event: &Event<'_>, tx: &mut WriteBuffer<&mut [u8]>) {
     if let Event::UpgradeRequest(request) = event {
         ws.accept(request, Accept::new(), tx).unwrap();
     }
 }
 
-/// The cuts of the contract: none, one at every place, and all of them. Long inputs get fewer single cuts.
+/// Returns the cuts to try: none, one at every place, and all of them. Long inputs have fewer
+/// single cuts.
 pub fn cuts(len: usize) -> Vec<Vec<usize>> {
     let step = (len / 400).max(1);
     let mut cuts = vec![vec![], (1..len).collect()];
@@ -247,7 +249,8 @@ pub fn cuts(len: usize) -> Vec<Vec<usize>> {
     cuts
 }
 
-/// Runs `run` whole, byte by byte and at every cut; all must be the same, and is returned.
+/// Runs `run` whole, byte by byte and at every cut. Checks that all results are equal, and returns
+/// the result.
 pub fn at_every_cut(input: &[u8], run: impl Fn(&[u8], &[usize]) -> Run) -> Run {
     let whole = run(input, &[]);
     for cuts in cuts(input.len()) {
@@ -258,7 +261,7 @@ pub fn at_every_cut(input: &[u8], run: impl Fn(&[u8], &[usize]) -> Run) -> Run {
     whole
 }
 
-/// A server whose connection is open, in both ways of taking messages, at every cut.
+/// Runs an open server, receiving whole messages and chunks, at every cut.
 pub fn server_with(config: Config, input: &[u8]) -> Run {
     let by = |take| {
         at_every_cut(input, |input, cuts| {
@@ -267,19 +270,19 @@ pub fn server_with(config: Config, input: &[u8]) -> Run {
         })
     };
     let (messages, chunks) = (by(Take::Messages), by(Take::Chunks));
-    // Of a message that never ended, whole messages show nothing.
+    // Whole messages show nothing of a message that never ended.
     let ended: Vec<_> =
         chunks.events.iter().filter(|event| !event.starts_with("unfinished")).cloned().collect();
     assert_eq!(messages, Run { events: ended, ..chunks });
     messages
 }
 
-/// As [`server_with`], by default limits.
+/// Runs [`server_with`] with the default limits.
 pub fn server(input: &[u8]) -> Run {
     server_with(Config::default(), input)
 }
 
-/// A client whose connection is open, likewise.
+/// Runs an open client, receiving whole messages and chunks, at every cut.
 pub fn client(input: &[u8]) -> Run {
     at_every_cut(input, |input, cuts| {
         let ws = WebSocket::from_upgraded(Client::new(sevens as Sevens), Config::default());
@@ -287,7 +290,7 @@ pub fn client(input: &[u8]) -> Run {
     })
 }
 
-/// A server from its first byte on, whose caller does `answer`, at every cut.
+/// Runs a server from its first byte at every cut. The caller does `answer`.
 pub fn handshake_by(
     config: Config,
     input: &[u8],
@@ -298,16 +301,16 @@ pub fn handshake_by(
     })
 }
 
-/// A server from its first byte on, accepting what it is asked for, at every cut.
+/// Runs a server from its first byte at every cut. The caller accepts every request.
 pub fn handshake_with(config: Config, input: &[u8]) -> Run {
     let run = handshake_by(config, input, accept);
-    // The machine alone gives the same, at every cut.
+    // The machine alone gives an equal result at every cut.
     let alone = at_every_cut(input, |input, cuts| machines::server(config, input, cuts));
     assert_eq!(alone, run);
     run
 }
 
-/// As [`handshake_with`], by default limits.
+/// Runs [`handshake_with`] with the default limits.
 pub fn handshake(input: &[u8]) -> Run {
     handshake_with(Config::default(), input)
 }

@@ -1,15 +1,15 @@
-//! A server's connection that starts in a given state.
+//! Makes a server's connection in a given state.
 
 use super::{REQUEST, close, masked, words};
 use sockless::handshake::Accept;
 use sockless::{CloseCode, Config, Event, ReadBuffer, Server, WebSocket, WriteBuffer};
 
-/// Where a [`Scenario`] starts.
+/// The state in which a [`Scenario`] starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
     /// No byte of the request has arrived.
     Connecting,
-    /// The request was handed out and waits for the caller.
+    /// The request was returned and waits for the caller's response.
     Requested,
     Open,
     /// The first fragment of a text message, `Hel`, has arrived.
@@ -39,7 +39,7 @@ impl Start {
     ];
 }
 
-/// A server with its buffers, of 1 KiB each, both empty but for an unfinished message.
+/// A server with its buffers of 1 KiB each. Both are empty, except for an unfinished message.
 pub struct Scenario {
     pub ws: WebSocket<Server>,
     pub rx: ReadBuffer<Box<[u8]>>,
@@ -79,7 +79,7 @@ impl Scenario {
         scenario
     }
 
-    /// Receives `bytes`. Returns words for each event.
+    /// Receives `bytes`. Returns a description of each event.
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<String> {
         assert_eq!(self.rx.extend(bytes), bytes.len());
         let mut events = Vec::new();
@@ -89,7 +89,7 @@ impl Scenario {
         events
     }
 
-    /// Accepts a request while it is handed out.
+    /// Accepts a request inside its event.
     pub fn accept(&mut self) {
         assert_eq!(self.rx.extend(REQUEST), REQUEST.len());
         let event = self.ws.receive(&mut self.rx, &mut self.tx);
@@ -97,7 +97,7 @@ impl Scenario {
         self.ws.accept(&request, Accept::new(), &mut self.tx).unwrap();
     }
 
-    /// Takes what was sent.
+    /// Returns and removes the output.
     pub fn sent(&mut self) -> Vec<u8> {
         let sent = self.tx.bytes().to_vec();
         self.tx.clear();

@@ -1,15 +1,15 @@
-//! A plain inflater, written for being obviously right and for saying what a library does not: how far back the data
-//! refers, and which blocks it is made of.
+//! A plain inflater, written to be obviously correct. It also returns the distance of the farthest
+//! reference and the number of blocks, which libraries do not.
 
-/// What a payload, with its tail restored, is made of.
+/// The structure of a payload with its tail restored.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Inflated {
     pub bytes: Vec<u8>,
-    /// The largest distance of a reference, 0 without any.
+    /// The largest distance of a reference, or 0 without references.
     pub farthest: usize,
-    /// The number of blocks, the restored empty one included.
+    /// The number of blocks, including the restored empty block.
     pub blocks: usize,
-    /// It came to a BFINAL block, and knows no further.
+    /// `true` if the inflater stopped at a BFINAL block.
     pub stopped: bool,
 }
 
@@ -82,8 +82,8 @@ fn dynamic(bits: &mut Bits) -> Option<(Vec<usize>, Vec<usize>)> {
     Some((lengths, rest))
 }
 
-/// Inflates one payload behind `history`, or `None` if it is not sound: the tail must complete an empty stored block
-/// (RFC 7692 section 7.2.1 step 2). At a BFINAL block it stops, and says so.
+/// Inflates one payload after `history`. Returns `None` if the payload is invalid: the tail must
+/// complete an empty stored block (RFC 7692 section 7.2.1 step 2). Stops at a BFINAL block.
 pub fn inflate(history: &[u8], payload: &[u8]) -> Option<Inflated> {
     let bytes = [payload, &[0x00, 0x00, 0xff, 0xff]].concat();
     let mut bits = Bits { bytes: &bytes, position: 0 };

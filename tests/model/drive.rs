@@ -1,4 +1,4 @@
-//! Feeds a machine with a stream, cut anywhere, and writes down what it did.
+//! Feeds a machine with a stream, cut anywhere, and records its events and output.
 
 use sockless::{
     Client, Event, Failure, Incoming, MessageKind, ReadBuffer, Receiver, Role, Server, State,
@@ -8,7 +8,7 @@ use sockless::{
 use super::oracle::{Item, Rules, compressed_item};
 use super::{Sevens, sevens};
 
-/// How messages are taken.
+/// The way to receive messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Take {
@@ -16,13 +16,13 @@ pub enum Take {
     Chunks,
 }
 
-/// How a machine is driven.
+/// The settings of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Setup {
     pub rx: usize,
     pub tx: usize,
     pub take: Take,
-    /// Whether the stream ends behind the input.
+    /// `true` if the stream ends after the input.
     pub eof: bool,
 }
 
@@ -31,7 +31,7 @@ impl Setup {
     pub const CHUNKS: Setup = Setup { take: Take::Chunks, ..Setup::MESSAGES };
 }
 
-/// What a machine made of a stream.
+/// The result of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     pub items: Vec<Item>,
@@ -40,14 +40,14 @@ pub struct Run {
     pub done: bool,
 }
 
-/// A run, and how many calls of `receive` it took.
+/// The result of a run, and the number of calls of `receive`.
 pub struct Counted {
     pub run: Run,
     pub calls: usize,
 }
 
-/// Feeds `input` in pieces that end at `cuts`, taking the output away after each event. `answer` sees every event that
-/// is no chunk.
+/// Feeds `input` in pieces that end at `cuts`, and drains the output after each event. Calls
+/// `answer` with every event that is not a chunk.
 pub fn drive<R: Role>(
     mut ws: WebSocket<R>,
     input: &[u8],
@@ -103,17 +103,17 @@ pub fn drive<R: Role>(
     Counted { run, calls }
 }
 
-/// Events as items, chunks of one message joined.
+/// Collects events as items, with the chunks of one message joined.
 #[derive(Default)]
 struct Notes {
     items: Vec<Item>,
     joined: Option<(MessageKind, Vec<u8>)>,
-    /// Whether what is joined is compressed.
+    /// `true` if the message of the joined chunks is compressed.
     compressed: bool,
 }
 
 impl Notes {
-    /// Whether the event was no chunk.
+    /// Adds an event. Returns `true` if it is not a chunk.
     fn take(&mut self, event: &Event<'_>) -> bool {
         let item = match event {
             Event::Chunk(chunk) => {
@@ -144,7 +144,7 @@ impl Notes {
             Event::Close(close) if close.code().get() == 1006 => Item::Lost,
             Event::Close(close) => Item::Close(close.code().get(), close.reason().to_string()),
             Event::Failed(Failure::Protocol(violation)) => Item::Failed(*violation),
-            // Bodies come in pieces as they arrive: joined.
+            // The pieces of a body are joined.
             Event::RejectionBody(body) => {
                 let words = format!("{}", body.escape_ascii());
                 if let Some(Item::Other(last)) = self.items.last_mut() {
@@ -170,7 +170,8 @@ impl Notes {
     }
 }
 
-/// Runs an open connection of the end that `masked` input is meant for, and no answers but its own.
+/// Runs an open connection without calls of the caller. The connection receives what `masked` says:
+/// frames of a client, or of a server.
 pub fn open(
     masked: bool,
     rules: Rules,
@@ -187,7 +188,7 @@ pub fn open(
     }
 }
 
-/// Runs an open connection and compares all that it did with the oracle's opinion.
+/// Runs an open connection and compares its result with the oracle's.
 pub fn against_oracle(
     masked: bool,
     rules: Rules,
@@ -211,7 +212,7 @@ pub fn against_oracle(
     counted
 }
 
-/// Runs a receiver alone over slices that end at `cuts`, and compares what it found with the oracle's opinion.
+/// Runs a receiver alone over slices that end at `cuts`, and compares its items with the oracle's.
 pub fn slices_against_oracle(
     masked: bool,
     rules: Rules,
@@ -221,7 +222,7 @@ pub fn slices_against_oracle(
     slices_with_rsv1_against_oracle(false, masked, rules, input, cuts);
 }
 
-/// The same, where `rsv1` may be allowed.
+/// Compares like [`slices_against_oracle`], with RSV1 allowed if `rsv1` is `true`.
 pub fn slices_with_rsv1_against_oracle(
     rsv1: bool,
     masked: bool,

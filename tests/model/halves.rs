@@ -1,4 +1,5 @@
-//! What a [`Sender`] is given is what a [`Receiver`] gives, over any cut and with buffers or without.
+//! Checks that a [`Receiver`] returns what a [`Sender`] was passed, at any cut, with and without
+//! buffers.
 
 use sockless::{
     CloseCode, Config, Entropy, FnEntropy, Incoming, MessageKind, ReadBuffer, Receiver, Role,
@@ -7,14 +8,15 @@ use sockless::{
 
 use super::oracle::Item;
 
-/// Something to send.
+/// A message or control frame to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Send {
     Text(String),
     Binary(Vec<u8>),
     Vectored(Vec<u8>),
-    /// A message in fragments that end at these places, with pings between them if so.
+    /// A message in fragments that end at these places, with pings between them if the flag is
+    /// `true`.
     Fragments {
         text: Option<String>,
         bytes: Vec<u8>,
@@ -25,17 +27,17 @@ pub enum Send {
     Pong(Vec<u8>),
 }
 
-/// How the receiver takes it.
+/// The way to receive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Way {
-    /// Over slices, as they come.
+    /// Over slices, as they arrive.
     Slices,
     Messages,
     Chunks,
 }
 
-/// Keys that differ from frame to frame.
+/// Makes keys that differ from frame to frame.
 fn keys() -> impl Entropy {
     let mut state = 1u32;
     FnEntropy::new(move |bytes: &mut [u8]| {
@@ -47,7 +49,8 @@ fn keys() -> impl Entropy {
     })
 }
 
-/// Sends all of it, then a Close, and compares what arrives in pieces of these lengths, over and over.
+/// Sends all items, then a Close. Compares the items that arrive in pieces of these lengths,
+/// repeated.
 pub fn round_trip(masks: bool, sends: &[Send], pieces: &[u8], way: Way) {
     let mut tx = WriteBuffer::growing(1 << 24);
     let mut receiver;
@@ -164,7 +167,7 @@ fn send_all<R: Role>(
     (items, wire)
 }
 
-/// Items, chunks of one message joined.
+/// Collects items, with the chunks of one message joined.
 #[derive(Default)]
 struct Taken {
     items: Vec<Item>,

@@ -1,9 +1,10 @@
-//! The receiving side once more, as naively as it can be written: the whole stream is there, everything is copied,
-//! text is checked by `core::str` anew for each byte. It shares no code with the crate but the names.
+//! A second, naive implementation of the receiving side. It has the whole stream, copies
+//! everything, and validates text anew with `core::str` after each byte. It shares only type names
+//! with the crate.
 
 use sockless::{Config, MessageKind, Violation};
 
-/// What came of a stream, in order.
+/// The items of a stream, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
     Message(MessageKind, Vec<u8>),
@@ -13,13 +14,13 @@ pub enum Item {
     Failed(Violation),
     /// The stream ended without a Close.
     Lost,
-    /// The bytes of a message that did not end: last, and only where messages are taken in chunks.
+    /// The bytes of an unfinished message. This is the last item, and exists only in chunks.
     Unfinished(MessageKind, Vec<u8>),
-    /// Anything else, in words.
+    /// Any other item, as text.
     Other(String),
 }
 
-/// What the receiver was told, in numbers that can be asked for.
+/// The limits of the receiver.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Rules {
@@ -49,8 +50,8 @@ struct Header {
     len: usize,
 }
 
-/// The items of `stream`, whose sender must mask or must not. `room` is the capacity of the buffer that has to hold
-/// messages whole, if they are to be taken so.
+/// Returns the items of `stream`. Its sender must mask or must not. If messages are received whole,
+/// `room` is the capacity of the buffer that collects them.
 pub fn receive(
     rules: Rules,
     masked: bool,
@@ -61,7 +62,8 @@ pub fn receive(
     receive_with(rules, false, masked, room, stream, eof)
 }
 
-/// The same where RSV1 may mark a message as compressed if `rsv1` says so. Those stay as they are.
+/// Returns the items of `stream`. If `rsv1` is `true`, RSV1 may mark a message as compressed.
+/// Compressed messages stay compressed.
 pub fn receive_with(
     rules: Rules,
     rsv1: bool,
@@ -70,7 +72,8 @@ pub fn receive_with(
     stream: &[u8],
     eof: bool,
 ) -> Vec<Item> {
-    // Where the two are the same, compressed frames may be longer, which is not known here.
+    // If the limits on frames and messages are equal, compressed frames may be longer. The oracle
+    // does not model this.
     assert!(!rsv1 || rules.max_frame < rules.max_message);
     let mut items = Vec::new();
     let mut message = None;
@@ -92,7 +95,7 @@ pub fn receive_with(
     items
 }
 
-/// A compressed message in words, or what there is of it.
+/// Describes a compressed message, or the part that arrived.
 pub fn compressed_item(kind: MessageKind, bytes: &[u8], ended: bool) -> Item {
     let end = if ended { "compressed" } else { "compressed, unfinished" };
     Item::Other(format!("{kind:?} {end} {}", bytes.escape_ascii()))
@@ -102,13 +105,13 @@ struct Message {
     kind: MessageKind,
     compressed: bool,
     bytes: Vec<u8>,
-    /// How many of them are whole characters, as far as that was looked at.
+    /// The number of validated bytes that are whole characters.
     text: usize,
     claimed: u128,
     frames: u32,
 }
 
-/// Whether a Close ended it.
+/// `true` if a Close ended the stream.
 fn frames(
     rules: Rules,
     rsv1: bool,
@@ -153,13 +156,13 @@ fn frames(
         if current.frames > rules.max_fragments.max(1) {
             return Err(Violation::TooManyFragments);
         }
-        // A frame belongs to a message: no limit on frames lifts that on messages.
+        // A limit on frames does not raise the limit on messages.
         if header.payload_len > rules.max_frame.min(rules.max_message) {
             return Err(Violation::FrameTooBig);
         }
         current.claimed += u128::from(header.payload_len);
         let behind = if header.fin { 0 } else { sockless::READ_BUFFER_MIN };
-        // The limit on messages is for what is inflated.
+        // The limit on messages applies to inflated bytes.
         if !current.compressed
             && (current.claimed > u128::from(rules.max_message)
                 || room.is_some_and(|room| current.claimed + behind as u128 > room as u128))
@@ -203,8 +206,9 @@ fn frames(
     Ok(false)
 }
 
-/// Contract 14: how much of a text is validated when so many of its bytes have arrived. In chunks all of it; of a
-/// message that is collected the first 4 KiB, then at multiples of 1 MiB, and all of it at its end.
+/// Contract 14: returns how much of a text is validated once `len` bytes have arrived. In chunks
+/// all bytes are. Of a collected message the first 4 KiB are, then the bytes up to each multiple of
+/// 1 MiB, and all at its end.
 fn validated_len(len: usize, collected: bool) -> usize {
     match len {
         0..=4096 => len,
@@ -214,8 +218,8 @@ fn validated_len(len: usize, collected: bool) -> usize {
     }
 }
 
-/// RFC 6455 section 5.2, bit by bit. What can be known early is an error early: the opcode from the first byte, what
-/// the second byte decides from the second, the length from its own.
+/// Parses a header bit by bit (RFC 6455 section 5.2). Each error appears at its byte: the opcode at
+/// the first, the length of a control frame at the second, an extended length after its last.
 fn header(
     bytes: &[u8],
     rsv1: bool,
@@ -243,7 +247,7 @@ fn header(
     if opcode >= 8 && short > 125 {
         return Err(Violation::ControlTooLong);
     }
-    // RFC 7692 section 6: RSV1 on the first frame of a message alone.
+    // RFC 7692 section 6: only the first frame of a message may have RSV1.
     let marked = rsv1 && bit(1) == 1 && [1, 2].contains(&opcode);
     if number(1, 4) != if marked { 4 } else { 0 } {
         return Err(Violation::ReservedBit);
@@ -306,7 +310,7 @@ fn close(payload: &[u8]) -> Result<Item, Violation> {
     }
 }
 
-/// `protocol-rules` 32, code by code.
+/// Protocol rule 32, code by code.
 pub fn may_be_on_the_wire(code: u16) -> bool {
     match code {
         1000..=1003 => true,
@@ -315,7 +319,7 @@ pub fn may_be_on_the_wire(code: u16) -> bool {
     }
 }
 
-/// Whether `bytes` can be the beginning of a text.
+/// Returns `true` if `bytes` can be the start of a text.
 pub fn is_text_so_far(bytes: &[u8]) -> bool {
     match std::str::from_utf8(bytes) {
         Ok(_) => true,
@@ -323,7 +327,7 @@ pub fn is_text_so_far(bytes: &[u8]) -> bool {
     }
 }
 
-/// The frames that answer `items`, as an end sends them that masks with sevens or not at all.
+/// Returns the frames with which an end replies to `items`, masked with sevens or not at all.
 pub fn replies(items: &[Item], masks: bool) -> Vec<u8> {
     let mut output = Vec::new();
     for item in items {
@@ -349,7 +353,7 @@ fn close_code(violation: Violation) -> u16 {
     }
 }
 
-/// A short frame, masked with sevens or not.
+/// Returns a short frame, masked with sevens or not.
 pub fn frame(first: u8, payload: &[u8], masked: bool) -> Vec<u8> {
     assert!(payload.len() < 126);
     let mut bytes = vec![first, payload.len() as u8];

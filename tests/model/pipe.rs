@@ -1,5 +1,5 @@
-//! A client and a server joined by a pipe, driven by any sequence of operations, the crate's contracts checked after
-//! each of them.
+//! A client and a server joined by a pipe. Runs any sequence of operations, and checks the crate's
+//! contracts after each.
 
 use sockless::handshake::{Accept, ConnectRequest, HttpResponse, Uri};
 use sockless::{
@@ -10,7 +10,7 @@ use sockless::{
 use super::oracle::{self, Item, Rules};
 use super::{Sevens, sevens};
 
-/// One step of a life.
+/// One operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Op {
@@ -46,26 +46,26 @@ pub enum Op {
         code: u16,
         reason: Vec<char>,
     },
-    /// The other end's output, up to so many bytes of it, into this end's buffer.
+    /// Moves up to so many bytes of the other end's output into this end's buffer.
     Carry {
         to: End,
         max: u8,
     },
-    /// The same, with as much as there is room for.
+    /// Moves as many bytes as the buffer has space for.
     CarryAll {
         to: End,
     },
-    /// So many events, in messages or in chunks.
+    /// Receives so many events, in whole messages or in chunks.
     Receive {
         at: End,
         chunks: bool,
         events: u8,
     },
-    /// The stream to this end is over.
+    /// Ends the stream to this end.
     EndOfStream {
         to: End,
     },
-    /// A handshake's call, at a time that may be wrong.
+    /// Makes a call of the handshake, possibly at a wrong time.
     Connect,
     Answer {
         status: u16,
@@ -79,46 +79,46 @@ pub enum End {
     Client,
 }
 
-/// How both ends are set up.
+/// The configuration of both ends.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Setup {
     pub rules: Rules,
-    /// Whether the handshake is part of it.
+    /// `true` if the run starts with the handshake.
     pub handshake: bool,
-    /// Whether the server accepts what it is asked for.
+    /// `true` if the server accepts requests.
     pub accept: bool,
     pub server_buffers: (u16, u16),
     pub client_buffers: (u16, u16),
 }
 
-/// A machine with its buffers, and what is known of its life from outside.
+/// A machine with its buffers, and its history as seen from outside.
 struct Side<R: Role> {
     ws: WebSocket<R>,
     rx: ReadBuffer<Box<[u8]>>,
     tx: WriteBuffer<Box<[u8]>>,
-    /// All that it sent, handshake included.
+    /// All bytes that it has sent, with the handshake.
     wire: Vec<u8>,
-    /// The output that was found good last.
+    /// The output at the last successful check.
     checked: Vec<u8>,
-    /// The payload of a vectored send that waits.
+    /// The payload of a pending vectored send.
     payload: Vec<u8>,
-    /// Messages and pings as they were accepted for sending.
+    /// Messages and pings that were accepted for sending.
     messages: Vec<(MessageKind, Vec<u8>)>,
     pings: Vec<Vec<u8>>,
     fragments: Option<(MessageKind, Vec<u8>)>,
     close: Option<(u16, String)>,
     got: Vec<Item>,
     joined: Option<(MessageKind, Vec<u8>)>,
-    /// Whether the stream to it is over.
+    /// `true` if the stream to this end is over.
     ended: bool,
-    /// Whether it was ever open.
+    /// `true` once the connection was open.
     opened: bool,
 }
 
 impl<R: Role> Side<R> {
     fn new(ws: WebSocket<R>, (rx, tx): (u16, u16)) -> Side<R> {
-        // Up to 4 KiB each, so that a queue of pongs outgrows what it may.
+        // Up to 4 KiB each, so that queued pongs exceed their limit.
         let memory = |size: u16| vec![0xAA; usize::from(size % 6000)].into_boxed_slice();
         Side {
             ws,
@@ -138,7 +138,7 @@ impl<R: Role> Side<R> {
         }
     }
 
-    /// A call that sends: what it refuses, it leaves as it was.
+    /// Makes a send, and checks that a refused send changes nothing.
     fn send(
         &mut self,
         call: impl FnOnce(&mut WebSocket<R>, &mut WriteBuffer<Box<[u8]>>) -> Result<(), Error>,
@@ -168,7 +168,7 @@ impl<R: Role> Side<R> {
         }
     }
 
-    /// All that waits to be sent; a payload that lies elsewhere as it stands in its place.
+    /// Returns all unsent bytes, with a vectored payload in its place.
     fn waiting(&self) -> Vec<u8> {
         let waiting = self.tx.slices(&self.payload).unwrap_or_default().concat();
         assert_eq!(waiting.len(), self.tx.len());
@@ -176,7 +176,7 @@ impl<R: Role> Side<R> {
         waiting
     }
 
-    /// The next bytes of its output, up to `max`.
+    /// Returns and consumes the next bytes of the output, up to `max`.
     fn take(&mut self, max: usize) -> Vec<u8> {
         let mut bytes = self.waiting();
         bytes.truncate(max);
@@ -185,7 +185,7 @@ impl<R: Role> Side<R> {
         bytes
     }
 
-    /// Puts bytes into its buffer, as many as it has room for.
+    /// Appends as many bytes to its buffer as there is space for.
     fn give(&mut self, from: &mut Side<impl Role>, max: usize) {
         if self.ended {
             return;
@@ -246,8 +246,8 @@ impl<R: Role> Side<R> {
         }
     }
 
-    /// What is on its wire and in its output, handshake left out: whole frames but for the last, in an order that a
-    /// receiver without limits has nothing to say about, and nothing behind a Close.
+    /// Checks the bytes on the wire and in the output, without the handshake: whole frames except
+    /// for the last, in a permitted order, and nothing after a Close.
     fn check_output(&mut self, masked: bool) {
         let sent = [&self.wire[..], &self.waiting()].concat();
         if sent == self.checked {
@@ -265,7 +265,7 @@ impl<R: Role> Side<R> {
         assert_eq!(broken, None, "{}", frames.escape_ascii());
         let of_closes = |item: &&Item| matches!(item, Item::Close(..));
         if let Some(Item::Close(..)) = items.last() {
-            // The oracle ends at a Close: writing it back shows that nothing follows.
+            // The oracle ends at a Close. Encoding the Close again shows that nothing follows.
             assert_eq!(items.iter().filter(of_closes).count(), 1);
             let close = oracle::frame(0x88, &close_payload(items.last()), masked);
             assert!(frames.ends_with(&close), "{}", frames.escape_ascii());
@@ -287,7 +287,7 @@ fn close_payload(item: Option<&Item>) -> Vec<u8> {
     }
 }
 
-/// Plays the operations, checks after each of them, and then lets both ends finish.
+/// Runs the operations, checks after each, and then lets both ends finish.
 pub fn live(setup: Setup, ops: &[Op]) {
     let config = setup.rules.config();
     let mut pair = if setup.handshake {
@@ -379,7 +379,7 @@ impl Pair {
         let accept = self.accept;
         self.server.receive(chunks, events, |ws, event, tx| {
             if let Event::UpgradeRequest(request) = event {
-                // One that finds no room is refused by the next call.
+                // If the response has no room, the next call refuses the request.
                 if accept && ws.accept(request, Accept::new().with_subprotocol("b"), tx).is_ok() {
                     let again = ws.accept(request, Accept::new(), tx);
                     assert_eq!(again, Err(Error::Misuse(Misuse::NoHandshake)));
@@ -406,7 +406,7 @@ impl Pair {
         agree(&self.server, &self.client);
     }
 
-    /// Carries and receives until nothing moves, and ends the streams as the ends ask for it.
+    /// Moves bytes and receives until nothing changes, and ends the streams when an end is done.
     fn finish(mut self) {
         let mut before = None;
         let mut turns = 0;
@@ -429,14 +429,14 @@ impl Pair {
             turns += 1;
             assert!(turns < 10_000, "it does not come to rest");
         }
-        // A server that is done has ended the stream: its client is done, too.
+        // A done server has ended the stream, so its client is done too.
         if self.server.ws.is_done() && self.server.tx.is_empty() {
             assert!(self.client.ws.is_done());
         }
         self.end_all();
     }
 
-    /// Whatever the state, the end of both streams is the end.
+    /// In every state, the end of both streams is the end.
     fn end_all(mut self) {
         self.server.ended = true;
         self.client.ended = true;
@@ -452,7 +452,7 @@ impl Pair {
     }
 }
 
-/// What `to` received is the beginning of what `from` sent.
+/// Checks that the messages received by `to` are a prefix of those sent by `from`.
 fn agree<A: Role, B: Role>(from: &Side<A>, to: &Side<B>) {
     let mut messages = from.messages.iter();
     let mut pings = from.pings.iter();
@@ -463,7 +463,7 @@ fn agree<A: Role, B: Role>(from: &Side<A>, to: &Side<B>) {
             }
             Item::Ping(payload) => assert_eq!(pings.next(), Some(payload)),
             Item::Close(code, reason) => {
-                // Their own Close, or the answer to ours, or that of a failure.
+                // Their Close, the reply to ours, or the Close of a failure.
                 if let Some(close) = &from.close {
                     assert_eq!((*code, reason), (close.0, &close.1));
                 }
@@ -550,7 +550,7 @@ fn send<R: Role>(side: &mut Side<R>, op: &Op) {
             if side.send(|ws, tx| ws.close(CloseCode::new(*code), &reason, tx)) {
                 assert!(oracle::may_be_on_the_wire(*code) || *code == 1005);
                 assert_eq!(side.close, None);
-                // What is too long of it is cut off.
+                // A too long reason is truncated.
                 side.close = Some((*code, truncate_reason(&reason).to_string()));
             }
         }

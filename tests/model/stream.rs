@@ -1,29 +1,29 @@
-//! Streams of frames to feed a receiver with: mostly good ones, since noise dies at its first byte.
+//! Generates streams of frames. Most are valid, because random bytes fail at the first header.
 
 use sockless::MessageKind;
 
-/// One thing that a peer sends.
+/// One element of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Piece {
-    /// A text that is UTF-8 if its letters are, in frames that end at these places.
+    /// A text in frames that end at these places. It is UTF-8 if its letters are.
     Text {
         letters: Vec<char>,
         cuts: Vec<u8>,
         pings: bool,
     },
-    /// Bytes, likewise.
+    /// Binary data, in frames that end at these places.
     Binary {
         bytes: Vec<u8>,
         cuts: Vec<u8>,
         pings: bool,
     },
-    /// Text that need not be one.
+    /// A text that may be invalid.
     RawText {
         bytes: Vec<u8>,
         cuts: Vec<u8>,
     },
-    /// As many bytes as the two-byte length is made for.
+    /// A length that needs the two-byte form.
     Long {
         len: u16,
         kind: u8,
@@ -34,27 +34,27 @@ pub enum Piece {
         code: u16,
         reason: Vec<char>,
     },
-    /// Any first byte, and a payload of this length.
+    /// A frame with any first byte, and a payload of this length.
     Frame {
         first: u8,
         len: u8,
     },
-    /// A header alone, with a length of its own form.
+    /// A header alone, with its length in any form.
     Header {
         first: u8,
         short: u8,
         long: u64,
     },
-    /// The role's mask bit the wrong way round.
+    /// A frame with the wrong mask bit.
     WrongMask {
         first: u8,
         len: u8,
     },
-    /// Bytes as they are.
+    /// Raw bytes.
     Raw(Vec<u8>),
 }
 
-/// The bytes of `pieces`, masked or not, with the byte at a place changed where `flip` says.
+/// Returns the bytes of `pieces`, masked or not, and flips the byte that `flip` names.
 pub fn encode(pieces: &[Piece], masked: bool, flip: Option<(u16, u8)>) -> Vec<u8> {
     let mut out = Vec::new();
     for piece in pieces {
@@ -132,7 +132,8 @@ fn message(
     frame(out, 0x80 | opcode, rest, masked);
 }
 
-/// A frame with a key that differs from frame to frame, its length in the shortest form.
+/// Returns a frame with its length in the shortest form, and a key that differs from frame to
+/// frame.
 pub fn frame(out: &mut Vec<u8>, first: u8, payload: &[u8], masked: bool) {
     out.push(first);
     let bit = if masked { 0x80 } else { 0 };

@@ -1,26 +1,28 @@
-//! What a candidate is: something that can receive, send and shake hands, each with everything set up beforehand.
+//! Defines a candidate: a crate that can receive, send and accept a handshake, each prepared before
+//! the measurement.
 
 use crate::kernel::{Drain, Outcome, Source};
 use crate::workload::{Message, Role, Tally};
 
-/// The outcome of reading a Close that the candidate had nothing to say against.
+/// The result of reading a Close that the candidate accepts.
 pub const CLOSED: &str = "closed";
 
-/// An open connection that reads.
+/// An open connection that receives.
 pub trait Receive {
-    /// Delivers the next `messages` messages, answering the pings between them.
+    /// Delivers the next `messages` messages, and answers the pings between them.
     fn receive(&mut self, messages: usize, tally: &mut Tally) -> Outcome;
 }
 
-/// An open connection that writes.
+/// An open connection that sends.
 pub trait Send {
-    /// Sends every message, each handed to the kernel before the next one begins. The caller keeps the payloads.
+    /// Sends every message, and passes each to the kernel before the next. The caller keeps the
+    /// payloads.
     fn send(&mut self) -> Outcome;
 }
 
-/// A server that has nothing yet.
+/// A server before its handshake.
 pub trait Handshake {
-    /// Reads one request from a stream that repeats it, and answers.
+    /// Reads one request from a stream that repeats the request, and responds.
     fn shake(&mut self) -> Outcome;
 }
 
@@ -28,22 +30,22 @@ pub trait Handshake {
 pub trait Candidate {
     fn name(&self) -> &'static str;
 
-    /// Whether it is a published Rust crate, and so counts for "the fastest Rust peer".
+    /// `true` for a published Rust crate, which counts for "the fastest Rust peer".
     fn is_rust(&self) -> bool {
         true
     }
 
-    /// Whether it validates like a careful implementation, and so counts for "the best strict peer".
+    /// `true` for a careful validator, which counts for "the best strict peer".
     fn is_strict(&self) -> bool {
         false
     }
 
-    /// One sentence about how it was driven, and what it leaves to its caller.
+    /// One sentence about the driver, and the work that the crate leaves to its caller.
     fn note(&self) -> &'static str;
 
     fn receiver(&self, role: Role, source: Source, drain: Drain) -> Option<Box<dyn Receive>>;
 
-    /// Whatever the interface wants a message to be is made here, before anything is timed.
+    /// Prepares each message in the form that the interface needs, before the measurement.
     fn sender(
         &self,
         role: Role,

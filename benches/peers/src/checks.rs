@@ -1,4 +1,5 @@
-//! Before anything is timed: does a candidate deliver the right messages, and which violations does it let pass?
+//! Checks each candidate before the measurement: it must deliver the right messages. Records the
+//! violations that it accepts.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,12 +10,13 @@ use crate::workload::{
     ACCEPT, Kind, Message, Role, Tally, Wire, digest_of, frame, request_wire, unframe,
 };
 
-/// Runs what may panic, which some candidates do on input that they did not expect.
+/// Runs code that may panic, because some candidates panic on unexpected input.
 fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err("panicked".into()))
 }
 
-/// Three times through the stream: count, order, kind and content of every message, and pongs that are well formed.
+/// Reads the stream three times. Checks count, order, kind and content of every message, and that
+/// pongs are well-formed.
 pub fn receive(candidate: &dyn Candidate, role: Role, wire: &'static Wire) -> Outcome {
     let (drain, record) = Drain::recording();
     let Some(mut receiver) = candidate.receiver(role, Source::endless(wire), drain) else {
@@ -35,7 +37,7 @@ pub fn receive(candidate: &dyn Candidate, role: Role, wire: &'static Wire) -> Ou
             pongs += usize::from(first == 0x8a);
             other |= first != 0x8a || payload != b"sixteen bytes ok";
         })?;
-        // One pong may stand for several pings, but not none.
+        // One pong may answer several pings, but there must be one.
         if other || pongs > wire.pings || (pongs == 0 && wire.pings > 0) {
             return Err(format!("{pongs} pongs for {} pings", wire.pings));
         }
@@ -44,7 +46,7 @@ pub fn receive(candidate: &dyn Candidate, role: Role, wire: &'static Wire) -> Ou
     Ok(())
 }
 
-/// Twice all messages: what was written must be the same messages, framed as the role demands.
+/// Sends all messages twice. The output must have equal messages, framed as the role demands.
 pub fn send(
     candidate: &dyn Candidate,
     role: Role,
@@ -81,7 +83,7 @@ fn sends(
     Ok(())
 }
 
-/// The answer is a 101 with the right accept value.
+/// The response is a 101 with the right accept value.
 pub fn handshake(candidate: &dyn Candidate) -> Option<Outcome> {
     let wire: &'static Wire = Box::leak(Box::new(request_wire()));
     let (drain, record) = Drain::recording();
@@ -102,7 +104,7 @@ pub fn handshake(candidate: &dyn Candidate) -> Option<Outcome> {
     Some(Ok(()))
 }
 
-/// A violation of RFC 6455, and who would commit it.
+/// A violation of RFC 6455, and the role that commits it.
 struct Violation {
     name: &'static str,
     against: Role,
@@ -111,7 +113,7 @@ struct Violation {
 
 const KEY: Option<[u8; 4]> = Some([0x37, 0xfa, 0x21, 0x3d]);
 
-/// What a strict receiver refuses.
+/// Returns the violations that a strict receiver refuses.
 const VIOLATIONS: &[Violation] = &[
     Violation {
         name: "unmasked frame from a client",
@@ -201,7 +203,7 @@ const VIOLATIONS: &[Violation] = &[
     },
 ];
 
-/// What a candidate makes of a violation with a good message behind it.
+/// Returns the reaction of a candidate to a violation that is followed by a valid message.
 #[derive(PartialEq, Eq)]
 pub enum Verdict {
     Refused,
@@ -209,7 +211,7 @@ pub enum Verdict {
     Panicked,
 }
 
-/// The names of the violations, and what each candidate made of them.
+/// Returns the names of the violations, and the reaction of each candidate.
 pub fn strictness(candidates: &[Box<dyn Candidate>]) -> Vec<(&'static str, Vec<Verdict>)> {
     const AFTER: &[u8] = b"a good message";
     VIOLATIONS
@@ -242,7 +244,7 @@ fn judge(candidate: &dyn Candidate, role: Role, wire: &'static Wire, after: &[u8
             Ok(()) => {}
             Err(error) if error == "panicked" => return Verdict::Panicked,
             Err(error) if error == CLOSED => {
-                // Taken as a good Close, unless the answer says what was wrong with it.
+                // A candidate accepts the Close, unless its reply has the code of an error.
                 let mut complaint = false;
                 let _ = unframe(&record.borrow(), role == Role::Client, |first, payload| {
                     complaint |= first == 0x88 && matches!(payload[..], [0x03, 0xea | 0xef, ..]);

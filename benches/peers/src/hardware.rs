@@ -1,4 +1,5 @@
-//! What the hardware allows on the same bytes: nothing is parsed, nothing is checked. Bounds, not candidates.
+//! Measures the limits of the hardware on equal bytes, without parsing and checks. These are
+//! bounds, not candidates.
 
 use std::hint::black_box;
 
@@ -6,7 +7,7 @@ use crate::candidate::Receive;
 use crate::kernel::{Outcome, Source};
 use crate::workload::{Message, Role, Tally, Wire};
 
-/// Copies the stream as the kernel would, and unmasks all of it as if it were one payload.
+/// Copies the stream like the kernel, and unmasks all of it as a single payload.
 struct Stream {
     source: Source,
     wire: &'static Wire,

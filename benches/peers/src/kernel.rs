@@ -1,8 +1,9 @@
-//! What stands for the kernel: one copy per byte on the way in, one on the way out, the same for every candidate.
+//! Replaces the kernel: one copy per byte of input and one per byte of output, for every candidate.
 //!
-//! A [`Source`] hands out a prebuilt stream in the pieces it was cut into and starts again at its end, so a connection
-//! never waits, never sees the end of the stream and stays in use from the first round to the last. A [`Drain`] copies
-//! what is written into memory of its own. [`Pipe`] joins the two behind every trait that a candidate reads through.
+//! A [`Source`] returns a prebuilt stream in pieces, and starts again at its end. A connection
+//! therefore never waits, never sees the end of the stream, and is used in all rounds. A [`Drain`]
+//! copies the output into its own memory. [`Pipe`] joins both behind every trait that a candidate
+//! needs.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -34,7 +35,7 @@ impl Source {
         Self { endless: false, ..Self::endless(wire) }
     }
 
-    /// For those who only write.
+    /// For candidates that only write.
     pub fn empty() -> Self {
         static EMPTY: Wire = Wire {
             bytes: Vec::new(),
@@ -47,7 +48,8 @@ impl Source {
         Self::once(&EMPTY)
     }
 
-    /// What one call of `read` with room for `room` bytes would give. The caller copies it: that is the kernel's copy.
+    /// Returns the bytes of one `read` with room for `room` bytes. The caller copies them, in place
+    /// of the kernel.
     #[inline]
     pub fn take(&mut self, room: usize) -> &'static [u8] {
         let Some(&end) = self.wire.cuts.get(self.piece) else {
@@ -66,7 +68,7 @@ impl Source {
         taken
     }
 
-    /// As `read`, into memory that is there.
+    /// Reads into existing memory.
     #[inline]
     pub fn fill(&mut self, space: &mut [u8]) -> usize {
         let taken = self.take(space.len());
@@ -82,7 +84,7 @@ pub struct Drain {
     record: Option<Rc<RefCell<Vec<u8>>>>,
 }
 
-/// Small enough to stay in the second-level cache, as a socket's own buffer would.
+/// Small enough for the second-level cache, like a socket's own buffer.
 const DRAIN: usize = 256 * 1024;
 
 impl Drain {
@@ -91,13 +93,13 @@ impl Drain {
         Self { memory: vec![0; DRAIN].into(), position: 0, record: None }
     }
 
-    /// Keeps every byte too, to be looked at.
+    /// Keeps every byte for checks.
     pub fn recording() -> (Self, Rc<RefCell<Vec<u8>>>) {
         let record = Rc::new(RefCell::new(Vec::new()));
         (Self { record: Some(record.clone()), ..Self::new() }, record)
     }
 
-    /// One `write` that takes everything.
+    /// Writes all bytes in one call.
     #[inline]
     pub fn put(&mut self, mut bytes: &[u8]) {
         if let Some(record) = &self.record {
@@ -117,7 +119,7 @@ impl Drain {
         std::hint::black_box(&mut self.memory);
     }
 
-    /// One vectored `write` that takes everything.
+    /// Writes all slices in one vectored call.
     #[inline]
     pub fn put_all<'a>(&mut self, slices: impl Iterator<Item = &'a [u8]>) -> usize {
         let mut total = 0;
@@ -267,8 +269,8 @@ impl wtx::stream::StreamWriter for Pipe {
     }
 }
 
-/// Runs a future whose stream never waits. A whole loop over messages is one future, as it would be in a task, so
-/// what asynchrony itself costs a candidate is close to nothing.
+/// Runs a future whose stream never waits. One future is a whole loop over messages, like a task,
+/// so the cost of asynchrony itself is almost zero.
 pub fn run<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
@@ -280,10 +282,10 @@ pub fn run<F: Future>(future: F) -> F::Output {
     panic!("a stream that is always ready left its reader waiting");
 }
 
-/// The error of a candidate, as text.
+/// Returns the error of a candidate as text.
 pub type Outcome = Result<(), String>;
 
-/// For candidates whose errors only print themselves for programmers.
+/// For candidates whose errors implement only `Debug`.
 pub fn text(error: impl std::fmt::Debug) -> String {
     format!("{error:?}")
 }

@@ -1,5 +1,5 @@
-//! The same prebuilt byte streams through sockless and its peers: what is timed, how, and why it is fair stands in
-//! `benches/README.md`.
+//! Runs prebuilt byte streams through sockless and its peers. `benches/README.md` explains the
+//! measurement, the method and why it is fair.
 
 mod candidate;
 mod checks;
@@ -45,7 +45,7 @@ struct Options {
     with: Option<PathBuf>,
 }
 
-/// What the profile is called that this program was built with: the folder that it lies in.
+/// Returns the name of the profile of this build, from the name of its folder.
 fn build() -> String {
     let program = std::env::current_exe().ok();
     let folder = program.as_deref().and_then(|path| path.parent()?.file_name()?.to_str());
@@ -113,7 +113,7 @@ fn main() -> ExitCode {
 
 fn work(options: Options) -> Result<(), String> {
     let start = Instant::now();
-    // Candidates that panic are caught and named; their traces would only hide the table.
+    // Panics of candidates are caught and named. Their traces would only hide the table.
     std::panic::set_hook(Box::new(|_| {}));
     let mut candidates = peers::all();
     candidates.retain(|candidate| {
@@ -167,7 +167,7 @@ fn work(options: Options) -> Result<(), String> {
     }
     text += &report.strictness();
     println!("{text}");
-    // For programs: beside this one, as it changes with every run.
+    // The JSON is for programs. It is a separate file, because it changes with every run.
     let json = std::env::current_exe()
         .map_err(|error| error.to_string())?
         .with_file_name("sockless-peers.json");
@@ -184,15 +184,15 @@ fn work(options: Options) -> Result<(), String> {
     Ok(())
 }
 
-/// Nothing but the work itself, to be counted from outside: what is selected, so many times. Prints the messages of a
-/// pass, so that two runs of different length give the cost of one.
+/// Runs only the selected work, `count` times, for measurement from outside. Prints the messages of
+/// a pass, so that two runs of different length give the cost of one message.
 fn repeat(
     candidates: &[Box<dyn Candidate>],
     options: &Options,
     passes: usize,
 ) -> Result<(), String> {
     let selected = |name: &str| options.only.iter().all(|text| name.contains(text.as_str()));
-    // Only what is selected is built: all of it would be most of what callgrind has to go through.
+    // Build only the selected streams. Building all of them would dominate the run under callgrind.
     let wanted = |workload: &str| {
         let names = [Role::Server, Role::Client].into_iter().flat_map(|role| {
             let send = format!("send {} {workload}", role.name());
@@ -249,7 +249,7 @@ fn repeat(
     Ok(())
 }
 
-/// Checks one candidate after the other; those that pass are timed.
+/// Checks one candidate after the other. Those that pass are measured.
 fn judge<'a>(
     candidates: &'a [Box<dyn Candidate>],
     row: &mut Row,

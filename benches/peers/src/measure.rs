@@ -1,6 +1,7 @@
-//! Interleaved rounds: each round times every candidate once, shuffled anew from a fixed seed, so that whatever else the
-//! machine does falls on all of them alike and none always follows the same one. Ratios are taken within a round; what is reported are medians over rounds. The clock
-//! is the thread's own processor time, so that what else runs on the machine is not counted as anybody's work.
+//! Measures in interleaved rounds. Each round times every candidate once, in an order shuffled from
+//! a fixed seed, so that other load affects all candidates equally. Ratios are computed within a
+//! round, and the report has medians over rounds. The clock is the processor time of the thread,
+//! which excludes other processes.
 
 use std::time::Duration;
 
@@ -8,15 +9,15 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::kernel::Outcome;
 
-/// How long to take.
+/// The length of a measurement.
 #[derive(Clone, Copy)]
 pub struct Effort {
     pub rounds: usize,
-    /// What one sample should last.
+    /// The length of one sample.
     pub sample: Duration,
 }
 
-/// Something to time: one pass over everything that its row prescribes.
+/// Work to time: one pass over everything in its row.
 pub struct Subject {
     pub name: &'static str,
     pub pass: Box<dyn FnMut() -> Outcome>,
@@ -58,7 +59,7 @@ fn time(subject: &mut Subject, passes: u32) -> Result<Duration, String> {
     Ok(now() - start)
 }
 
-/// Times the subjects against each other. Those that fail on the way are left out of the result and named.
+/// Times the subjects against each other. A subject that fails is named and excluded.
 pub fn measure(
     subjects: Vec<Subject>,
     messages: usize,
@@ -67,7 +68,7 @@ pub fn measure(
     let mut failures = Vec::new();
     let mut running = Vec::new();
     for mut subject in subjects {
-        // The first passes warm the caches and settle how many make a sample.
+        // The first passes warm the caches, and determine how many passes make a sample.
         let mut passes = 1;
         let outcome = time(&mut subject, 1).and_then(|_| {
             loop {

@@ -1,10 +1,11 @@
-//! The README's picture, from the same numbers: one panel per workload, one bar per candidate, shorter is faster.
+//! Draws the README's picture from the numbers of the table: one panel per workload, one bar per
+//! candidate, shorter is faster.
 
 use std::fmt::Write;
 
 use crate::report::{Direction, Report, Row, figure, is_ours};
 
-/// Receiving as a server, one panel each.
+/// The workloads of the panels, received by a server.
 const PANELS: &[(&str, &str, &str)] = &[
     ("16 B binary", "64 KiB reads", "16 B"),
     ("125 B binary", "64 KiB reads", "125 B"),
@@ -20,7 +21,7 @@ const BAR: usize = 15;
 const GAP: usize = 34;
 const LABEL: usize = 132;
 
-/// An SVG that needs nothing from elsewhere and follows the reader's light or dark scheme.
+/// Returns an SVG without external resources that follows the reader's light or dark scheme.
 pub fn draw(report: &Report) -> String {
     let panels: Vec<(&Row, &str)> = PANELS
         .iter()
@@ -87,7 +88,8 @@ fn panel(
     let _ = writeln!(out, r#"<text class="panel" x="{left}" y="{}">{title}</text>"#, top + 18);
     let mut cells: Vec<_> = report.who.iter().filter_map(|who| row.cell(who.name)).collect();
     cells.sort_by(|one, other| one.nanoseconds.total_cmp(&other.nanoseconds));
-    // The slowest would make all others look alike: the scale ends a little past the middle of the field.
+    // The scale ends a little after the median candidate, because the slowest would make all other
+    // bars look alike.
     let scale = cells.get(cells.len() * 2 / 3).map_or(1.0, |cell| cell.nanoseconds * 1.15);
     let room = (width - LABEL - 56) as f64;
     for (index, cell) in cells.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The numbers as a table for people and as JSON for programs.
+//! Prints the numbers as a table for people and as JSON for programs.
 
 use std::fmt::{Display, Write};
 use std::path::Path;
@@ -10,9 +10,9 @@ use crate::checks::Verdict;
 use crate::measure::Series;
 use crate::workload::{Role, Workload};
 
-/// The name that ratios are taken against.
+/// The candidate that is the base of the ratios.
 pub const OURS: &str = "sockless";
-/// The same with buffers that grow.
+/// This crate with growing buffers.
 pub const OURS_GROWING: &str = "sockless, growing";
 
 pub fn is_ours(name: &str) -> bool {
@@ -40,7 +40,8 @@ pub struct Cell {
     pub name: &'static str,
     /// Median nanoseconds per message (or per handshake).
     pub nanoseconds: f64,
-    /// Median over rounds of our time divided by theirs, below 1 where we are faster; the worse of our two.
+    /// Median over rounds of our time divided by the peer's: below 1 if we are faster. The worse of
+    /// our two candidates counts.
     pub ours_over_theirs: Option<f64>,
 }
 
@@ -53,7 +54,7 @@ pub struct Row {
     pub messages: usize,
     pub payload_bytes: usize,
     pub cells: Vec<Cell>,
-    /// Candidates that did not do the work right and so were not timed, and why.
+    /// Candidates that failed a check and were not timed, with the reason.
     #[serde(skip_deserializing)]
     pub failed: Vec<(&'static str, String)>,
 }
@@ -66,7 +67,7 @@ pub struct Report {
     pub compiler: String,
     pub seconds: f64,
     pub rows: Vec<Row>,
-    /// Violations, and for each candidate what it made of them.
+    /// Violations, and the reaction of each candidate.
     pub strictness: Vec<(String, Vec<String>)>,
 }
 
@@ -135,7 +136,7 @@ impl Row {
         self.cells.iter().find(|cell| cell.name == name)
     }
 
-    /// The fastest of the candidates that `which` admits, ourselves aside.
+    /// Returns the fastest of the other candidates that `which` admits.
     pub fn fastest(&self, who: &[Who], which: impl Fn(&Who) -> bool) -> Option<&Cell> {
         who.iter()
             .filter(|who| !is_ours(who.name) && which(who))
@@ -144,7 +145,7 @@ impl Row {
     }
 }
 
-/// Three significant figures, as a person reads them.
+/// Formats a number with three significant figures.
 pub fn figure(nanoseconds: f64) -> String {
     match nanoseconds {
         n if n < 10.0 => format!("{n:.2}"),
@@ -201,7 +202,7 @@ impl Report {
             + "\n"
     }
 
-    /// Every row, in tables by direction, role and cut.
+    /// Prints every row, in tables by direction, role and cut.
     pub fn markdown(&self, build: &str, timed: bool) -> String {
         let mut out = String::new();
         if timed {
@@ -223,18 +224,18 @@ impl Report {
         out
     }
 
-    /// What each candidate lets pass, and how it was driven.
+    /// Prints the violations that each candidate accepts, and its driver.
     pub fn strictness(&self) -> String {
         let mut out = String::new();
         self.strict_table(&mut out);
         out
     }
 
-    /// Reads what another build has written.
+    /// Reads the results of another build.
     pub fn read(path: &Path) -> Result<Self, String> {
         let explain = |error: &dyn Display| format!("{}: {error}", path.display());
         let text = std::fs::read_to_string(path).map_err(|error| explain(&error))?;
-        // Names are borrowed from it for as long as the program runs.
+        // Leaks the text, because the results borrow names from it.
         serde_json::from_str(text.leak()).map_err(|error| explain(&error))
     }
 

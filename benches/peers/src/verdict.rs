@@ -1,5 +1,5 @@
-//! What is wanted, and what was reached: the worse of the builds, of fixed and growing buffers, and of the rows of a
-//! target.
+//! Compares the results with the targets. The worst of the builds, of fixed and growing buffers,
+//! and of the rows of a target counts.
 
 use std::fmt::Write;
 
@@ -11,13 +11,13 @@ struct Target {
     role: &'static str,
     workloads: &'static [&'static str],
     cuts: &'static [&'static str],
-    /// Our time over that of the fastest strict peer, at most.
+    /// Largest ratio of our time to the fastest strict peer's.
     of_strict: f64,
-    /// The same for the fastest Rust peer, whatever it validates.
+    /// Largest ratio of our time to the fastest Rust peer's, strict or not.
     of_any: Option<f64>,
 }
 
-/// A target that is missed by less is met: runs differ by as much.
+/// A target missed by less is met, because runs differ by as much.
 const NOISE: f64 = 1.05;
 
 const LARGE_READS: &str = "64 KiB reads";
@@ -109,7 +109,7 @@ const TARGETS: &[Target] = &[
     send("sends as client", "client"),
 ];
 
-/// A ratio and the row that it was reached in.
+/// A ratio and its row.
 type Worst = Option<(f64, String)>;
 
 impl Target {
@@ -136,7 +136,7 @@ impl Target {
     }
 }
 
-/// The table of targets.
+/// Prints the table of targets.
 pub fn table(reports: &[(&str, &Report)]) -> String {
     let mut out = String::from(
         "### Targets\n\nOur time over that of the fastest peer, in the worst row of the target: the worse of the builds, \
@@ -164,7 +164,7 @@ pub fn table(reports: &[(&str, &Report)]) -> String {
     out
 }
 
-/// Every row that is slower than its target asks for.
+/// Prints every row that misses its target.
 fn missed(reports: &[(&str, &Report)]) -> String {
     let mut out = String::new();
     for (build, report) in reports {

@@ -1,4 +1,4 @@
-//! The messages, and the byte streams built from them before anything is timed. The same seed gives the same bytes.
+//! Builds messages and byte streams before the measurement. Equal seeds give equal bytes.
 
 use std::hash::{DefaultHasher, Hasher};
 use std::hint::black_box;
@@ -6,7 +6,7 @@ use std::hint::black_box;
 use bytes::Bytes;
 use fastrand::Rng;
 
-/// Which end the candidate is.
+/// The end that the candidate plays.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Role {
     Server,
@@ -35,13 +35,13 @@ pub struct Message {
 }
 
 impl Message {
-    /// The payload as text, for interfaces that ask for it. Only called on text messages.
+    /// Returns the payload as text, for interfaces that need it. Only for text messages.
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.payload).expect("text workloads are valid UTF-8")
     }
 }
 
-/// How a stream reaches the reader.
+/// The pieces in which a stream arrives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Cut {
     Pieces(usize),
@@ -60,29 +60,29 @@ impl Cut {
     }
 }
 
-/// Messages of one sort.
+/// Messages of one kind and size.
 pub struct Workload {
     pub name: &'static str,
     pub messages: Vec<Message>,
-    /// Bytes of a fragment; 0 for whole messages.
+    /// Bytes of a fragment, or 0 for whole messages.
     pub fragment: usize,
-    /// A ping before every so many frames; 0 for none.
+    /// Frames between two pings, or 0 for no pings.
     pub ping_every: usize,
 }
 
-/// A stream ready to be read.
+/// A prebuilt stream.
 pub struct Wire {
     pub bytes: Vec<u8>,
-    /// Where each piece ends.
+    /// The ends of the pieces.
     pub cuts: Vec<usize>,
     pub messages: usize,
     pub pings: usize,
     pub digest: u64,
-    /// Whether every payload is text, for the row that validates it alone.
+    /// `true` if every payload is text, for the row that only validates.
     pub all_text: bool,
 }
 
-/// What came out of a candidate: a count while it is timed, and everything else while it is checked.
+/// The messages of a candidate: a count during the measurement, everything during a check.
 #[derive(Default)]
 pub struct Tally {
     pub messages: usize,
@@ -95,7 +95,8 @@ impl Tally {
         Self { messages: 0, digest: Some(DefaultHasher::new()), last: Vec::new() }
     }
 
-    /// One whole message. As far as the compiler knows all of it is looked at, so no candidate can leave it untouched.
+    /// Counts one whole message. The compiler must assume that all bytes are read, so no candidate
+    /// can skip them.
     #[inline]
     pub fn message(&mut self, kind: Kind, payload: &[u8]) {
         self.messages += 1;
@@ -106,7 +107,7 @@ impl Tally {
         }
     }
 
-    /// The last message, while checking.
+    /// The last message, during a check.
     pub fn last(&self) -> &[u8] {
         &self.last
     }
@@ -132,7 +133,7 @@ fn note(digest: &mut DefaultHasher, kind: Kind, payload: &[u8]) {
     digest.write(payload);
 }
 
-/// The digest that a candidate must reach.
+/// Returns the digest that a candidate must reach.
 pub fn digest_of<'a>(messages: impl Iterator<Item = &'a Message>) -> u64 {
     let mut digest = DefaultHasher::new();
     for message in messages {
@@ -141,7 +142,7 @@ pub fn digest_of<'a>(messages: impl Iterator<Item = &'a Message>) -> u64 {
     digest.finish()
 }
 
-/// A frame as a peer would send it, written by nobody's crate.
+/// Encodes a frame independently of any crate.
 pub fn frame(out: &mut Vec<u8>, first: u8, mask: Option<[u8; 4]>, payload: &[u8]) {
     let bit = if mask.is_some() { 0x80 } else { 0 };
     out.push(first);
@@ -165,8 +166,8 @@ pub fn frame(out: &mut Vec<u8>, first: u8, mask: Option<[u8; 4]>, payload: &[u8]
     }
 }
 
-/// Reads back what a candidate sent: each data message with its payload unmasked, and whether masks were as the role
-/// asks. For unfragmented output, which is what sending a message gives.
+/// Parses the output of a candidate: each data message with its payload unmasked, and `true` if the
+/// masking fits the role. The output has no fragments.
 pub fn unframe(
     mut bytes: &[u8],
     masked: bool,
@@ -209,7 +210,7 @@ impl Workload {
         self.messages.iter().map(|message| message.payload.len()).sum()
     }
 
-    /// The stream that a candidate in `role` would read.
+    /// Returns the stream that a candidate in `role` reads.
     pub fn wire(&self, role: Role, cut: Cut) -> Wire {
         let mut random = Rng::with_seed(0x5eed);
         let mut key = || (role == Role::Server).then(|| random.u32(1..).to_ne_bytes());
@@ -253,7 +254,7 @@ impl Workload {
     }
 }
 
-/// Exactly `length` bytes of an array of small records, as an API would send them. ASCII.
+/// Returns exactly `length` bytes of JSON, an array of small records like an API's. ASCII.
 fn json(random: &mut Rng, length: usize) -> Vec<u8> {
     let mut text = String::from("[");
     while text.len() < length {
@@ -267,7 +268,8 @@ fn json(random: &mut Rng, length: usize) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// Exactly `length` bytes of Chinese text, filled up with ASCII where three do not go in.
+/// Returns exactly `length` bytes of Chinese text, with ASCII at the end if a character does not
+/// fit.
 fn chinese(random: &mut Rng, length: usize) -> Vec<u8> {
     const CHARACTERS: &str = "的一是不了人我在有他这为之大来以个中上们到说国和地也子时道出而要于就下得可你年生自会那后能对着事其里所";
     let characters: Vec<char> = CHARACTERS.chars().collect();
@@ -294,7 +296,7 @@ fn uniform(name: &'static str, kind: Kind, length: usize, count: usize, make: Ma
     Workload::whole(name, messages)
 }
 
-/// Sizes, kinds and pings in an order that no branch predictor learns.
+/// Mixes sizes, kinds and pings in an order that no branch predictor learns.
 fn mix() -> Workload {
     let mut random = Rng::with_seed(7);
     let messages = (0..2000)
@@ -315,8 +317,8 @@ fn mix() -> Workload {
     Workload { ping_every: 50, ..Workload::whole("mix", messages) }
 }
 
-/// The workloads whose names are wanted. Small messages make streams of about 256 KiB, which stay in the second-level
-/// cache; large ones are few.
+/// Returns the workloads with these names. Small messages make streams of about 256 KiB, which fit
+/// in the second-level cache. There are few large messages.
 pub fn select(wanted: impl Fn(&str) -> bool) -> Vec<Workload> {
     use Kind::{Binary, Text};
     const UNIFORM: &[(&str, Kind, usize, usize, Maker)] = &[
@@ -354,7 +356,7 @@ pub fn select(wanted: impl Fn(&str) -> bool) -> Vec<Workload> {
     workloads
 }
 
-/// What a browser sends: about 630 bytes and 15 headers.
+/// A request like a browser's: about 630 bytes and 15 headers.
 pub const REQUEST: &[u8] = b"GET /live/feed?room=42 HTTP/1.1\r\n\
     Host: server.example.com:8001\r\n\
     Connection: Upgrade\r\n\
@@ -373,10 +375,10 @@ pub const REQUEST: &[u8] = b"GET /live/feed?room=42 HTTP/1.1\r\n\
     Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\
     \r\n";
 
-/// The answer to [`REQUEST`]'s key.
+/// The accept value for the key of [`REQUEST`].
 pub const ACCEPT: &[u8] = b"HSmrc0sMlYUkAGmm5OPpG2HaGWk=";
 
-/// The request as a stream that is read whole.
+/// Returns the request as a stream that one read returns whole.
 pub fn request_wire() -> Wire {
     Wire {
         bytes: REQUEST.into(),

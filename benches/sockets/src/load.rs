@@ -1,5 +1,5 @@
-//! The client, the same for every server: prebuilt frames out, and a count of bytes in. The first batch is compared
-//! byte for byte with the echo that it must bring.
+//! The client for every server: writes prebuilt frames, and counts the bytes that return. The first
+//! batch is compared byte for byte with the expected echo.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -9,16 +9,16 @@ use fastrand::Rng;
 
 pub type Result<T> = std::result::Result<T, String>;
 
-/// A server that takes longer for anything has failed.
+/// A server that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What is sent, and how much of it may be under way.
+/// The messages of a load, and how many may be unanswered.
 pub struct Load {
     pub name: &'static str,
     size: usize,
     make: fn(&mut Rng, usize) -> Vec<u8>,
     text: bool,
-    /// Messages that are written at once. Where there is more than one, two batches are under way at a time.
+    /// Messages in one write. With more than one, two batches are unanswered at a time.
     pub batch: usize,
 }
 
@@ -83,7 +83,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects, and sends the first batch. `checked` if the server is one that echoes.
+    /// Connects, and sends the first batch. `checked` is `true` for a server that echoes.
     pub fn open(address: SocketAddr, load: &Load, checked: bool) -> Result<Client> {
         let mut random = Rng::with_seed(0x5eed);
         let (mut out, mut echo) = (Vec::new(), Vec::new());
@@ -134,7 +134,8 @@ impl Client {
 
     /// Sends so many batches and reads as many echoes. Returns the number of messages.
     pub fn exchange(&mut self, batches: usize) -> Result<usize> {
-        // With batches of one message nothing else is under way; else always one more than has come back.
+        // With batches of one message, wait for each echo. Otherwise keep one more batch
+        // unanswered.
         let ahead = usize::from(self.batch > 1).min(batches);
         for _ in 0..ahead {
             self.stream.write_all(&self.out).map_err(text)?;

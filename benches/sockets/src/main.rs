@@ -1,5 +1,5 @@
-//! Processor time per echoed message over loopback: what is measured, how, and why it is fair stands in
-//! `benches/README.md`.
+//! Measures processor time per echoed message over loopback. `benches/README.md` explains the
+//! measurement, the method and why it is fair.
 
 mod load;
 mod process;
@@ -26,7 +26,7 @@ Usage: sockless-sockets --showcase PROGRAM [OPTIONS]
   --serve NAME        be a server: listen on a free port of the loopback interface and print it
   --help              this text";
 
-/// No sample has more messages, however long one takes.
+/// Most messages of a sample, however long one takes.
 const MOST_MESSAGES: usize = 1_000_000;
 
 struct Options {
@@ -124,7 +124,7 @@ struct Subject<'a> {
     series: Series,
 }
 
-/// Measures all servers under one load, in rounds, each in another order.
+/// Measures all servers under one load in rounds, each in another order.
 fn measure(
     servers: &[(&'static Server, Process)],
     load: &'static Load,

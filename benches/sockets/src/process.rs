@@ -1,4 +1,4 @@
-//! A server as a process of its own, and the processor time that it has used.
+//! Runs a server as a process, and reads its processor time.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -16,8 +16,9 @@ pub struct Process {
 impl Process {
     /// Starts a server, which prints its address as a link.
     pub fn start(program: &Path, arguments: &[&str]) -> Result<Process> {
-        // On a processor of its own: whether a loopback connection stays on one processor or crosses two changes the
-        // kernel's part of a large message fourfold, and the scheduler would choose anew for each connection.
+        // Pin the server to its own processor. The kernel's cost of a large message changes
+        // fourfold between one processor and two, and the scheduler would choose anew for each
+        // connection.
         let mut child = Command::new("taskset")
             .args(["-c", "0"])
             .arg(program)
@@ -29,18 +30,19 @@ impl Process {
             .map_err(|error| format!("{}: {error}", program.display()))?;
         let mut line = String::new();
         if let Some(stdout) = child.stdout.take() {
-            // An error leaves the line empty, which is no address.
+            // After an error the line is empty, which is not an address.
             let _ = BufReader::new(stdout).read_line(&mut line);
         }
         let address = line.trim().trim_start_matches("http://").trim_end_matches('/').parse();
-        // From here on the process ends with the value.
+        // From now on, dropping the value ends the process.
         let mut process = Process { child, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
         process.address =
             address.map_err(|_| format!("{} printed no address", program.display()))?;
         Ok(process)
     }
 
-    /// Nanoseconds that all threads of the process have run, in user space and in the kernel.
+    /// Returns the nanoseconds that all threads of the process have run, in user space and in the
+    /// kernel.
     fn time(&self) -> Result<u64> {
         let tasks = format!("/proc/{}/task", self.child.id());
         let entries = std::fs::read_dir(&tasks).map_err(|error| format!("{tasks}: {error}"))?;
@@ -54,7 +56,8 @@ impl Process {
         Ok(total)
     }
 
-    /// The same once the server has come to rest: it counts what is running only when it stops.
+    /// Returns the time once the server is idle, because the kernel counts a running thread only
+    /// when it stops.
     pub fn time_at_rest(&self) -> Result<u64> {
         let mut before = self.time()?;
         for _ in 0..100 {

@@ -1,4 +1,4 @@
-//! The numbers as a table.
+//! Prints the numbers as a table.
 
 use std::fmt::Write;
 
@@ -13,7 +13,7 @@ pub struct Series {
 pub struct Row {
     pub load: &'static str,
     pub series: Vec<Series>,
-    /// Servers that did not echo what was sent.
+    /// Servers whose echo was wrong.
     pub failed: Vec<&'static str>,
 }
 
@@ -23,7 +23,7 @@ pub struct Report {
     pub rows: Vec<Row>,
 }
 
-/// Ours, the loads that it is meant for, and what is wanted over the fastest strict peer and over any.
+/// Our servers, their loads, and the targets against the fastest strict peer and the fastest peer.
 const TARGETS: &[(&str, &str, f64, f64)] = &[
     (README, "many in flight", 0.25, 0.25),
     (GROWING, "many in flight", 0.25, 0.25),
@@ -32,7 +32,7 @@ const TARGETS: &[(&str, &str, f64, f64)] = &[
     (SHOWCASE, "64 KiB", 1.0, 1.05),
 ];
 
-/// A target that is missed by less is met: runs differ by as much.
+/// A target missed by less is met, because runs differ by as much.
 const NOISE: f64 = 1.05;
 
 impl Series {
@@ -55,7 +55,8 @@ impl Row {
         self.series.iter().find(|series| series.server.name == name)
     }
 
-    /// The median over rounds of our time divided by that of the fastest peer which `which` admits.
+    /// Returns the median over rounds of our time divided by that of the fastest peer that `which`
+    /// admits.
     fn over_fastest(&self, ours: &str, which: impl Fn(Standing) -> bool) -> Option<f64> {
         let ours = self.series(ours)?;
         let fastest = self
@@ -76,7 +77,7 @@ fn is_peer(standing: Standing) -> bool {
     matches!(standing, Standing::Strict | Standing::Peer)
 }
 
-/// Three significant figures, as a person reads them.
+/// Formats a number with three significant figures.
 fn figure(nanoseconds: f64) -> String {
     match nanoseconds {
         n if n < 100.0 => format!("{n:.1}"),

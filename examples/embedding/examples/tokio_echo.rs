@@ -1,19 +1,21 @@
-//! An echo server on tokio over the halves: one task reads, another writes, and no lock is between them.
+//! An echo server on tokio over the halves: one task reads and another writes, without a lock.
 use std::{io, time::Duration};
 
-use sockless::handshake::{Accept, ServerEvent, ServerHandshake};
-use sockless::{Config, GrowableBuffer, Incoming, MessageKind, ReadBuffer};
-use sockless::{Receiver, Reply, Sender, WriteBuffer};
+use sockless::{Config, Event, GrowableBuffer, Incoming, MessageKind, ReadBuffer, Receiver, Reply};
+use sockless::{Sender, Server, State, WebSocket, WriteBuffer, handshake::Accept};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, sink};
 use tokio::net::{TcpListener, TcpStream, tcp};
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{sync::mpsc, time::sleep, time::timeout};
 
-/// The longest silence of a client, and the longest time that it may leave our output unread.
+/// Time limit of the handshake, of the client's silence, of a write, and of the end of the stream.
+/// `sockless::keepalive` has pings, which find out whether a silent client is still there.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+type Halves = (Receiver, Sender<Server>);
 
 /// A request of the reader to the writer.
 enum Outgoing {
-    /// The kind of its message, its bytes, and whether it is the last.
+    /// A fragment: the kind of its message, its bytes, and `true` for the last.
     Chunk(MessageKind, Vec<u8>, bool),
     Reply(Reply),
 }
@@ -24,49 +26,50 @@ async fn main() -> io::Result<()> {
     let listener = TcpListener::bind(address).await?;
     println!("ws://{}/", listener.local_addr()?);
     loop {
-        let (socket, peer) = listener.accept().await?;
-        tokio::spawn(async move { eprintln!("{peer}: {:?}", serve(socket).await) });
+        match listener.accept().await {
+            Ok((socket, _)) => drop(tokio::spawn(serve(socket))),
+            Err(_) => sleep(Duration::from_millis(100)).await, // too many open files
+        }
     }
 }
 
 pub async fn serve(mut socket: TcpStream) -> io::Result<()> {
     let mut rx = ReadBuffer::growing(16 << 10); // the largest head, and the largest chunk
-    let open = timeout(PATIENCE, open(&mut socket, &mut rx)).await??;
+    let (receiver, sender) = timeout(PATIENCE, open(&mut socket, &mut rx)).await??;
     let (mut input, output) = socket.into_split();
-    let (to_writer, queue) = mpsc::channel(8); // a client that does not read is not read from
-    let writer = tokio::spawn(write(output, queue));
-    match open {
-        true => read(&mut input, rx, to_writer).await?,
-        false => drop(to_writer),
-    }
+    let (to_writer, queue) = mpsc::channel(8); // if the client does not read, neither do we
+    let writer = tokio::spawn(write(output, queue, sender));
+    read(&mut input, rx, receiver, to_writer).await?;
     writer.await??;
-    // A socket that is closed with unread input is reset, which can destroy our Close on its way.
+    // Closing a socket with unread input resets the connection, which can destroy our Close.
     timeout(PATIENCE, copy(&mut input, &mut sink())).await?.map(drop)
 }
 
-/// Returns `true` if the connection is open. Frames that came with the request stay in `rx`.
-async fn open(socket: &mut TcpStream, rx: &mut ReadBuffer<GrowableBuffer>) -> io::Result<bool> {
-    let (mut opening, mut tx) = (ServerHandshake::new(&Config::new()), WriteBuffer::new([0; 1024]));
-    while !opening.is_open() && !opening.is_done() {
+/// Opens the connection, or refuses it. Frames that came with the request stay in `rx`.
+async fn open(socket: &mut TcpStream, rx: &mut ReadBuffer<GrowableBuffer>) -> io::Result<Halves> {
+    let (mut ws, mut tx) = (WebSocket::server(Config::default()), WriteBuffer::new([0; 1024]));
+    while ws.state() == State::Connecting {
         let n = socket.read(rx.space()).await?;
         rx.filled(n);
-        while let Some(event) = opening.receive(rx, &mut tx) {
-            if let ServerEvent::UpgradeRequest(request) = event {
-                opening.accept(&request, Accept::new(), &mut tx).map_err(io::Error::other)?;
+        while ws.state() == State::Connecting
+            && let Some(event) = ws.receive(rx, &mut tx)
+        {
+            if let Event::UpgradeRequest(request) = event {
+                ws.accept(&request, Accept::new(), &mut tx)?;
             }
         }
         socket.write_all(tx.bytes()).await?;
         tx.clear();
     }
-    Ok(opening.is_open())
+    ws.split().map_err(|_| io::Error::other("refused"))
 }
 
 async fn read(
     input: &mut tcp::OwnedReadHalf,
     mut rx: ReadBuffer<GrowableBuffer>,
+    mut receiver: Receiver,
     to_writer: mpsc::Sender<Outgoing>,
 ) -> io::Result<()> {
-    let mut receiver = Receiver::server(Config::default());
     loop {
         let outgoing = match receiver.receive_chunks(&mut rx) {
             Ok(None) => {
@@ -75,8 +78,8 @@ async fn read(
                 continue;
             }
             Ok(Some(Incoming::End)) => return Ok(()),
-            Ok(Some(Incoming::Data(chunk))) => {
-                Outgoing::Chunk(chunk.kind(), chunk.bytes().to_vec(), chunk.is_last())
+            Ok(Some(Incoming::Data(c))) => {
+                Outgoing::Chunk(c.kind(), c.bytes().to_vec(), c.is_last())
             }
             Ok(Some(item)) => match item.reply() {
                 Some(reply) => Outgoing::Reply(reply),
@@ -91,18 +94,18 @@ async fn read(
     }
 }
 
-/// Ends our direction of the stream behind the Close, or when nothing more can be asked for.
+/// Ends our direction of the stream after the Close, or when the reader has ended.
 async fn write(
     mut output: tcp::OwnedWriteHalf,
     mut queue: mpsc::Receiver<Outgoing>,
+    mut sender: Sender<Server>,
 ) -> io::Result<()> {
-    let (mut sender, mut tx) = (Sender::server(), WriteBuffer::growing(64 << 10));
+    let mut tx = WriteBuffer::growing(64 << 10);
     while let Some(outgoing) = queue.recv().await {
         match outgoing {
             Outgoing::Chunk(kind, bytes, last) => sender.fragment(kind, &bytes, last, &mut tx),
             Outgoing::Reply(reply) => sender.reply(reply, &mut tx),
-        }
-        .map_err(io::Error::other)?;
+        }?;
         if queue.is_empty() || tx.len() > 32 << 10 {
             timeout(PATIENCE, output.write_all(tx.bytes())).await??;
             tx.clear();

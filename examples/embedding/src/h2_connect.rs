@@ -13,7 +13,7 @@ pub type Output = WriteBuffer<GrowableBuffer>;
 pub type Socket = WebSocket<Client<OsEntropy>>;
 pub type Done = Result<(), sockless::Error>;
 
-/// Answers a request of a connection whose builder said `enable_connect_protocol`, and echoes.
+/// Answers a request and echoes. The connection's builder must call `enable_connect_protocol`.
 pub async fn serve(
     request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
@@ -43,8 +43,8 @@ fn refuse(refusal: HttpResponse<'_>, mut respond: SendResponse<Bytes>) -> Result
     Ok(send.send_data(Bytes::copy_from_slice(refusal.body()), true)?)
 }
 
-/// Opens a WebSocket on a connection whose server allows it. `on_event` gets `None` when it is open,
-/// and then each event.
+/// Opens a WebSocket if the server of the connection allows it. Calls `on_event` with `None` once
+/// open, then with each event.
 pub async fn connect(
     requests: SendRequest<Bytes>,
     uri: &str,
@@ -80,8 +80,9 @@ async fn drive<R: Role>(
         }
         flush(&mut tx, &mut send).await?;
         if ws.is_done() {
-            send.send_data(Bytes::new(), true)?; // as TCP's end of the stream
-            while body.data().await.is_some_and(|data| data.is_ok()) {} // unread it would be reset
+            send.send_data(Bytes::new(), true)?; // replaces the end of TCP
+            // A stream with unread input would be reset.
+            while body.data().await.is_some_and(|data| data.is_ok()) {}
             return Ok(());
         }
         if data.is_empty() {

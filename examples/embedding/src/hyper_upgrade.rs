@@ -1,4 +1,4 @@
-//! A hyper 1 server whose requests are upgraded to WebSockets that echo.
+//! Upgrades the requests of a hyper 1 server to WebSockets that echo.
 use std::{error::Error, io};
 
 use bytes::Bytes;
@@ -9,7 +9,7 @@ use sockless::handshake::{Accept, HttpResponse, Upgrade};
 use sockless::{Config, Event, ReadBuffer, Server, WebSocket, WriteBuffer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// The service of hyper. Serve its connections `.with_upgrades()`.
+/// Handles a request, as a service of hyper. Serve connections `.with_upgrades()`.
 pub async fn upgrade(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Box<dyn Error + Send + Sync>> {

@@ -1,5 +1,5 @@
-//! A proxy that forwards messages chunk by chunk, never putting one together: through buffers of
-//! 16 KiB passes a message of any size. Pings, pongs and Closes go through, too.
+//! A proxy that forwards messages chunk by chunk. A message of any size passes through buffers of
+//! 16 KiB. Pings, pongs and Closes are forwarded too.
 use std::io::{self, Read, Write, copy, sink};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::{thread, time::Duration};
@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const CONFIG: Config = Config::new().with_max_message_size(1 << 40).with_max_frame_size(1 << 40);
 type Input = ReadBuffer<GrowableBuffer>;
 
-/// Serves a client by the WebSocket server at `upstream`.
+/// Connects a client with the WebSocket server at `upstream`.
 pub fn serve(mut client: TcpStream, upstream: SocketAddr) -> io::Result<()> {
     client.set_read_timeout(Some(PATIENCE))?;
     client.set_write_timeout(Some(PATIENCE))?;
@@ -44,7 +44,7 @@ fn open(client: &mut TcpStream, rx: &mut Input, to: SocketAddr) -> io::Result<(T
             }
             .map_err(io::Error::other)?;
         }
-        client.write_all(tx.bytes())?; // nothing before the answer, with which the loop ends
+        client.write_all(tx.bytes())?; // empty until the response, which ends the loop
     }
     opened.ok_or_else(|| io::ErrorKind::ConnectionAborted.into())
 }
@@ -67,19 +67,19 @@ fn connect(upstream: SocketAddr, target: &str) -> io::Result<(TcpStream, Input)>
     handshake.is_open().then_some((server, rx)).ok_or(io::ErrorKind::ConnectionRefused.into())
 }
 
-/// Forwards until the stream ends, and then ends the other. A Close is forwarded as all else is: its
-/// answer comes back in the other direction.
+/// Forwards until one stream ends, then ends the other. A Close is forwarded like other frames, and
+/// the reply comes back in the other direction.
 fn forward<R: Role>(
     (mut from, mut rx, mut receiver): (TcpStream, Input, Receiver),
     (mut to, mut sender): (TcpStream, Sender<R>),
 ) -> io::Result<()> {
-    let mut tx = WriteBuffer::growing(64 << 10); // what a full `rx` of tiny frames becomes, masked
+    let mut tx = WriteBuffer::growing(64 << 10); // a full `rx` of tiny frames, masked
     let code = loop {
         match receiver.receive_chunks(&mut rx) {
             Ok(None) => {
                 to.write_all(tx.bytes())?;
                 tx.clear();
-                let n = from.read(rx.space()).unwrap_or(0); // a stream that fails has ended
+                let n = from.read(rx.space()).unwrap_or(0); // a failed stream has ended
                 rx.filled(n);
                 Ok(())
             }
@@ -93,9 +93,9 @@ fn forward<R: Role>(
         }
         .map_err(io::Error::other)?;
     };
-    // Nothing if a Close was forwarded.
+    // Fails if a Close was forwarded.
     sender.reply(Reply::close(code), &mut tx).map_err(io::Error::other)?;
     to.write_all(tx.bytes())?;
-    let _ = copy(&mut from, &mut sink()); // what follows a violation
+    let _ = copy(&mut from, &mut sink()); // ignore the input after a violation
     to.shutdown(Shutdown::Write)
 }

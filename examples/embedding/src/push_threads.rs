@@ -1,5 +1,6 @@
-//! A chat on threads alone: each connection's reading thread pushes to the queues of all, which are
-//! written by a thread each. A client that does not read fills its queue, and is disconnected.
+//! A chat with two threads for each connection. The reading thread pushes messages to the queues of
+//! all connections, and the writing thread sends those of its own queue. If a client does not read,
+//! its queue fills, and it is disconnected.
 use std::collections::HashMap;
 use std::io::{self, Read, Write, copy, sink};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -38,13 +39,17 @@ impl Room {
     }
 }
 
-pub fn listen(listener: &TcpListener) -> io::Result<()> {
+pub fn listen(listener: &TcpListener) {
     let room = Arc::new(Room::default());
-    for id in 0.. {
-        let (socket, room) = (listener.accept()?.0, room.clone());
-        thread::spawn(move || eprintln!("connection {id}: {:?}", serve(socket, id, &room)));
+    for (id, socket) in (0..).zip(listener.incoming()) {
+        match socket {
+            Ok(socket) => {
+                let room = room.clone();
+                thread::spawn(move || eprintln!("connection {id}: {:?}", serve(socket, id, &room)));
+            }
+            Err(_) => thread::sleep(Duration::from_millis(100)), // too many open files
+        }
     }
-    Ok(())
 }
 
 fn serve(mut socket: TcpStream, id: u64, room: &Room) -> io::Result<()> {
@@ -57,12 +62,12 @@ fn serve(mut socket: TcpStream, id: u64, room: &Room) -> io::Result<()> {
         let writer = thread::spawn(move || write(output, outgoing));
         room.members().insert(id, member);
         let read = read(&mut socket, rx, queue, room);
-        room.members().remove(&id); // the last of its queue's senders: the writer ends
+        room.members().remove(&id); // drops the last sender of the queue, which ends the writer
         writer.join().map_err(|_| io::Error::other("the writer panicked"))??;
         read?;
     }
     socket.shutdown(Shutdown::Write)?;
-    copy(&mut socket, &mut sink()).map(drop) // closed with unread input it would be reset
+    copy(&mut socket, &mut sink()).map(drop) // closing with unread input would reset it
 }
 
 /// Returns `true` if the connection is open. Frames that came with the request stay in `rx`.
@@ -74,7 +79,7 @@ fn open(socket: &mut TcpStream, rx: &mut ReadBuffer<GrowableBuffer>) -> io::Resu
         rx.filled(n);
         while let Some(event) = handshake.receive(rx, &mut tx) {
             if let ServerEvent::UpgradeRequest(request) = event {
-                handshake.accept(&request, Accept::new(), &mut tx).map_err(io::Error::other)?;
+                handshake.accept(&request, Accept::new(), &mut tx)?;
             }
         }
         socket.write_all(tx.bytes())?;
@@ -119,12 +124,11 @@ fn write(mut socket: TcpStream, queue: mpsc::Receiver<Outgoing>) -> io::Result<(
         match outgoing {
             Outgoing::Message(kind, bytes) => sender.fragment(kind, &bytes, true, &mut tx),
             Outgoing::Reply(reply) => sender.reply(reply, &mut tx),
-        }
-        .map_err(io::Error::other)?;
+        }?;
         socket.write_all(tx.bytes())?;
         tx.clear();
         if sender.is_closed() {
-            break; // what was pushed meanwhile comes too late
+            break; // later messages are dropped
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! A client of `wss://` over rustls, in a blocking loop: asks for the echo of a text and closes.
+//! A client of `wss://` over rustls, in a blocking loop: sends a text, returns the echo and closes.
 use std::error::Error;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -8,7 +8,7 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned, pki_types::ServerName}
 use sockless::handshake::{ConnectRequest, Uri};
 use sockless::{CloseCode, Config, Event, OsEntropy, ReadBuffer, WebSocket, WriteBuffer};
 
-/// Returns the answer and the code of the server's Close.
+/// Returns the reply and the code of the server's Close.
 pub fn ask(
     uri: &str,
     address: SocketAddr,

@@ -1,4 +1,4 @@
-//! Real clients talk to each example over loopback: tungstenite, h2 itself, and bytes by hand.
+//! Tests each example over loopback with real clients: tungstenite, h2, and bytes written by hand.
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tungstenite::{Message, WebSocket, protocol::CloseFrame};
 #[path = "../examples/tokio_echo.rs"]
 mod tokio_echo;
 
-/// A bound on waiting that no passing test comes near.
+/// Longest wait. No passing test comes near it.
 const LONG: Duration = Duration::from_secs(30);
 
 fn socket(address: SocketAddr) -> TcpStream {
@@ -33,7 +33,7 @@ fn fragment(data: &'static str, opcode: Data, fin: bool) -> Message {
     Message::Frame(Frame::message(data.as_bytes(), OpCode::Data(opcode), fin))
 }
 
-/// Checks that every echo server has to pass.
+/// Checks an echo server.
 fn echoes(address: SocketAddr) {
     let mut ws = client(address);
     for message in [
@@ -61,7 +61,7 @@ fn echoes(address: SocketAddr) {
     vanishes(address);
 }
 
-/// The server begins the Close: an unmasked frame is answered with 1002, and the stream ends.
+/// Checks that the server answers an unmasked frame with 1002 and ends the stream.
 fn closes_on_violation(address: SocketAddr) {
     let mut ws = client(address);
     ws.get_mut().write_all(b"\x81\x01x").unwrap();
@@ -87,7 +87,7 @@ fn refuses(address: SocketAddr) {
     assert_eq!(&answer, b"HTTP/1.1 426");
 }
 
-/// Clients that go without a word, at any time, harm no other.
+/// Checks that a client that disconnects at any time harms no other client.
 fn vanishes(address: SocketAddr) {
     drop(socket(address));
     socket(address).write_all(b"GET / HT").unwrap();
@@ -100,7 +100,7 @@ fn vanishes(address: SocketAddr) {
     assert_eq!(ws.read().unwrap(), Message::text("still there"));
 }
 
-/// Serves with tokio on a thread of its own, until the test's process ends.
+/// Serves with tokio in a new thread, until the process of the test ends.
 fn on_tokio<F>(serve: impl Fn(tokio::net::TcpStream) -> F + Send + 'static) -> SocketAddr
 where
     F: Future<Output = ()> + Send + 'static,
@@ -128,7 +128,7 @@ fn tokio_echo_echoes() {
     echoes(tokio_echo_address());
 }
 
-/// A message larger than all buffers goes through, while the client reads nothing before it has sent it.
+/// Sends a message larger than all buffers, and reads only after it.
 #[test]
 fn tokio_echo_passes_large_messages_on() {
     let mut ws = client(tokio_echo_address());
@@ -175,7 +175,7 @@ fn proxy_answers_502_for_a_server_that_is_not_there() {
     assert_eq!(response.status(), 502);
 }
 
-/// A client that goes without a Close is no reason to leave the server without one.
+/// Checks that the server receives a Close after the client disconnects without one.
 #[test]
 fn proxy_closes_to_the_server_when_the_client_vanishes() {
     let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -194,7 +194,7 @@ fn proxy_closes_to_the_server_when_the_client_vanishes() {
     assert_eq!(close.code, TheirCode::Away);
 }
 
-/// Fragments go through as they come: the first is there before the last is sent.
+/// Checks that the first fragment arrives before the last is sent.
 #[test]
 fn proxy_does_not_wait_for_the_end_of_a_message() {
     let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -205,7 +205,7 @@ fn proxy_does_not_wait_for_the_end_of_a_message() {
     assert_eq!(frame[..2], [0x01, 0x83]);
 }
 
-/// A client of the proxy at `address`, and the server's raw end of its connection.
+/// Returns a client of the proxy at `address`, and the server's raw end of the connection.
 fn client_of(upstream: &TcpListener, address: SocketAddr) -> (WebSocket<TcpStream>, TcpStream) {
     thread::scope(|scope| {
         let server = scope.spawn(|| tungstenite::accept(upstream.accept().unwrap().0).unwrap());
@@ -241,7 +241,7 @@ fn push_threads_push_to_all() {
     }
 }
 
-/// A member that reads nothing is disconnected, and the others go on.
+/// Checks that a member that does not read is disconnected, and the others continue.
 #[test]
 fn push_threads_disconnect_who_does_not_read() {
     let address = room_address();

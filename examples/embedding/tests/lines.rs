@@ -1,5 +1,5 @@
-//! Limits the lines of glue of each example: all but blank lines, comments and `use`.
-//! An example that grows shows that embedding has become more work.
+//! Limits the lines of glue in each example, without blank lines, comments and `use`. If an example
+//! grows, embedding has become more work.
 
 fn check(name: &str, source: &str, most: usize) {
     let lines = source.lines().map(str::trim);

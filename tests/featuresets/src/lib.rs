@@ -1,1 +1,1 @@
-//! No code: the tests are in `tests/`, here and one folder up.
+//! Empty: the tests are in `tests/`, in this folder and in the one above.

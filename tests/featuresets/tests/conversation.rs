@@ -1,4 +1,5 @@
-//! A conversation between a server and a client that were connected elsewhere, in arrays: what every set of features can do.
+//! Tests a server and a client that were connected elsewhere, with arrays as buffers. Every set of
+//! features must pass.
 
 use sockless::{
     Client, CloseCode, Config, EntropyError, Event, MessageKind, ReadBuffer, Server, State,
@@ -43,7 +44,7 @@ fn messages_pings_and_a_close_in_both_directions() {
     client.send_fragment(MessageKind::Binary, b"c", true, &mut client_tx).unwrap();
     carry(&mut client_tx, &mut server_rx);
 
-    // The event borrows the read buffer alone, so the server can send while it holds the text.
+    // The event borrows only the read buffer, so the server can send while it has the text.
     match server.receive(&mut server_rx, &mut server_tx) {
         Some(Event::Text(text)) => server.send_text(text, &mut server_tx).unwrap(),
         other => panic!("{other:?}"),

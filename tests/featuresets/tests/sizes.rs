@@ -1,5 +1,5 @@
-//! Contract 12 and the README: what a connection takes, with exactly the features that a user chose. Growth and shrinking are both
-//! decisions: each changes a number here.
+//! Tests contract 12 and the README: the size of a connection with exactly the features that a user
+//! chose. A change of a size needs a change of a number in this file.
 #![cfg(target_pointer_width = "64")]
 
 use sockless::{Client, EntropyError, Event, Incoming, Receiver, Sender, Server, WebSocket};
@@ -26,7 +26,7 @@ fn an_open_server_connection_takes_80_bytes_by_default() {
 }
 
 #[test]
-fn the_other_parts_take_what_they_took() {
+fn the_other_parts_keep_their_size() {
     for (name, size, expected) in [
         ("WebSocket<Client>", size_of::<WebSocket<Client<Entropy>>>(), [80, 104, 96, 120]),
         ("Receiver", size_of::<Receiver>(), [56, 56, 64, 64]),

@@ -1,4 +1,5 @@
-//! How sockless scales: what a million idle connections hold, and whether cost per unit stays the same as work grows.
+//! Measures how sockless scales: the memory of a million idle connections, and the cost per unit
+//! of work as work grows.
 //!
 //!     cargo run --release --bin scale
 
@@ -37,7 +38,7 @@ fn main() {
     grow("pings while nothing is written, ns each", [100, 1000, 10_000, 200_000], pings);
 }
 
-/// A connection through its handshake and one message, as a server with shared buffers would drive it.
+/// A connection after its handshake and one message, driven like a server with shared buffers.
 fn open(rx: &mut ReadBuffer<[u8; 4096]>, tx: &mut WriteBuffer<[u8; 4096]>) -> WebSocket<Server> {
     let mut ws = WebSocket::server(Config::default());
     let _ = rx.extend(REQUEST);
@@ -78,7 +79,7 @@ fn now() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// The least of a few runs, in nanoseconds per unit, for each amount of work.
+/// Returns the fastest of a few runs, in nanoseconds per unit, for each amount of work.
 fn grow(name: &str, amounts: [usize; 4], work: impl Fn(usize) -> Duration) {
     let costs = amounts.map(|amount| {
         let repeats = (20_000 / amount).clamp(3, 50);
@@ -144,7 +145,8 @@ fn fragments(count: usize) -> Duration {
 fn message(size: usize, read: usize) -> Duration {
     let stream = frame(0x82, &vec![7; size]);
     let mut rx = ReadBuffer::growing(64 << 20);
-    // The first message makes the buffer grow; growing is linear, too, but the allocator's work is not ours to show.
+    // The first message makes the buffer grow. Growth is linear too, but the allocator's work is
+    // not measured here.
     feed(&stream, read, &mut rx);
     let (took, messages) = feed(&stream, read, &mut rx);
     assert_eq!(messages, 1);

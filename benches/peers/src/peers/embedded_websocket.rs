@@ -1,4 +1,4 @@
-//! embedded-websocket 0.9: no heap; copies each payload from the caller's one buffer into the other.
+//! embedded-websocket 0.9: no heap; copies each payload from one buffer of the caller to another.
 
 use embedded_websocket::{
     Client, EmptyRng, Error, Server as ServerType, WebSocket, WebSocketClient,
@@ -11,14 +11,14 @@ use crate::candidate::{CLOSED, Candidate, Handshake, Receive, Send};
 use crate::kernel::{Drain, Outcome, Source, text};
 use crate::workload::{Kind, Message, Role, Tally};
 
-/// What is read at once.
+/// Bytes of one read.
 const READ: usize = 64 * 1024;
 /// Room for the largest message and its header.
 const ROOM: usize = 2 << 20;
 
 pub struct Peer;
 
-/// The random source the other candidates use, behind the trait this one wants.
+/// The random source of the other candidates, behind the trait of this crate.
 struct Fast;
 
 impl RngCore for Fast {
@@ -135,7 +135,8 @@ impl<R: RngCore, T: WebSocketType> Receive for Receiver<R, T> {
         let goal = tally.messages + messages;
         let mut length = 0;
         let mut control = 0;
-        // It can lose its place in a fragment that two reads brought, and then never delivers another message.
+        // The crate can lose its position in a fragment that arrives in two reads, and then
+        // delivers no further message.
         let mut steps = 4000 + 128 * messages;
         while tally.messages < goal {
             steps -= 1;
@@ -146,7 +147,7 @@ impl<R: RngCore, T: WebSocketType> Receive for Receiver<R, T> {
             let result = match self.socket.read(&self.input[self.start..self.end], space) {
                 Ok(result) => result,
                 Err(Error::ReadFrameIncomplete) => {
-                    // A header that is not whole has to be kept for the next read.
+                    // Keep an incomplete header for the next read.
                     self.input.copy_within(self.start..self.end, 0);
                     self.end -= self.start;
                     self.start = 0;

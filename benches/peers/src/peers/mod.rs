@@ -1,4 +1,4 @@
-//! The candidates, one file each, driven the way their documentation drives them.
+//! The candidates, one file each, driven as their documentation shows.
 
 mod embedded_websocket;
 mod fastwebsockets;

@@ -1,5 +1,6 @@
-//! This crate: messages whole, borrowed from a buffer of the caller's, every check on. Once over memory of a fixed size,
-//! with reads sized by a careful caller, and once over memory that grows, read as the README does.
+//! This crate: whole messages, borrowed from a buffer of the caller, with every check. One
+//! candidate has memory of a fixed size and reads of a chosen size. The other has memory that
+//! grows, and reads like the README.
 
 use sockless::handshake::Accept;
 use sockless::{
@@ -12,11 +13,13 @@ use crate::kernel::{Drain, Outcome, Source, text};
 use crate::report::{OURS, OURS_GROWING};
 use crate::workload::{Kind, Message, Role, Tally};
 
-/// Room for the largest message and its header. What is touched is what the reads fill.
+/// Space for the largest message and its header. Only the part that reads fill is touched.
 const ROOM: usize = (1 << 20) + 1024;
-/// What is read at once: small enough to be in the second-level cache still when it is unmasked and validated.
+/// Bytes of one read: small enough to stay in the second-level cache until they are unmasked and
+/// validated.
 const READ: usize = 128 * 1024;
-/// From this size on a server writes a payload from where it lies. A client's has to be masked, and so is copied.
+/// Least size of a payload that a server sends from the caller's memory. A client must mask, and so
+/// copies.
 const VECTORED: usize = 1024;
 
 pub struct Fixed;
@@ -28,8 +31,7 @@ struct Receiver<R: RoleOf, S> {
     source: Source,
     drain: Drain,
     rx: ReadBuffer<S>,
-    /// The most that is read at once, and nothing of the next frame with the end of a large one; `None` to read whatever
-    /// there is space for.
+    /// Largest read, which ends at the end of a large frame, or `None` to fill the whole space.
     most: Option<usize>,
     tx: WriteBuffer<[u8; 1024]>,
 }
@@ -39,11 +41,11 @@ struct Sender<R: RoleOf> {
     drain: Drain,
     tx: WriteBuffer<Box<[u8]>>,
     messages: Vec<Prepared>,
-    /// The least size of payload that is written from where it lies.
+    /// The least size of a payload that is sent from the caller's memory.
     vectored: usize,
 }
 
-/// A text is one already, as it would be in a program.
+/// A text is a `str` already, as in a program.
 enum Prepared {
     Text(&'static str),
     Binary(&'static [u8]),
@@ -146,7 +148,7 @@ impl Candidate for Grown {
         })
     }
 
-    /// Sending has no part in how memory grows: it is the same candidate.
+    /// Growing memory makes no difference for sending, so both are one candidate.
     fn sender(&self, _: Role, _: Drain, _: &'static [Message]) -> Option<Box<dyn Send>> {
         None
     }
@@ -156,7 +158,8 @@ impl<R: RoleOf, S: Storage> Receive for Receiver<R, S> {
     fn receive(&mut self, messages: usize, tally: &mut Tally) -> Outcome {
         let goal = tally.messages + messages;
         while tally.messages < goal {
-            // Inside a large frame no more than belongs to it, so that the next begins at the front of the buffer.
+            // Inside a large frame, read no further than its end, so that the next frame begins at
+            // the front of the buffer.
             let wanted = match (self.most, self.socket.frame_remaining()) {
                 (None, _) => usize::MAX,
                 (Some(most), 0) => most,
@@ -186,7 +189,7 @@ impl<R: RoleOf, S: Storage> Receive for Receiver<R, S> {
     }
 }
 
-/// Writes what is in the buffer, with the payload that goes out from where it lies.
+/// Writes the bytes in the buffer, and the payload in the caller's memory.
 #[inline]
 fn write(tx: &mut WriteBuffer<Box<[u8]>>, payload: &[u8], drain: &mut Drain) {
     let [before, payload, behind] = tx.slices(payload).expect("its payload");

@@ -1,4 +1,4 @@
-//! sockudo-ws 3.1: its sans-IO `Protocol` over a `BytesMut`, whole batches of messages at a time.
+//! sockudo-ws 3.1: its sans-IO `Protocol` over a `BytesMut`, which reads messages in batches.
 
 use bytes::{BufMut, BytesMut};
 use sockudo_ws::handshake::{build_response, generate_accept_key, parse_request};
@@ -8,7 +8,7 @@ use crate::candidate::{CLOSED, Candidate, Handshake, Receive, Send};
 use crate::kernel::{Drain, Outcome, Source, text};
 use crate::workload::{Kind, Message, Role, Tally};
 
-/// What is read at once.
+/// Bytes of one read.
 const READ: usize = 64 * 1024;
 const LIMIT: usize = 64 << 20;
 

@@ -8,7 +8,7 @@ use crate::candidate::{CLOSED, Candidate, Receive, Send};
 use crate::kernel::{Drain, Outcome, Source, sure};
 use crate::workload::{Kind, Message, Role, Tally};
 
-/// What is read at once.
+/// Bytes of one read.
 const READ: usize = 64 * 1024;
 
 pub struct Peer;
@@ -38,7 +38,7 @@ fn key(role: Role) -> Option<[u8; 4]> {
     (role == Role::Client).then(|| fastrand::u32(..).to_ne_bytes())
 }
 
-/// A frame out: as it is for a server, masked in a copy for a client, since masking happens in place.
+/// Writes a frame. A client masks a copy, because the crate masks in place.
 fn put(role: Role, drain: &mut Drain, scratch: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
     let mut encoder = WebsocketFrameEncoder::new();
     let header = encoder.start_frame(&FrameInfo {
@@ -122,7 +122,7 @@ impl Receive for Receiver {
                         && self.frame.opcode != Opcode::Continuation
                         && chunk.len() as u64 == self.frame.payload_length
                     {
-                        // The whole message lies in the buffer: no need to join anything.
+                        // The whole message is in the buffer, so nothing needs joining.
                         tally.message(kind(original_opcode), chunk);
                         self.delivered = true;
                     } else {

@@ -7,7 +7,7 @@ use crate::candidate::{CLOSED, Candidate, Receive, Send};
 use crate::kernel::{Drain, Outcome, Source};
 use crate::workload::{Kind, Message, Role, Tally};
 
-/// The part of wslay.h that is used here.
+/// The used part of wslay.h.
 mod ffi {
     use std::ffi::{c_int, c_void};
 
@@ -73,7 +73,7 @@ mod ffi {
 
 pub struct Peer;
 
-/// What the callbacks see.
+/// The state that the callbacks use.
 struct Shared {
     source: Source,
     drain: Drain,
@@ -98,8 +98,9 @@ unsafe extern "C" fn recv(
     _: c_int,
     user: *mut c_void,
 ) -> isize {
-    // SAFETY: `user` is the `Shared` that `open` registered, alive and unaliased while a call of wslay runs; `space` has
-    // room for `room` bytes; the tally outlives the call of `receive` that set it.
+    // SAFETY: `user` is the `Shared` that `open` registered, alive and unaliased during a call of
+    // wslay; `space` has room for `room` bytes; the tally outlives the call of `receive` that set
+    // it.
     unsafe {
         let shared = &mut *user.cast::<Shared>();
         if (*shared.tally).messages >= shared.goal {
@@ -123,7 +124,7 @@ unsafe extern "C" fn send(
     _: c_int,
     user: *mut c_void,
 ) -> isize {
-    // SAFETY: as above; wslay passes `length` readable bytes.
+    // SAFETY: `user` is the registered `Shared`; wslay passes `length` readable bytes.
     unsafe { (*user.cast::<Shared>()).drain.put(std::slice::from_raw_parts(bytes, length)) };
     length as isize
 }
@@ -144,7 +145,8 @@ unsafe extern "C" fn message(
     received: *const ffi::Received,
     user: *mut c_void,
 ) {
-    // SAFETY: as above; the message is readable during this call, and null only when it is empty.
+    // SAFETY: `user` is the registered `Shared`; the message is readable during this call, and null
+    // only if it is empty.
     unsafe {
         let (shared, received) = (&mut *user.cast::<Shared>(), &*received);
         let payload = if received.msg_length == 0 {
@@ -173,7 +175,7 @@ fn open(role: Role, source: Source, drain: Drain) -> Option<Open> {
     };
     let user: *mut c_void = std::ptr::from_mut(&mut *shared).cast();
     let mut context = null_mut();
-    // SAFETY: the callbacks are copied; `user` stays where it is until the context is freed.
+    // SAFETY: wslay copies the callbacks; `user` does not move until the context is freed.
     let status = unsafe {
         match role {
             Role::Server => ffi::wslay_event_context_server_init(&mut context, &callbacks, user),
@@ -183,14 +185,14 @@ fn open(role: Role, source: Source, drain: Drain) -> Option<Open> {
     if status != 0 {
         return None;
     }
-    // SAFETY: the context was made just now.
+    // SAFETY: wslay has just made the context.
     unsafe { ffi::wslay_event_config_set_max_recv_msg_length(context, 64 << 20) };
     Some(Open { context, shared })
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        // SAFETY: made in `open`, freed once.
+        // SAFETY: the context was made in `open`, and is freed once.
         unsafe { ffi::wslay_event_context_free(self.context) };
     }
 }
@@ -226,7 +228,7 @@ impl Receive for Open {
     fn receive(&mut self, messages: usize, tally: &mut Tally) -> Outcome {
         self.shared.goal = tally.messages + messages;
         self.shared.tally = tally;
-        // SAFETY: the context is alive, and so is all that its callbacks reach.
+        // SAFETY: the context and everything that its callbacks use are alive.
         let (received, sent, open) = unsafe {
             let received = ffi::wslay_event_recv(self.context);
             let sent = ffi::wslay_event_send(self.context);

@@ -21,7 +21,7 @@ struct Receiver<const CLIENT: bool> {
 
 struct Sender<const CLIENT: bool> {
     socket: Socket<CLIENT>,
-    /// Its frames want to borrow the payload mutably, even where nothing is masked.
+    /// The frames of the crate borrow the payload mutably, even if nothing is masked.
     messages: Vec<(OpCode, Vec<u8>)>,
     scratch: Vec<u8>,
 }

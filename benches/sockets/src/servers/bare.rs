@@ -1,12 +1,12 @@
-//! No WebSocket at all: reads what comes, and for each message's worth writes as many bytes as an echo would have. What
-//! a server costs beyond this is its own.
+//! A server without WebSocket. It reads the bytes of each message, and writes as many bytes as its
+//! echo has. The cost of another server beyond this is its own.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use super::Outcome;
 
-/// Larger than any echo of what one read brings.
+/// Larger than the echo of any read.
 const BUFFER: usize = 64 << 10;
 
 pub fn serve(mut stream: TcpStream) -> Outcome {

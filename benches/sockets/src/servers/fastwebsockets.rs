@@ -1,5 +1,5 @@
-//! fastwebsockets: asynchronous, writes each message at once. Its handshake is hyper's; here it is done by hand, as it
-//! is not measured.
+//! fastwebsockets: asynchronous, writes each message at once. hyper usually runs its handshake. The
+//! handshake here is by hand, because it is not measured.
 
 use std::net::TcpStream;
 

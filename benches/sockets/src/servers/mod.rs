@@ -1,4 +1,5 @@
-//! The servers under test: each echoes text and binary messages, one connection after the other, on one thread.
+//! The servers under test. Each echoes text and binary messages on one thread, one connection after
+//! the other.
 
 mod bare;
 mod fastwebsockets;
@@ -12,21 +13,22 @@ use std::net::{TcpListener, TcpStream};
 
 pub type Outcome = Result<(), Box<dyn Error>>;
 
-/// How a server counts in the verdict.
+/// The category of a server in the verdict.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     Ours,
-    /// A peer that validates what sockless validates.
+    /// A peer that validates as much as sockless.
     Strict,
     Peer,
-    /// No implementation of the protocol: what the kernel alone costs.
+    /// No protocol: the cost of the kernel alone.
     Floor,
 }
 
 pub struct Server {
     pub name: &'static str,
     pub standing: Standing,
-    /// Serves one connection until it ends. `None` for the showcase, which is a program of its own.
+    /// Serves one connection until it ends. `None` for the example `serve`, which is a separate
+    /// program.
     pub serve: Option<fn(TcpStream) -> Outcome>,
 }
 
@@ -66,7 +68,8 @@ pub const ALL: &[Server] = &[
     Server { name: "kernel alone", standing: Standing::Floor, serve: Some(bare::serve) },
 ];
 
-/// Listens on a free port of the loopback interface, prints it, and serves until the process is ended.
+/// Listens on a free port of the loopback interface, prints the address, and serves until the
+/// process is ended.
 pub fn run(name: &str) -> Outcome {
     let server = ALL.iter().find(|server| server.name == name).ok_or("no such server")?;
     let serve = server.serve.ok_or("a program of its own")?;
@@ -77,7 +80,7 @@ pub fn run(name: &str) -> Outcome {
     for stream in listener.incoming() {
         let stream = stream?;
         stream.set_nodelay(true)?;
-        // A connection that the client drops is an error for some, and the end for all.
+        // If the client drops the connection, some servers return an error. All end.
         if let Err(error) = serve(stream) {
             eprintln!("{name}: {error}");
         }
@@ -85,7 +88,7 @@ pub fn run(name: &str) -> Outcome {
     Ok(())
 }
 
-/// Runs an asynchronous server on this thread alone.
+/// Runs an asynchronous server on this thread.
 fn block_on<F: Future<Output = Outcome>>(
     stream: TcpStream,
     serve: impl FnOnce(tokio::net::TcpStream) -> F,

@@ -1,4 +1,4 @@
-//! This crate: the README's loop as it stands there, and with buffers that grow.
+//! This crate: the README's loop unchanged, and with buffers that grow.
 
 use std::net::TcpStream;
 

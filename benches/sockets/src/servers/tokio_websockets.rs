@@ -1,5 +1,5 @@
-//! tokio-websockets: asynchronous, a `Stream` and a `Sink`. What is sent is flushed after each message, or once no
-//! message is ready.
+//! tokio-websockets: asynchronous, a `Stream` and a `Sink`. The server flushes after each message,
+//! or once no message is ready.
 
 use std::net::TcpStream;
 

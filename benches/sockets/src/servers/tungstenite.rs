@@ -1,4 +1,4 @@
-//! tungstenite: blocking. What it writes is flushed after each message, or once nothing that was read is left.
+//! tungstenite: blocking. The server flushes after each message, or once all input is processed.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -19,10 +19,11 @@ pub fn per_message(stream: TcpStream) -> Outcome {
     }
 }
 
-/// A socket that says `WouldBlock` in place of a second read, which is when tungstenite has nothing left.
+/// A socket that returns `WouldBlock` instead of a second read. tungstenite has then processed its
+/// input.
 struct OneRead {
     stream: TcpStream,
-    /// Reads that are allowed; `None` for any number, as in the handshake.
+    /// Number of permitted reads, or `None` for any number, as in the handshake.
     reads: Option<u8>,
 }
 

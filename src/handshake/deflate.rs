@@ -1,0 +1,32 @@
+//! The methods by which a request offers compression and a response agrees to it (RFC 7692).
+
+use super::accept::Accept;
+use super::request::ConnectRequest;
+use crate::deflate::{DeflateConfig, OfferShape};
+
+impl<'a> Accept<'a> {
+    /// Agrees to the first offer of compression that `config` can meet, if the client made one.
+    /// [`WebSocket::deflate_params`](crate::WebSocket::deflate_params) returns the agreement.
+    #[must_use]
+    pub const fn with_deflate(mut self, config: DeflateConfig) -> Accept<'a> {
+        self.offer.config = Some(config);
+        self
+    }
+}
+
+impl<'a> ConnectRequest<'a> {
+    /// Offers compression. [`WebSocket::deflate_params`](crate::WebSocket::deflate_params)
+    /// returns the parameters that the server agreed to.
+    #[must_use]
+    pub const fn with_deflate(mut self, config: DeflateConfig) -> ConnectRequest<'a> {
+        self.offer.config = Some(config);
+        self
+    }
+
+    /// Sets the shape of the offer of compression. Some servers refuse offers with parameters.
+    #[must_use]
+    pub const fn with_deflate_shape(mut self, shape: OfferShape) -> ConnectRequest<'a> {
+        self.offer.shape = shape;
+        self
+    }
+}
