@@ -16,7 +16,7 @@ fn is_text(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
-/// What a server makes of the good request with these bytes in front of its last empty line.
+/// Returns the event of a server for the good request with `line` before its last empty line.
 fn with_line(first: &str, line: &[u8]) -> String {
     let mut input = head(first, REQUEST_HEADERS);
     input.truncate(input.len() - 2);
@@ -52,7 +52,7 @@ fn targets_are_of_what_can_be_seen() {
         let event = with_line(&format!("GET {byte}a HTTP/1.1"), b"X: y");
         let expected = if byte == '/' { "request /a 6" } else { "failed Handshake(Malformed)" };
         assert_eq!(event, expected, "{byte:?}");
-        // What a proxy is asked for has no slash: its bytes are judged before the method is.
+        // The target of a CONNECT has no slash. Its bytes are checked before the method is.
         let event = with_line(&format!("CONNECT {byte}a HTTP/1.1"), b"X: y");
         let expected = if byte.is_ascii_alphanumeric() || "/*[".contains(byte) {
             "failed Handshake(Method)"
@@ -89,7 +89,7 @@ fn one_byte_follows_the_version() {
     assert_eq!(events, ["failed Handshake(Malformed)"]);
 }
 
-/// What a client that has asked makes of this answer.
+/// Runs a client, which has sent its request, over this response.
 fn answered(input: &[u8], cuts: &[usize]) -> Run {
     let uri = Uri::parse("ws://server.example.com/chat").unwrap();
     let mut ws = WebSocket::client(Config::default(), sevens as Sevens);
@@ -98,7 +98,7 @@ fn answered(input: &[u8], cuts: &[usize]) -> Run {
     run_ws(ws, input, cuts, 1024, Take::Messages, true, |_, _, _| {})
 }
 
-/// What a client makes of the chunked body of a refusal, at every cut.
+/// Returns the body that a client reads from these chunks of a refusal, at every cut.
 fn body(chunks: &[u8]) -> String {
     let head = head("HTTP/1.1 404 Not Found", ["Transfer-Encoding: chunked"]);
     let run = |chunks: &[u8], cuts: &[usize]| {

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Random, cancelled, numbered, pair};
-use sockless_tokio::{CloseCode, Message, Options};
+use sockless_tokio::{CloseCode, Event, Message, Options};
 
 const MESSAGES: u64 = 12;
 
@@ -132,4 +132,70 @@ async fn the_halves_can_be_dropped_at_every_poll() {
         .await
         .unwrap_or_else(|_| panic!("seed {seed}, pipe {size}: hangs"));
     }
+}
+
+/// Each number that was sent to the end has come, once and in order; a dropped send has queued its
+/// message whole or not at all. One of the peers echoes by `recv_and_queue`, and drops it likewise.
+#[tokio::test]
+async fn a_dropped_send_is_whole_or_not_at_all() {
+    let (mut dropped, mut lost) = (0, 0);
+    for seed in 0..600u64 {
+        let size = [7, 64, 1000, 4096][seed as usize % 4];
+        let options = Options::new().high_water(1 + (seed as usize * 37) % 3000);
+        let (a, mut b) = pair(size, &options, seed % 3 == 0);
+        let (mut reader, mut writer) = a.split();
+        let send = async {
+            let mut random = Random(seed + 1);
+            let mut done = Vec::new();
+            for number in 0..MESSAGES {
+                let message = numbered(number, len_of(&mut random));
+                match cancelled(1 + random.below(3), writer.send(message)).await {
+                    Some(sent) => {
+                        sent.unwrap();
+                        done.push(number);
+                    }
+                    None => tokio::task::yield_now().await,
+                }
+            }
+            while cancelled(1, writer.close(CloseCode::NORMAL, "")).await.is_none() {
+                tokio::task::yield_now().await;
+            }
+            done
+        };
+        let echo = async {
+            let mut random = Random(seed + 2);
+            loop {
+                match cancelled(1 + random.below(2), b.recv_and_queue()).await {
+                    Some(Some(Ok((Event::Binary(bytes), mut queue)))) => {
+                        queue.binary(bytes).unwrap();
+                    }
+                    Some(Some(Ok(_))) => {}
+                    Some(Some(Err(error))) => panic!("{error:?}"),
+                    Some(None) => break,
+                    None => tokio::task::yield_now().await,
+                }
+            }
+        };
+        let receive = async {
+            let mut numbers = Vec::new();
+            while let Some(message) = reader.next().await {
+                let Message::Binary(payload) = message.unwrap() else { continue };
+                let number = u64::from_be_bytes(payload[..8].try_into().unwrap());
+                assert_eq!(payload, numbered(number, payload.len()), "not whole");
+                numbers.push(number);
+            }
+            numbers
+        };
+        let (done, (), numbers) = tokio::time::timeout(std::time::Duration::from_secs(60), async {
+            tokio::join!(send, echo, receive)
+        })
+        .await
+        .unwrap_or_else(|_| panic!("seed {seed}, pipe {size}: hangs"));
+        assert!(numbers.is_sorted_by(|a, b| a < b), "seed {seed}: {numbers:?}");
+        assert!(done.iter().all(|number| numbers.contains(number)), "seed {seed}: {numbers:?}");
+        dropped += MESSAGES - done.len() as u64;
+        lost += MESSAGES - numbers.len() as u64;
+    }
+    // Both cases happened.
+    assert!(lost > 0 && lost < dropped, "{lost} of {dropped}");
 }
