@@ -133,7 +133,7 @@ fn some_messages_stay_uncompressed() {
     let noise: Vec<u8> = (0..200).map(|i: u8| i.wrapping_mul(151)).collect();
     let noise = Broadcast::binary(&noise).compressed(&CONFIG, WindowBits::MAX, &mut pool);
     let mut tx = WriteBuffer::growing(1 << 16);
-    // One that would send a shorter form, and makes none itself.
+    // A sender that would send a shorter form, and compresses nothing itself.
     let own = CONFIG.with_threshold(1 << 16);
     let mut sender = Sender::server().with_deflate(params(send), &own);
     sender.broadcast(&noise, &mut tx).unwrap();

@@ -544,11 +544,12 @@ fn a_full_buffer_grows_instead_of_moving_the_payload() {
     assert!(rest.is_empty());
 }
 
-/// A long piece of input moves to the front once half of the buffer is used up, and not before.
+/// A long piece of input moves to the front once half of the buffer is used up, and not before. A
+/// short piece moves at once.
 #[test]
 fn a_long_piece_moves_once_half_of_the_buffer_is_used_up() {
     const SIZE: usize = 32 << 10;
-    for (before, held, moves) in [(18_000, 6000, true), (7000, 5000, false)] {
+    for (before, held, moves) in [(18_000, 6000, true), (7000, 5000, false), (7000, 100, true)] {
         let mut rx = ReadBuffer::new([0; SIZE]);
         let input = [plain(0x82, &vec![1; before]), plain(0x82, &[2; 10_000])].concat();
         let used = before + 4 + 4 + held;

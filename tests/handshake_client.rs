@@ -196,6 +196,8 @@ fn rule_15_the_body_of_a_refusal_is_handed_on() {
         assert_eq!(body(lines, &format!("{page}rest")), whole);
     }
     assert_eq!(body(&["Content-Length: 3", "Content-Length: 4"], page), whole);
+    let thrice = ["Content-Length: 3", "Content-Length: 4", "Content-Length: 3"];
+    assert_eq!(body(&thrice, page), whole);
     let empty = [&head("HTTP/1.1 204 No Content", [])[..], page.as_bytes()].concat();
     assert_eq!(client_run(&empty).events, ["refused 204"]);
 }

@@ -200,6 +200,20 @@ fn a_clock_at_its_end_does_not_overflow() {
     assert_eq!(keepalive.poll(32), PING);
 }
 
+/// Checks that each timer restarts when the clock is set back: the silence, and the answer to a Ping.
+#[test]
+fn a_clock_that_is_set_back_restarts_what_runs() {
+    let mut keepalive = open(Timers::OFF.with_idle_within(Some(10)), 100);
+    assert_eq!(keepalive.poll(5), None);
+    assert_eq!((keepalive.poll(14), keepalive.poll(15)), (None, IDLE));
+
+    let timers = Timers::OFF.with_ping_after(Some(10)).with_pong_within(Some(4));
+    let mut keepalive = open(timers, 100);
+    assert_eq!(keepalive.poll(110), PING);
+    assert_eq!(keepalive.poll(5), None);
+    assert_eq!((keepalive.poll(8), keepalive.poll(9)), (None, PONG));
+}
+
 /// The events that the caller reports in one tick, before it polls.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Told {

@@ -69,6 +69,15 @@ fn states_opcodes_and_kinds_have_names() {
     all_different(&timeouts.map(|timeout| timeout.to_string()));
 }
 
+#[cfg(feature = "handshake")]
+#[test]
+fn what_errors_of_confirming_say_can_be_told_apart() {
+    use sockless::handshake::ConfirmError;
+
+    let errors = [ConfirmError::NoHandshake, ConfirmError::Subprotocol];
+    all_different(&errors.map(|error| error.to_string()));
+}
+
 fn all_different(words: &[String]) {
     for (at, word) in words.iter().enumerate() {
         assert!(!word.is_empty() && !words[..at].contains(word), "{word}");
