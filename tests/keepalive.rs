@@ -200,7 +200,8 @@ fn a_clock_at_its_end_does_not_overflow() {
     assert_eq!(keepalive.poll(32), PING);
 }
 
-/// Checks that each timer restarts when the clock is set back: the silence, and the answer to a Ping.
+/// Checks that each timer restarts when the clock is set back: the silence, and the answer to a
+/// Ping.
 #[test]
 fn a_clock_that_is_set_back_restarts_what_runs() {
     let mut keepalive = open(Timers::OFF.with_idle_within(Some(10)), 100);
