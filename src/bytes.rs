@@ -55,7 +55,7 @@ pub(crate) fn move_down(bytes: &mut [u8], from: Range<usize>, to: usize) {
         return;
     }
     let (mut start, mut to) = (from.start, to);
-    // The condition always holds; saying so leaves no panic behind.
+    // The condition is always true. It lets the compiler remove the panic.
     while to < start && start < from.end && from.end <= bytes.len() {
         let len = BLOCK.min(from.end - start);
         bytes.copy_within(start..start + len, to);

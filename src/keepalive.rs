@@ -80,9 +80,9 @@
 //! not be woken for received bytes, as long as `pong_within` is not above `ping_after`.
 //!
 //! # While reads are held back
-//! Bytes that nobody reads do not count as received, and a Ping that stands behind unsent output
-//! has not left. If you hold back reads until the peer takes your output, [`Timeout::Pong`] ends a
-//! peer that takes none of it for `pong_within`, even if it goes on sending.
+//! Unread bytes do not count as received. A Ping queued after unsent output has not been sent. If
+//! you hold back reads until the peer reads your output, [`Timeout::Pong`] ends a peer that reads
+//! none of it for `pong_within`, even if it goes on sending.
 //!
 //! # Clocks that misbehave
 //! No value of `now` panics. If `now` is smaller than before, each running timer restarts at `now`.
@@ -302,12 +302,7 @@ impl Keepalive {
     ///
     /// If a limit on silence and a Ping are both due, the limit is returned.
     pub const fn poll(&mut self, now: u64) -> Option<Action> {
-        if now < self.since {
-            self.since = now;
-        }
-        if now < self.received {
-            self.received = now;
-        }
+        self.restart(now);
         let is_silent = self.silence_ends().is_due(now);
         if !is_silent && !self.phase_ends().is_due(now) {
             return None;
@@ -346,7 +341,10 @@ impl Keepalive {
     /// action is due, `None` if no timer runs.
     #[must_use]
     pub const fn wait(&self, now: u64) -> Option<u64> {
-        match self.deadline() {
+        // A clock that was set back restarts the timers at `now`, as `poll` does.
+        let mut timers = Self { ..*self };
+        timers.restart(now);
+        match timers.deadline() {
             Some(deadline) => Some(deadline.saturating_sub(now)),
             None => None,
         }
@@ -369,6 +367,16 @@ impl Keepalive {
         match self.state {
             State::Open | State::Waiting => self.idle_within.after(self.received),
             _ => Ticks::OFF,
+        }
+    }
+
+    /// Restarts the timers that began after `now`.
+    const fn restart(&mut self, now: u64) {
+        if now < self.since {
+            self.since = now;
+        }
+        if now < self.received {
+            self.received = now;
         }
     }
 

@@ -82,7 +82,7 @@ impl core::fmt::Debug for Reply {
     }
 }
 
-/// The replies that wait until a sender can write them: the latest pong and the first Close.
+/// The unsent replies: the latest pong and the first Close.
 ///
 /// It has a constant size, so it can stand beside a bounded queue of messages. A pong may be
 /// dropped for a later one (RFC 6455 section 5.5.3); a Close must not be lost.
@@ -125,7 +125,7 @@ impl Replies {
         self.pong.take().or_else(|| self.close.take())
     }
 
-    /// Returns `true` if no reply waits.
+    /// Returns `true` if there is no unsent reply.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.pong.is_none() && self.close.is_none()

@@ -231,7 +231,7 @@ impl<R: Role> WebSocket<R> {
     /// # Errors
     /// Returns [`Misuse::NotOpen`] before the handshake is finished; otherwise as for
     /// [`Sender::broadcast`].
-    pub fn send_broadcast<B: AsRef<[u8]>, T: Storage>(
+    pub fn send_broadcast<B, T: Storage>(
         &mut self,
         message: &Broadcast<B>,
         tx: &mut WriteBuffer<T>,

@@ -217,3 +217,32 @@ fn an_owned_message_crosses_threads() {
         thread.join().unwrap();
     }
 }
+
+struct TwoViews;
+
+impl AsRef<str> for TwoViews {
+    fn as_ref(&self) -> &str {
+        "text"
+    }
+}
+
+impl AsRef<[u8]> for TwoViews {
+    fn as_ref(&self) -> &[u8] {
+        b"\xff\xff"
+    }
+}
+
+/// Checks that a text message is the `&str` of its payload, and can be any type that has one.
+#[test]
+fn a_text_broadcast_is_text() {
+    let mut tx = WriteBuffer::new([0; 512]);
+    Sender::server().broadcast(&Broadcast::text(TwoViews), &mut tx).unwrap();
+    assert_eq!(tx.bytes(), b"\x81\x04text");
+    tx.clear();
+    Sender::server().broadcast(&Broadcast::binary(TwoViews), &mut tx).unwrap();
+    assert_eq!(tx.bytes(), b"\x82\x02\xff\xff");
+    tx.clear();
+    let shared: std::rc::Rc<str> = "Hello".into();
+    Sender::server().broadcast(&Broadcast::text(shared), &mut tx).unwrap();
+    assert_eq!(tx.bytes(), b"\x81\x05Hello");
+}

@@ -573,3 +573,46 @@ fn the_space_of_a_header_between_fragments_is_free() {
     assert!(receiver.receive(&mut rx).unwrap().is_none());
     assert_eq!(rx.space().len(), 512 - header + 2);
 }
+
+/// Storage whose length is set from outside.
+struct Shrinking(Vec<u8>, Rc<Cell<usize>>);
+
+impl AsRef<[u8]> for Shrinking {
+    fn as_ref(&self) -> &[u8] {
+        &self.0[..self.1.get()]
+    }
+}
+
+impl AsMut<[u8]> for Shrinking {
+    fn as_mut(&mut self) -> &mut [u8] {
+        let len = self.1.get();
+        &mut self.0[..len]
+    }
+}
+
+impl Storage for Shrinking {}
+
+/// Checks the promise of [`Storage`]: if storage breaks its rules, bytes are lost, but nothing
+/// panics.
+#[test]
+fn storage_that_shrinks_does_not_panic() {
+    for len in 0..12 {
+        let size = Rc::new(Cell::new(500));
+        let mut rx = ReadBuffer::new(Shrinking(vec![0; 500], Rc::clone(&size)));
+        let _ = rx.extend(&[0x81, 100, b'a', b'b', b'c', 1, 2, 3, 4, 5]);
+        size.set(len);
+        let _ = rx.space();
+        rx.filled(3);
+        let _ = Receiver::client(Config::default()).receive(&mut rx);
+        size.set(500);
+        let mut tx = WriteBuffer::new(Shrinking(vec![0; 500], Rc::clone(&size)));
+        let mut sender = Sender::server();
+        sender.text("Hello", &mut tx).unwrap();
+        sender.binary_vectored(b"payload", &mut tx).unwrap();
+        size.set(len);
+        let _ = (tx.slices(b"payload").is_ok(), tx.absorb_payload(b"payload"));
+        let _ = (sender.ping(b"", &mut tx), tx.bytes().len());
+        tx.consume(3);
+        tx.clear();
+    }
+}

@@ -410,13 +410,21 @@ fn is_ready_says_when_a_compressed_message_is_whole() {
             (item, expected) => assert_eq!(Some(item), expected),
         }
     }
-    // A message that began in chunks: only `receive_chunks` can tell.
+    // Inside a message that began in chunks, the answer is about `receive_chunks`.
     feed(&mut rx, &plain(0x02, b"x"));
     assert!(receiver.receive_chunks(&mut rx).unwrap().is_some());
     assert!(!receiver.is_ready(&mut rx));
+    // Half a header is consumed by neither method. A whole header is consumed by `receive_chunks`.
     feed(&mut rx, b"\x80");
+    assert!(!receiver.is_ready(&mut rx));
+    assert_eq!(receiver.receive_chunks(&mut rx), Ok(None));
+    feed(&mut rx, b"\x01");
     assert!(receiver.is_ready(&mut rx));
     assert_eq!(receiver.receive_chunks(&mut rx), Ok(None));
+    assert!(!receiver.is_ready(&mut rx));
+    feed(&mut rx, b"y");
+    assert!(receiver.is_ready(&mut rx));
+    assert!(receiver.receive_chunks(&mut rx).unwrap().is_some());
 }
 
 /// Checks that a receiver over slices returns compressed bytes as they are, and marks them, because

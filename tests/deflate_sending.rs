@@ -491,3 +491,26 @@ fn what_does_not_compress_fits() {
         }
     }
 }
+
+/// Checks that a message below the threshold leaves uncompressed through a buffer that is smaller
+/// than the message. Its first part alone could be compressed, because a part has no known end.
+#[test]
+fn a_streamed_message_below_the_threshold_leaves_through_a_small_buffer() {
+    let params = DeflateParams { send: Context::FULL, receive: Context::FULL };
+    let config = DeflateConfig::DEFAULT.with_threshold(10_000);
+    let mut sender = Sender::server().with_deflate(params, &config);
+    let mut tx = WriteBuffer::new([0; 512]);
+    sender.ping(b"", &mut tx).unwrap();
+    let (mut rest, mut sent) = (&[b'x'; 5000][..], 0);
+    let first = sender.stream(MessageKind::Text, &mut rest, true, &mut tx);
+    assert_eq!(first, Ok(Streamed::NeedsFlush));
+    assert_eq!(tx.bytes()[2], 0x01, "the first frame is not compressed");
+    loop {
+        sent += tx.len();
+        tx.clear();
+        if sender.stream(MessageKind::Text, &mut rest, true, &mut tx).unwrap().is_done() {
+            break;
+        }
+    }
+    assert!(sent + tx.len() > 5000);
+}

@@ -409,3 +409,15 @@ proptest! {
         }
     }
 }
+
+/// Checks that a clock that is set back makes no wait longer than its timer.
+#[test]
+fn wait_is_never_longer_than_its_timer() {
+    let mut keepalive = Keepalive::new(Timers::OFF.with_ping_after(Some(100)), 1000);
+    keepalive.opened(1000);
+    for now in [10, 999, 1000] {
+        assert_eq!(keepalive.wait(now), Some(100), "{now}");
+    }
+    assert_eq!(keepalive.wait(1100), Some(0));
+    assert_eq!(keepalive.deadline(), Some(1100), "wait changes nothing");
+}

@@ -208,7 +208,7 @@ impl<S: Storage> ReadBuffer<S> {
 
     fn make_space(&mut self) {
         let len = self.storage.as_ref().len();
-        let (kept, free) = (self.end - self.start, len - self.end);
+        let (kept, free) = (self.end - self.start, len.saturating_sub(self.end));
         // Unconsumed input moves to the front if that frees at least as much as it moves, so that
         // the total work stays linear in the bytes received. A long piece of input moves only once
         // half of the buffer is used up, and any length if there is no other way to get space.

@@ -72,7 +72,8 @@ impl Field {
     }
 }
 
-/// Capacity of [`Lines`], in lines. It is 0 where flash is short: the rules then walk the head.
+/// Capacity of [`Lines`], in lines. If the code is optimized for size, it is 0 and the rules read
+/// the head again.
 const MAX_LINES: usize = if OPTIMIZE_FOR_SIZE { 0 } else { 16 };
 
 /// The places of the header lines that mean something to a handshake, recorded while a head is
@@ -81,7 +82,7 @@ pub(super) struct Lines {
     /// The field, and where its value begins and ends.
     places: [(Field, u32, u32); MAX_LINES],
     len: usize,
-    /// Lines that were passed to [`record`](Self::record) and are recorded if they must be.
+    /// Number of lines passed to [`record`](Self::record), except known lines beyond the capacity.
     read: usize,
     complete: bool,
 }

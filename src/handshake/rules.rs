@@ -395,7 +395,7 @@ impl<'a> Found<'a> {
             Field::Connection => self.connection |= has_token(value, b"upgrade"),
             Field::ContentLength => self.body |= !is_zero(value),
             Field::TransferEncoding => self.body = true,
-            // No element goes on in the next line.
+            // Each line is a whole list: no extension continues in the next line.
             Field::Extensions if self.extensions != Extensions::Malformed => {
                 for item in extensions::parse([value]) {
                     let good = item.is_ok();

@@ -9,7 +9,7 @@ const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
 /// Returns the place of the first byte that is `wanted`.
 #[inline]
 pub(super) fn place_of(wanted: u8, bytes: &[u8]) -> Option<usize> {
-    // At a byte that is not the wanted one no borrow begins, so that the lowest flag is exact.
+    // A borrow starts only at a wanted byte, so the lowest flag is exact.
     let found = first_flag(bytes, |word| {
         let difference = word ^ (ONES * u64::from(wanted));
         difference.wrapping_sub(ONES) & !difference & TOPS

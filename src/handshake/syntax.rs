@@ -217,8 +217,8 @@ impl<const RESPONSE: bool> HeadReader<RESPONSE> {
         }
     }
 
-    /// Reads the common case at the front of `rest`: a header line, as much of it as there is, or
-    /// the version of a request. Returns `false` if it is neither.
+    /// Consumes the part of a header line that has arrived, or the version of a request. Returns
+    /// `false` if `rest` starts with neither.
     #[inline]
     fn read_line(&mut self, rest: &[u8], lines: &mut Lines) -> bool {
         match self.state {

@@ -1,8 +1,8 @@
-//! The question whether an item has arrived, for callers who lend items out.
+//! Tells callers who return borrowed items whether an item has arrived.
 
 use super::{Delivery, Receiver, State};
 use crate::buffer::{ReadBuffer, Storage};
-use crate::frame::frame_extent;
+use crate::frame::{FrameHeader, frame_extent};
 
 impl Receiver {
     /// Returns `true` if [`receive`](Self::receive) has an item or a violation to return. Otherwise
@@ -42,8 +42,8 @@ impl Receiver {
     /// ```
     ///
     /// After [`Incoming::End`](crate::Incoming::End) the result is always `false`. Inside a message
-    /// that began with [`receive_chunks`](Self::receive_chunks) the result is `true` if the buffer
-    /// is not empty, because only that method can tell whether a chunk has arrived.
+    /// that began with [`receive_chunks`](Self::receive_chunks), the result is `true` if that
+    /// method consumes input, even if it does not return a chunk.
     #[must_use]
     #[inline]
     pub fn is_ready<S: Storage>(&mut self, rx: &mut ReadBuffer<S>) -> bool {
@@ -52,7 +52,9 @@ impl Receiver {
             if unread.is_empty() {
                 return false;
             }
-            if self.in_chunks() || self.has_whole_item(unread) {
+            let ready =
+                if self.in_chunks() { self.has_part(unread) } else { self.has_whole_item(unread) };
+            if ready {
                 return true;
             }
         }
@@ -64,8 +66,20 @@ impl Receiver {
         self.in_message() && !self.collected
     }
 
-    /// Consumes the input that is no whole item. Returns `true` if a violation or the end of the
-    /// stream comes of it.
+    /// Returns `true` if `receive_chunks` consumes bytes of `input`, which is not empty.
+    fn has_part(&self, input: &[u8]) -> bool {
+        self.remaining > 0
+            || match FrameHeader::parse(input) {
+                Ok(Some((header, len))) => {
+                    !header.opcode.is_control() || (input.len() - len) as u64 >= header.payload_len
+                }
+                Ok(None) => false,
+                Err(_) => true,
+            }
+    }
+
+    /// Consumes input that does not end an item. Returns `true` if it contains a violation, or if
+    /// the stream has ended.
     #[inline(never)]
     fn consume_input<S: Storage>(&mut self, rx: &mut ReadBuffer<S>) -> bool {
         if matches!(self.state, State::Ended { .. }) {
@@ -84,7 +98,7 @@ impl Receiver {
     #[inline]
     fn has_whole_item(&self, mut input: &[u8]) -> bool {
         let mut len = self.remaining;
-        // Between two frames `self.fin` is the one of the last frame.
+        // Between two frames, `self.fin` still belongs to the previous frame.
         let mut fin = self.fin && len > 0;
         loop {
             let rest = usize::try_from(len).ok().and_then(|len| input.get(len..));

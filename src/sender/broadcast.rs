@@ -14,8 +14,8 @@ use crate::role::Role;
 
 /// A message for any number of connections: validated once, and compressed once.
 ///
-/// `B` is the payload: `&str`, `String`, `&[u8]`, `Vec<u8>` and the like. To queue a message for
-/// tasks or threads that own the connections, share an `Arc<Broadcast<String>>`.
+/// `B` contains the payload: `&str`, `String`, `&[u8]`, `Vec<u8>` and the like. To queue a message
+/// for tasks or threads that own the connections, share an `Arc<Broadcast<String>>`.
 ///
 /// [`Sender::broadcast`] writes it as a single frame. With the feature `deflate`, `compressed`
 /// makes a compressed form of it, for the connections that keep no context between messages.
@@ -37,32 +37,37 @@ use crate::role::Role;
 pub struct Broadcast<B> {
     kind: MessageKind,
     payload: B,
+    /// Returns the bytes of the payload. For a text they are those of its `&str`.
+    bytes: fn(&B) -> &[u8],
     /// The compressed payload, and the window that inflates it. `None` if it would not be shorter.
     #[cfg(feature = "deflate")]
     compressed: Option<(alloc::vec::Vec<u8>, WindowBits)>,
 }
 
-impl<B: AsRef<[u8]>> fmt::Debug for Broadcast<B> {
+impl<B> fmt::Debug for Broadcast<B> {
     /// Shows the length of the payload, not its bytes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Broadcast({}, {} bytes)", self.kind, self.payload().len())
     }
 }
 
-impl<B: AsRef<[u8]>> Broadcast<B> {
+impl<B> Broadcast<B> {
     /// Makes a text message.
     #[must_use]
     pub const fn text(text: B) -> Broadcast<B>
     where
         B: AsRef<str>,
     {
-        Broadcast::new(MessageKind::Text, text)
+        Broadcast::new(MessageKind::Text, text, |text| text.as_ref().as_bytes())
     }
 
     /// Makes a binary message.
     #[must_use]
-    pub const fn binary(bytes: B) -> Broadcast<B> {
-        Broadcast::new(MessageKind::Binary, bytes)
+    pub const fn binary(bytes: B) -> Broadcast<B>
+    where
+        B: AsRef<[u8]>,
+    {
+        Broadcast::new(MessageKind::Binary, bytes, |bytes| bytes.as_ref())
     }
 
     /// Compresses the message, with the level, memory level and threshold of `config` and a window
@@ -97,7 +102,7 @@ impl<B: AsRef<[u8]>> Broadcast<B> {
         pool: &mut Pool,
     ) -> Broadcast<B> {
         self.compressed = None;
-        let payload = self.payload.as_ref();
+        let payload = (self.bytes)(&self.payload);
         if payload.len() < config.threshold() {
             return self;
         }
@@ -124,13 +129,14 @@ impl<B: AsRef<[u8]>> Broadcast<B> {
     /// Returns the payload, uncompressed.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
-        self.payload.as_ref()
+        (self.bytes)(&self.payload)
     }
 
-    const fn new(kind: MessageKind, payload: B) -> Broadcast<B> {
+    const fn new(kind: MessageKind, payload: B, bytes: fn(&B) -> &[u8]) -> Broadcast<B> {
         Broadcast {
             kind,
             payload,
+            bytes,
             #[cfg(feature = "deflate")]
             compressed: None,
         }
@@ -142,7 +148,7 @@ impl<R: Role> Sender<R> {
     ///
     /// # Errors
     /// As for [`text`](Self::text).
-    pub fn broadcast<B: AsRef<[u8]>, S: Storage>(
+    pub fn broadcast<B, S: Storage>(
         &mut self,
         message: &Broadcast<B>,
         tx: &mut WriteBuffer<S>,

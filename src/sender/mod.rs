@@ -155,25 +155,36 @@ impl<R: Role> Sender<R> {
         fin: bool,
         tx: &mut WriteBuffer<S>,
     ) -> Result<(), Error> {
+        #[cfg(feature = "deflate")]
+        if self.compresses_part(bytes, fin) {
+            self.may_send_data(tx)?;
+            self.next_opcode(kind)?;
+            let utf8 = self.utf8_behind(kind, bytes, fin)?;
+            if let Some(deflation) = &mut self.deflation {
+                deflation.write_frame(kind, bytes, fin, &mut self.role, tx)?;
+            }
+            self.utf8 = utf8;
+            self.fragmented = if fin { None } else { Some(kind) };
+            return Ok(());
+        }
+        self.plain_fragment(kind, bytes, fin, tx)
+    }
+
+    /// Writes the next fragment of a message that is not compressed.
+    fn plain_fragment<S: Storage>(
+        &mut self,
+        kind: MessageKind,
+        bytes: &[u8],
+        fin: bool,
+        tx: &mut WriteBuffer<S>,
+    ) -> Result<(), Error> {
         self.may_send_data(tx)?;
         let opcode = self.next_opcode(kind)?;
         let utf8 = self.utf8_behind(kind, bytes, fin)?;
-        #[cfg(feature = "deflate")]
-        let compressed = match &mut self.deflation {
-            Some(deflation) if deflation.takes(self.fragmented.is_none(), bytes, fin) => {
-                deflation.write_frame(kind, bytes, fin, &mut self.role, tx)?;
-                true
-            }
-            _ => false,
-        };
-        #[cfg(not(feature = "deflate"))]
-        let compressed = false;
-        let put = if compressed { Ok(()) } else { self.frame(opcode.first_byte(fin), bytes, tx) };
-        if put.is_ok() {
-            self.utf8 = utf8;
-            self.fragmented = if fin { None } else { Some(kind) };
-        }
-        put
+        self.frame(opcode.first_byte(fin), bytes, tx)?;
+        self.utf8 = utf8;
+        self.fragmented = if fin { None } else { Some(kind) };
+        Ok(())
     }
 
     /// Returns the header of the next frame of a message. Its payload of `len` bytes stays in the

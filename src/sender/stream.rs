@@ -93,7 +93,7 @@ impl<R: Role> Sender<R> {
             // The part stays within the space, so that text is validated once.
             let len = room - FrameHeader::MAX_LEN;
             let (part, rest) = input.split_at_checked(len).unwrap_or((input, &[]));
-            self.fragment(kind, part, fin && rest.is_empty(), tx)?;
+            self.plain_fragment(kind, part, fin && rest.is_empty(), tx)?;
             *input = rest;
             if rest.is_empty() {
                 return Ok(Streamed::Done);
@@ -102,7 +102,7 @@ impl<R: Role> Sender<R> {
     }
 
     #[cfg(feature = "deflate")]
-    fn compresses_part(&self, part: &[u8], fin: bool) -> bool {
+    pub(super) fn compresses_part(&self, part: &[u8], fin: bool) -> bool {
         let begins = self.fragmented.is_none();
         self.deflation.as_ref().is_some_and(|deflation| deflation.takes(begins, part, fin))
     }

@@ -45,8 +45,7 @@ impl ReadSide {
     }
 
     /// Returns `true` if [`take`](Self::take) has something to return: an item, a violation, or the
-    /// end of the stream. Otherwise consumes what was read as far as it goes, and more is to be
-    /// read.
+    /// end of the stream. Otherwise consumes the input. Call [`poll_read`](Self::poll_read) next.
     pub(crate) fn is_ready(&mut self) -> bool {
         // An idle connection has no use for a decompressor.
         if !self.rx.is_empty() {

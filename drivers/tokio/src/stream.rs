@@ -47,8 +47,8 @@ pub(crate) struct Agreed {
     pub(crate) deflate: Option<(DeflateParams, DeflateConfig)>,
 }
 
-/// Room for one message. It is queued at once, and nothing waits. Of a large message the part that
-/// the transport accepts is written at once, which saves a copy.
+/// Queues one message without waiting. Writes as much of a large message at once as the transport
+/// accepts, which saves a copy.
 #[derive(Debug)]
 pub struct Queue<'a, IO> {
     link: &'a mut Whole<IO>,

@@ -82,8 +82,14 @@ impl WriteSide {
         }
     }
 
+    /// Refuses output after a failed write, which can have ended inside a frame.
+    fn check(&self) -> Result<(), Error> {
+        if self.broken { Err(Error::Closed) } else { Ok(()) }
+    }
+
     /// Queues a message. Check [`has_room`](Self::has_room) first.
     pub(crate) fn queue(&mut self, message: Message) -> Result<(), Error> {
+        self.check()?;
         match message {
             Message::Text(text) if self.is_vectored(text.len()) => {
                 let tx = &mut self.tx;
@@ -110,6 +116,7 @@ impl WriteSide {
     }
 
     pub(crate) fn queue_text(&mut self, text: &str) -> Result<(), Error> {
+        self.check()?;
         self.borrow_codec();
         let tx = &mut self.tx;
         let sent = with_sender!(self, sender => sender.text(text, tx));
@@ -118,6 +125,7 @@ impl WriteSide {
     }
 
     pub(crate) fn queue_binary(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.check()?;
         self.borrow_codec();
         let tx = &mut self.tx;
         let sent = with_sender!(self, sender => sender.binary(bytes, tx));
@@ -137,6 +145,7 @@ impl WriteSide {
         if text.len() < WRITE_NOW || !self.is_vectored(text.len()) {
             return self.queue_text(text);
         }
+        self.check()?;
         let tx = &mut self.tx;
         with_sender!(self, sender => sender.text_vectored(text, tx))?;
         self.write_now(text.as_bytes(), io, cx)
@@ -153,6 +162,7 @@ impl WriteSide {
         if bytes.len() < WRITE_NOW || !self.is_vectored(bytes.len()) {
             return self.queue_binary(bytes);
         }
+        self.check()?;
         let tx = &mut self.tx;
         with_sender!(self, sender => sender.binary_vectored(bytes, tx))?;
         self.write_now(bytes, io, cx)
@@ -167,7 +177,7 @@ impl WriteSide {
     ) -> Result<(), Error> {
         match self.poll_slices(payload, io, cx) {
             Poll::Ready(Ok(())) => Ok(()),
-            // Told by what is received, or by the next send.
+            // The next send reports the error.
             Poll::Ready(Err(_)) => {
                 self.abandon();
                 Ok(())
@@ -183,6 +193,7 @@ impl WriteSide {
         bytes: &[u8],
         fin: bool,
     ) -> Result<(), Error> {
+        self.check()?;
         self.borrow_codec();
         let tx = &mut self.tx;
         let sent = with_sender!(self, sender => sender.fragment(kind, bytes, fin, tx));
@@ -191,6 +202,7 @@ impl WriteSide {
     }
 
     pub(crate) fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.check()?;
         let tx = &mut self.tx;
         Ok(with_sender!(self, sender => sender.ping(payload, tx))?)
     }
@@ -205,6 +217,7 @@ impl WriteSide {
     }
 
     pub(crate) fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        self.check()?;
         let tx = &mut self.tx;
         Ok(with_sender!(self, sender => sender.close(code, reason, tx))?)
     }
@@ -238,7 +251,7 @@ impl WriteSide {
         io: &mut W,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        // Taken out because the buffer is borrowed beside it.
+        // Moved out of `self`, because `poll_slices` borrows all of `self`.
         let payload = std::mem::take(&mut self.payload);
         let written = self.poll_slices(&payload, io, cx);
         if !matches!(written, Poll::Ready(Ok(()))) {
