@@ -276,9 +276,8 @@ fn waiting_replies_are_one_pong_and_one_close() {
     let mut replies = Replies::new();
     assert!(replies.is_empty());
     assert_eq!(replies.pop(), None);
-    for payload in [&b"first"[..], b"latest"] {
-        replies.push(Reply::pong(payload).unwrap());
-    }
+    replies.push(Reply::pong(b"first").unwrap());
+    replies.extend(Reply::pong(b"latest"));
     replies.push(Reply::close(CloseCode::NORMAL));
     replies.push(Reply::close(CloseCode::PROTOCOL_ERROR));
     assert!(!replies.is_empty());
