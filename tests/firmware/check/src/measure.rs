@@ -100,8 +100,8 @@ impl Origin {
     }
 }
 
-/// Returns each function outside of `core` that calls or jumps to a panicking function. A call by way
-/// of functions of `core` counts too.
+/// Returns each function outside of `core` that calls or jumps to a panicking function. A call by
+/// way of functions of `core` counts too.
 fn panic_calls(
     base: u64,
     code: &[u8],
