@@ -295,7 +295,7 @@ fn rule_16_upgrade_connection_and_accept_are_checked() {
         "Sec-WebSocket-Accept",
         &["sec-websocket-accept:CdXSYUsvsaMthlEXWDNURGWA/1o= \t"],
     ));
-    // A value may go on in a folded line (RFC 9112 section 5.2).
+    // A value may continue in a folded line (RFC 9112 section 5.2).
     accepted(&response(
         "Sec-WebSocket-Accept",
         &["Sec-WebSocket-Accept:\r\n CdXSYUsvsaMthlEXWDNURGWA/1o="],
