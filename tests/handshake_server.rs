@@ -362,7 +362,7 @@ fn rule_09_a_refusal_is_complete_and_ends_the_connection() {
     assert_eq!(Answer::whole(&run.output).status, 403);
 }
 
-/// Rule 10, section 4.2.2 (5.5 and 5.4 apply from there on).
+/// Rule 10, section 4.2.2. Sections 5.4 and 5.5 apply to these frames.
 #[test]
 fn rule_10_frames_after_the_request_are_kept() {
     let input = [
