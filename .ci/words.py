@@ -18,8 +18,6 @@ ROOT = Path(__file__).resolve().parent.parent
 WIDTH = 100
 FOLDERS = ("src", "drivers", "examples", "tests", "benches", "fuzz")
 STRICT = FOLDERS[:2]
-# Files whose comments are not mended yet. Remove an entry once its files pass.
-EXCLUDED = ("tests/firmware/", "tests/mutants/", "tests/handshake_")
 COMMENT = re.compile(r"\s*(//[/!]?)(?!/)\s?(.*)")
 BEGINS = re.compile(r"(Whether|What|As|Where|How)\b")
 
@@ -73,7 +71,6 @@ def main():
             for folder in FOLDERS
             for file in (ROOT / folder).rglob("*.rs")
             if "target" not in file.relative_to(ROOT).parts
-            and not str(file.relative_to(ROOT)).startswith(EXCLUDED)
         )
     count = 0
     for file in files:

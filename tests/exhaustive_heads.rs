@@ -1,4 +1,4 @@
-//! Every byte value at every place of what a head is made of, and of the chunked coding.
+//! Tests every byte value at every position of names, targets, versions and the chunked coding.
 
 mod common;
 use common::http::{REQUEST_HEADERS, head};
@@ -6,17 +6,18 @@ use common::*;
 use sockless::handshake::{ConnectRequest, Uri};
 use sockless::{Config, WebSocket, WriteBuffer};
 
-/// RFC 9110 section 5.6.2.
+/// Returns `true` if the byte may be part of a token (RFC 9110 section 5.6.2).
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// RFC 9110 section 5.5: a tab, a space, what can be seen, and bytes above ASCII.
+/// Returns `true` if the byte may be part of a value: a tab, a space, a visible character, or above
+/// ASCII (RFC 9110 section 5.5).
 fn is_text(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
-/// Returns the event of a server for the good request with `line` before its last empty line.
+/// Returns the event of a server for a valid request with this request line and one more `line`.
 fn with_line(first: &str, line: &[u8]) -> String {
     let mut input = head(first, REQUEST_HEADERS);
     input.truncate(input.len() - 2);
@@ -26,8 +27,8 @@ fn with_line(first: &str, line: &[u8]) -> String {
     run_ws(ws, &input, &[], 1024, Take::Messages, true, |_, _, _| {}).events.remove(0)
 }
 
-/// RFC 9112 section 5.1: a name is a token, and its colon follows it. The names are long enough to
-/// be read eight bytes at a time.
+/// RFC 9112 section 5.1: a name is a token, and its colon follows at once. The names have 20 bytes,
+/// since a server reads names eight bytes at a time.
 #[test]
 fn names_are_tokens() {
     for (at, byte) in (0..20).flat_map(|at| (0..=u8::MAX).map(move |byte| (at, byte))) {
@@ -45,14 +46,14 @@ fn names_are_tokens() {
     }
 }
 
-/// RFC 9112 section 3.2: a target begins with a slash or a scheme, and is of what can be seen.
+/// RFC 9112 section 3.2: a target begins with a slash or a scheme, and has visible characters only.
 #[test]
-fn targets_are_of_what_can_be_seen() {
+fn targets_are_of_visible_characters() {
     for byte in (0..0x80).map(char::from) {
         let event = with_line(&format!("GET {byte}a HTTP/1.1"), b"X: y");
         let expected = if byte == '/' { "request /a 6" } else { "failed Handshake(Malformed)" };
         assert_eq!(event, expected, "{byte:?}");
-        // The target of a CONNECT has no slash. Its bytes are checked before the method is.
+        // The target of a CONNECT has no slash. A server checks the bytes before the method.
         let event = with_line(&format!("CONNECT {byte}a HTTP/1.1"), b"X: y");
         let expected = if byte.is_ascii_alphanumeric() || "/*[".contains(byte) {
             "failed Handshake(Method)"
@@ -70,8 +71,8 @@ fn targets_are_of_what_can_be_seen() {
     }
 }
 
-/// RFC 9112 sections 3 and 4: a carriage return follows the version of a request, and a space that
-/// of a response.
+/// RFC 9112 sections 3 and 4: a carriage return follows the version of a request. A space follows
+/// the version of a response.
 #[test]
 fn one_byte_follows_the_version() {
     for byte in (0..0x80).filter(|&byte| byte != b'\r').map(char::from) {
@@ -84,12 +85,12 @@ fn one_byte_follows_the_version() {
         let expected = if byte == ' ' { "refused 404" } else { "failed Handshake(Malformed)" };
         assert_eq!(events, [expected], "{byte:?}");
     }
-    // The line of a response does not end there, as that of a request does.
+    // A request line ends after the version, but a status line does not.
     let events = answered(&head("HTTP/1.1", ["X: y"]), &[]).events;
     assert_eq!(events, ["failed Handshake(Malformed)"]);
 }
 
-/// Runs a client, which has sent its request, over this response.
+/// Runs a client that has sent its request over this response.
 fn answered(input: &[u8], cuts: &[usize]) -> Run {
     let uri = Uri::parse("ws://server.example.com/chat").unwrap();
     let mut ws = WebSocket::client(Config::default(), sevens as Sevens);
@@ -110,7 +111,7 @@ fn body(chunks: &[u8]) -> String {
     run.events[1..].join(" ")
 }
 
-/// Rule 15, RFC 9112 section 7.1: sizes are hexadecimal, extensions and trailers are text.
+/// Rule 15, RFC 9112 section 7.1: sizes are hexadecimal, and extensions and trailers are text.
 #[test]
 fn rule_15_every_byte_of_the_chunked_coding() {
     const GOOD: &[u8] = b"3;a\r\nabc\r\n0a\r\n0123456789\r\n0\r\nX:y\r\n\r\n";
@@ -120,11 +121,11 @@ fn rule_15_every_byte_of_the_chunked_coding() {
         chunks[at] = byte;
         let good = match GOOD[at] {
             same if same == byte => true,
-            // In the extension, and in the trailer behind its first byte.
+            // The extension, and the trailer.
             b'a' if at == 2 => is_text(byte),
             b'X' | b':' | b'y' => is_text(byte),
             b';' if !byte.is_ascii_hexdigit() => matches!(byte, b' ' | b'\t'),
-            // In the data.
+            // The data.
             b'a'..=b'c' if at < 8 => true,
             b'0'..=b'9' if (14..24).contains(&at) => true,
             _ => continue,

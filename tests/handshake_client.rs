@@ -1,4 +1,4 @@
-//! `protocol-rules` 14-20: the opening handshake as a client (RFC 6455 section 4.1).
+//! Tests protocol rules 14 to 20: the opening handshake of a client (RFC 6455 section 4.1).
 
 mod common;
 use common::http::{RESPONSE_HEADERS, head, replace, response};
@@ -14,7 +14,7 @@ const ACCEPT: &str = "Sec-WebSocket-Accept: CdXSYUsvsaMthlEXWDNURGWA/1o=";
 
 type Ws = WebSocket<Client<Sevens>>;
 
-/// A client that has asked, offering these subprotocols, and what it put out to ask.
+/// Returns a client that has sent a request with these subprotocols, and the bytes of the request.
 fn asked(config: Config, offered: &[&str]) -> (Ws, Vec<u8>) {
     let uri = Uri::parse("ws://server.example.com/chat").unwrap();
     let mut ws = WebSocket::client(config, sevens as Sevens);
@@ -23,7 +23,8 @@ fn asked(config: Config, offered: &[&str]) -> (Ws, Vec<u8>) {
     (ws, tx.bytes().to_vec())
 }
 
-/// What a client that has asked, and goes on by `answer`, makes of this input, at every cut.
+/// Runs a client that has sent its request over this input, at every cut. `answer` handles its
+/// events.
 fn client_by(
     config: Config,
     offered: &[&str],
@@ -36,10 +37,10 @@ fn client_by(
     })
 }
 
-/// As [`client_by`], for a caller that leaves the answer alone.
+/// Runs a client that has sent its request over this input, at every cut, and ignores its events.
 fn client_run(input: &[u8]) -> Run {
     let run = client_by(Config::default(), &[], input, |_, _, _| {});
-    // The machine alone gives the same, at every cut.
+    // `ClientHandshake`, followed by an upgraded connection, gives the same result.
     let alone = at_every_cut(input, |input, cuts| machines::client(Config::default(), input, cuts));
     assert_eq!(alone, run);
     run
@@ -51,7 +52,8 @@ fn accepted(input: &[u8]) {
     assert!(run.output.is_empty());
 }
 
-/// The answer fails the handshake, nothing is sent, and what follows it is not looked at.
+/// Checks that the response fails the handshake, that nothing is sent, and that input after the
+/// response is ignored.
 fn fails(input: &[u8], reason: &str) {
     let run = client_run(&[input, &plain(0x81, b"text")].concat());
     assert_eq!(run.events, [format!("failed Handshake({reason})")], "{}", input.escape_ascii());
@@ -59,7 +61,7 @@ fn fails(input: &[u8], reason: &str) {
     assert_eq!((run.state, run.done), (State::Closed, true));
 }
 
-/// Rule 14, section 4.1: the request, and nothing behind it before the answer.
+/// Rule 14, section 4.1: the client sends the request, and nothing more before the response.
 #[test]
 fn rule_14_the_request_goes_out_alone() {
     let (mut ws, request) = asked(Config::default(), &[]);
@@ -96,7 +98,7 @@ fn rule_14_the_request_goes_out_alone() {
     assert_eq!(ws.confirm(&response, &[]), Ok(None));
     assert_eq!(ws.send_text("now", &mut tx), Ok(()));
     assert!(!tx.is_empty());
-    // Before the question nothing is an answer.
+    // Before the request, no input counts as a response.
     let mut ws = WebSocket::client(Config::default(), sevens as Sevens);
     let mut rx = ReadBuffer::new([0; 512]);
     let _ = rx.extend(&whole);
@@ -106,9 +108,9 @@ fn rule_14_the_request_goes_out_alone() {
     assert!(ws.is_done() && tx.is_empty());
 }
 
-/// Rule 14: frame bytes behind the 101 are kept, also those that end it all.
+/// Rule 14: frames after the 101 are kept, also if they end the connection.
 #[test]
-fn rule_14_frames_behind_the_101_are_kept() {
+fn rule_14_frames_after_the_101_are_kept() {
     let input = [
         &response("", &[])[..],
         &plain(0x01, b"fir"),
@@ -135,9 +137,9 @@ fn rule_14_frames_behind_the_101_are_kept() {
     assert!(replies.iter().all(|(header, _)| header.mask == Some([7; 4])));
 }
 
-/// Rule 15, section 4.1: other answers are HTTP, for the caller to see.
+/// Rule 15, section 4.1: the caller sees each final response whose status is not 101.
 #[test]
-fn rule_15_any_other_status_is_ordinary_http() {
+fn rule_15_other_statuses_are_http_responses() {
     for status in [200, 204, 301, 302, 304, 400, 401, 403, 404, 426, 429, 500, 503, 599] {
         let first = format!("HTTP/1.1 {status} Whatever");
         let input = head(&first, ["Content-Length: 0", "Location: ws://elsewhere/"]);
@@ -157,9 +159,10 @@ fn rule_15_any_other_status_is_ordinary_http() {
     }
 }
 
-/// Rule 15, RFC 9112 section 6.3: the body comes as it is on the wire, to its length or to the end of the stream.
+/// Rule 15, RFC 9112 section 6.3: the body ends at its length or with the stream. The caller gets
+/// its bytes unchanged.
 #[test]
-fn rule_15_the_body_of_a_refusal_is_handed_on() {
+fn rule_15_the_body_of_a_refusal_is_delivered() {
     let page = "<p>not here</p>";
     let body = |lines: &[&str], sent: &str| {
         let input =
@@ -176,7 +179,7 @@ fn rule_15_the_body_of_a_refusal_is_handed_on() {
     assert_eq!(body(&["Content-Length: many"], page), whole);
     assert_eq!(body(&["Content-Length: 100"], page), whole, "cut short");
     assert_eq!(body(&["Content-Length: 18446744073709551615"], page), whole);
-    // RFC 9112 sections 6.3 and 7.1: a coding overrides a length, and chunks are joined.
+    // RFC 9112 sections 6.3 and 7.1: a transfer coding overrides a length, and chunks are joined.
     let chunked = ["Transfer-Encoding: gzip, Chunked", "Content-Length: 3"];
     assert_eq!(body(&chunked, "5\r\nhello\r\n0\r\n\r\nrest"), "body \"hello\"");
     let chunks = "2;a=b\r\nhe\r\n0003 ; c\r\nllo\r\n00\r\nTrailer: x\r\n\r\n";
@@ -191,7 +194,7 @@ fn rule_15_the_body_of_a_refusal_is_handed_on() {
         body(&["Transfer-Encoding:", "Content-Length: 3"], "raw and more"),
         "body \"raw and more\""
     );
-    // RFC 9110 section 8.6: equal lengths count as one, others are worth nothing.
+    // RFC 9110 section 8.6: equal lengths count as one. Different lengths are ignored.
     for lines in [&["Content-Length: 15", "Content-Length: 15"][..], &["Content-Length: 15, 015"]] {
         assert_eq!(body(lines, &format!("{page}rest")), whole);
     }
@@ -202,24 +205,24 @@ fn rule_15_the_body_of_a_refusal_is_handed_on() {
     assert_eq!(client_run(&empty).events, ["refused 204"]);
 }
 
-/// Rule 15: the connection is done when the body is there whole, not only when the stream ends.
+/// Rule 15: the connection is done at the end of the body, before the end of the stream.
 #[test]
-fn rule_15_a_whole_body_is_the_end() {
+fn rule_15_a_complete_body_ends_the_connection() {
     let input = [&head("HTTP/1.1 404 x", ["Content-Length: 3"])[..], b"abcdef"].concat();
     let (ws, _) = asked(Config::default(), &[]);
     let run = run_ws(ws, &input, &[], 512, Take::Messages, false, |_, _, _| {});
     assert_eq!(run.events, ["refused 404", "body \"abc\""]);
     assert!(run.done);
-    // Without a length it goes on.
+    // A body without a length ends only with the stream.
     let input = [&head("HTTP/1.1 404 x", [])[..], b"abcdef"].concat();
     let (ws, _) = asked(Config::default(), &[]);
     let run = run_ws(ws, &input, &[], 512, Take::Messages, false, |_, _, _| {});
     assert_eq!((run.state, run.done), (State::Connecting, false));
 }
 
-/// Rule 15, RFC 9110 section 15.2: interim answers mean nothing.
+/// Rule 15, RFC 9110 section 15.2: the client skips interim responses.
 #[test]
-fn rule_15_interim_answers_are_passed_over() {
+fn rule_15_interim_responses_are_skipped() {
     let input = [
         &head("HTTP/1.1 100 Continue", [])[..],
         &head("HTTP/1.1 103 Early Hints", ["Link: </style.css>"]),
@@ -233,9 +236,9 @@ fn rule_15_interim_answers_are_passed_over() {
     assert_eq!(client_run(&input.concat()).events, ["refused 404"]);
 }
 
-/// Rule 15, RFC 9112: what is no HTTP at all, or has no end, fails.
+/// Rule 15, RFC 9112: a response that is not HTTP/1.1, or that exceeds a limit, fails.
 #[test]
-fn rule_15_what_is_no_answer_fails() {
+fn rule_15_an_invalid_response_fails() {
     for first in ["HTTP/2.0 101 x", "HTTP/1.0 101 x"] {
         fails(&head(first, RESPONSE_HEADERS), "HttpVersion");
     }
@@ -253,7 +256,7 @@ fn rule_15_what_is_no_answer_fails() {
     for line in ["X : y", "X", "X: a\rb", "X: a\nY: b", "X: \0", "X\u{e9}: y"] {
         fails(&response("", &[line]), "Malformed");
     }
-    // A bare LF at the end of any line, the empty one included.
+    // A bare LF at the end of any line is refused, also at the empty line.
     let whole = response("", &[]);
     for (at, _) in whole.iter().enumerate().filter(|&(_, &byte)| byte == b'\r') {
         fails(&[&whole[..at], &whole[at + 1..]].concat(), "Malformed");
@@ -292,7 +295,7 @@ fn rule_16_upgrade_connection_and_accept_are_checked() {
         "Sec-WebSocket-Accept",
         &["sec-websocket-accept:CdXSYUsvsaMthlEXWDNURGWA/1o= \t"],
     ));
-    // A value may go on in a folded line (RFC 9112 section 5.2).
+    // A value may continue in a folded line (RFC 9112 section 5.2).
     accepted(&response(
         "Sec-WebSocket-Accept",
         &["Sec-WebSocket-Accept:\r\n CdXSYUsvsaMthlEXWDNURGWA/1o="],
@@ -301,7 +304,8 @@ fn rule_16_upgrade_connection_and_accept_are_checked() {
     for lines in [
         &[][..],
         &["Sec-WebSocket-Accept:"],
-        // The answer to another key, in other case, cut, quoted, with more, and twice.
+        // Accept values for another key, in another case, truncated, quoted, with more text, and
+        // repeated.
         &["Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="],
         &["Sec-WebSocket-Accept: cdxsyusvsamthlexwdnurgwa/1o="],
         &["Sec-WebSocket-Accept: CdXSYUsvsaMthlEXWDNURGWA/1o"],
@@ -317,7 +321,7 @@ fn rule_16_upgrade_connection_and_accept_are_checked() {
 
 /// Rule 17, section 4.1.
 #[test]
-fn rule_17_what_was_not_requested_fails() {
+fn rule_17_unrequested_choices_fail() {
     fails(&response("", &["Sec-WebSocket-Extensions: permessage-deflate"]), "Extension");
     fails(&response("", &["Sec-WebSocket-Extensions: x-unheard-of; a=b"]), "Extension");
     accepted(&response("", &["Sec-WebSocket-Extensions:"]));
@@ -327,14 +331,15 @@ fn rule_17_what_was_not_requested_fails() {
     fails(&response("", &["Sec-WebSocket-Protocol: chat, superchat"]), "Subprotocol");
     fails(&response("", &["Sec-WebSocket-Protocol:"]), "Subprotocol");
 
-    // One was chosen although none was offered: the caller need not look.
+    // The server chose a subprotocol although none was offered. The handshake fails without the
+    // caller.
     let chosen = response("", &["Sec-WebSocket-Protocol: chat"]);
     let run = client_run(&[&chosen[..], &plain(0x81, b"text")].concat());
     assert_eq!(run.events, ["response Some(\"chat\")", "failed Handshake(Subprotocol)"]);
     assert!(run.done && run.output.is_empty());
 }
 
-/// Rule 17: what becomes of the answer `lines` to the `offered` subprotocols.
+/// Returns the result of `confirm` for the `offered` subprotocols and these lines of the response.
 fn chosen(offered: &[&str], lines: &[&str]) -> Result<Option<String>, ConfirmError> {
     let (mut ws, _) = asked(Config::default(), offered);
     let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
@@ -352,9 +357,10 @@ fn chosen(offered: &[&str], lines: &[&str]) -> Result<Option<String>, ConfirmErr
     chosen
 }
 
-/// Rule 17: which browsers fail and the RFC does not, that none is chosen, is for the caller to decide.
+/// Rule 17: if the server chooses no subprotocol, browsers fail and the RFC does not. The caller
+/// decides.
 #[test]
-fn rule_17_one_that_was_offered_is_the_caller_s_to_see() {
+fn rule_17_the_caller_sees_the_chosen_subprotocol() {
     let offered = ["chat", "superchat"];
     let (_, request) = asked(Config::default(), &offered);
     let request = String::from_utf8(request).unwrap();
@@ -371,8 +377,8 @@ fn rule_17_one_that_was_offered_is_the_caller_s_to_see() {
     assert_eq!(chosen(&offered, &[]), Ok(None));
 }
 
-/// Rule 18, sections 9.1 and 11.3.2, erratum 3433: over several lines, quoted values unquoted, and a list that does
-/// not parse refused.
+/// Rule 18, sections 9.1 and 11.3.2, erratum 3433: a list may span lines, and quoted values are
+/// unquoted. A malformed list is refused.
 #[test]
 fn rule_18_extensions_may_span_lines_and_quote() {
     let lines: [&[u8]; 3] = [b" a; x=1 , b;y=\"2\"", b"", b"c; z=\"\\3\"; flag"];
@@ -400,19 +406,19 @@ fn rule_18_extensions_may_span_lines_and_quote() {
     );
     for bad in ["a; x=\"1 2\"", "a; x=\"\"", "a;", "a; x=", "a b", "\"a\"", "a; x=\"1", "\u{e9}"] {
         assert!(extensions::parse([bad.as_bytes()]).any(|extension| extension.is_err()), "{bad}");
-        // As a server, and the request is none.
+        // A server refuses a request with the malformed list.
         let line = format!("Sec-WebSocket-Extensions: {bad}");
         let run = handshake(&http::request("Sec-WebSocket-Extensions", &[&line]));
         assert_eq!(run.events, ["failed Handshake(Extension)"], "{bad}");
         assert!(run.output.starts_with(b"HTTP/1.1 400 "));
     }
-    // A good line does not make up for a bad one, in either order.
+    // A valid line does not compensate for a malformed one, in either order.
     let lines = ["Sec-WebSocket-Extensions: a;", "Sec-WebSocket-Extensions: b"];
     for lines in [lines, [lines[1], lines[0]]] {
         let run = handshake(&http::request("Sec-WebSocket-Extensions", &lines));
         assert_eq!(run.events, ["failed Handshake(Extension)"]);
     }
-    // An offer over two lines is declined by silence.
+    // A server declines an offer over two lines by omitting the header field.
     let lines = ["Sec-WebSocket-Extensions: a; x=\"1\"", "Sec-WebSocket-Extensions: b, c"];
     let run = handshake(&http::request("Sec-WebSocket-Extensions", &lines));
     assert_eq!(run.output, ACCEPTED);
@@ -420,7 +426,7 @@ fn rule_18_extensions_may_span_lines_and_quote() {
 
 /// Rule 19, section 4.1.
 #[test]
-fn rule_19_the_key_is_fresh_and_never_made_up() {
+fn rule_19_each_key_comes_from_the_entropy_source() {
     let key_of = |request: &[u8]| {
         let text = std::str::from_utf8(request).unwrap();
         let (_, rest) = text.split_once("Sec-WebSocket-Key: ").unwrap();
@@ -464,9 +470,10 @@ fn rule_19_the_key_is_fresh_and_never_made_up() {
     assert_eq!(again, Err(Error::Misuse(Misuse::NoHandshake)), "and once only");
 }
 
-/// Rule 19, section 4.1: a buffer that is too small changes nothing, and says what it takes.
+/// Rule 19, section 4.1: if the buffer is too small, nothing changes and the error has the needed
+/// size.
 #[test]
-fn rule_19_a_request_that_does_not_fit_can_be_put_elsewhere() {
+fn rule_19_a_request_that_does_not_fit_can_be_retried() {
     let uri = Uri::parse("ws://server.example.com/chat").unwrap();
     let (_, request) = asked(Config::default(), &[]);
     for size in 0..600 {
@@ -487,10 +494,10 @@ fn rule_19_a_request_that_does_not_fit_can_be_put_elsewhere() {
     }
 }
 
-/// The answer, with frames behind it, may come before the caller has written the whole request: the
-/// replies that it asks for have room all the same.
+/// Checks that replies fit after a request that the caller has not written yet. The response and
+/// its frames may arrive before the whole request is written.
 #[test]
-fn a_request_that_is_not_written_yet_leaves_room_for_replies() {
+fn replies_fit_after_an_unwritten_request() {
     let (_, request) = asked(Config::default(), &[]);
     let uri = Uri::parse("ws://server.example.com/chat").unwrap();
     let mut ws = WebSocket::client(Config::default(), sevens as Sevens);
@@ -508,11 +515,12 @@ fn a_request_that_is_not_written_yet_leaves_room_for_replies() {
     }
     assert_eq!(events.len(), 3, "{events:?}");
     assert!(!events.iter().any(|event| event.starts_with("failed")), "{events:?}");
-    // A pong of 125 bytes and a Close with a code, both masked.
+    // The replies are a pong of 125 bytes and a Close with a code, both masked.
     assert_eq!(tx.bytes().len(), request.len() + 131 + 8);
 }
 
-/// Rule 20, RFC 8441 section 5 and RFC 9220: opened by extended CONNECT, there is neither key nor accept.
+/// Rule 20, RFC 8441 section 5 and RFC 9220: extended CONNECT has neither a key nor an accept
+/// value.
 #[test]
 fn rule_20_a_connection_opened_elsewhere_needs_no_key() {
     let mut drawn = 0;
@@ -556,10 +564,10 @@ fn calls_in_the_wrong_order_are_refused() {
     assert!(tx.is_empty());
 }
 
-/// Section 4.1: before the request there is nothing to wait for. A stream that ends then is an ended connection, and
-/// what a server says unasked is no answer.
+/// Section 4.1: before the request, the end of the stream ends the connection. Unrequested input is
+/// not a response.
 #[test]
-fn nothing_is_an_answer_before_the_request() {
+fn input_before_the_request_is_not_a_response() {
     let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
     let mut ws = WebSocket::client(Config::default(), sevens as Sevens);
     assert_eq!(ws.receive(&mut rx, &mut tx), None);

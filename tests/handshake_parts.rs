@@ -1,4 +1,5 @@
-//! The parts of the handshake alone, over any source of header pairs: for those who read the head with another library.
+//! Tests the parts of the handshake alone, over header pairs from any source. Callers that parse
+//! heads with another library use these parts.
 
 mod common;
 use sockless::extensions;
@@ -23,7 +24,7 @@ const REQUEST: [Pair<'static>; 5] = [
 const RESPONSE: [Pair<'static>; 3] =
     [(b"Upgrade", b"websocket"), (b"Connection", b"Upgrade"), (b"Sec-WebSocket-Accept", ACCEPT)];
 
-/// The pairs without those of that name, and with one more of it.
+/// Returns the pairs with the fields of this name replaced by a single one.
 fn with<'a>(pairs: &[Pair<'a>], name: &'a [u8], value: &'a [u8]) -> Vec<Pair<'a>> {
     let mut pairs = without(pairs, name);
     pairs.push((name, value));
@@ -34,7 +35,8 @@ fn without<'a>(pairs: &[Pair<'a>], name: &[u8]) -> Vec<Pair<'a>> {
     pairs.iter().copied().filter(|(given, _)| !given.eq_ignore_ascii_case(name)).collect()
 }
 
-/// Rule 7: the samples of the RFC and of others. The key is answered as it was written.
+/// Rule 7: the accept value is computed from the key as written. The samples are those of the RFC
+/// and of other implementations.
 #[test]
 fn accept_keys() {
     for (key, accept) in [
@@ -49,7 +51,7 @@ fn accept_keys() {
     }
 }
 
-/// Rules 2-6: the first rule that is broken is named, for pairs of any source.
+/// Rules 2 to 6: for pairs of any source, the error names the first rule that is broken.
 #[test]
 fn requests_from_any_source() {
     let judge = |pairs: &[Pair<'_>]| {
@@ -81,18 +83,18 @@ fn requests_from_any_source() {
     let extensions = &b"Sec-WebSocket-Extensions"[..];
     assert_eq!(judge(&with(&REQUEST, extensions, b"a; =")), Err(HandshakeError::Extension));
     assert_eq!(judge(&with(&REQUEST, extensions, b"a; b=c")), Ok(true));
-    // White space around a value is not part of it.
+    // White space around a value is ignored.
     let spaced = [b" \t", KEY, b"\t"].concat();
     let pairs = with(&REQUEST, b"Sec-WebSocket-Key", &spaced);
     assert_eq!(Upgrade::from_request("GET", pairs).unwrap().unwrap().key(), good.key());
 
-    // A map, as some libraries have it.
+    // A map as the source of the pairs.
     let map: BTreeMap<&[u8], &[u8]> = REQUEST.into_iter().collect();
     let upgrade = Upgrade::from_request("GET", map.iter().map(|(name, value)| (*name, *value)));
     assert_eq!(upgrade.unwrap().unwrap().key(), good.key());
 }
 
-/// Rules 16 and 17: the answer to a key that is the caller's.
+/// Rules 16 and 17: the response is checked against the key of the caller.
 #[test]
 fn responses_from_any_source() {
     let judge = |pairs: &[Pair<'_>], offered: &[&str]| -> Result<_, HandshakeError> {
@@ -124,7 +126,7 @@ fn responses_from_any_source() {
     assert_eq!(judge(&extended, &[]), Err(HandshakeError::Extension));
 }
 
-/// Rule 8: what is offered, in order, over lines; what is no name is left out.
+/// Rule 8: the names are listed in order over all lines. Invalid names are omitted.
 #[test]
 fn subprotocols_over_lines() {
     let pairs: [Pair<'_>; 4] = [
@@ -135,12 +137,12 @@ fn subprotocols_over_lines() {
     ];
     assert_eq!(subprotocols(pairs).collect::<Vec<_>>(), ["chat.v2", "chat.v1", "mqtt"]);
     assert_eq!(subprotocols(REQUEST).count(), 0);
-    // What a server does with it.
+    // The server picks the first name that it supports.
     let spoken = ["mqtt", "chat.v1"];
     assert_eq!(subprotocols(pairs).find(|name| spoken.contains(name)), Some("chat.v1"));
 }
 
-/// Rule 18: the same list of extensions, whatever the lines it came in.
+/// Rule 18: a list of extensions has the same elements over one line or several.
 #[test]
 fn extensions_over_lines() {
     let names = |lines: &[&[u8]]| {
@@ -154,9 +156,10 @@ fn extensions_over_lines() {
     assert!(names(&[b"a", b"b c"]).is_err());
 }
 
-/// The address of a request ends up in its first lines, whole and unchanged, and nothing else can get there.
+/// Checks that the request contains the target and the host of an address unchanged, and that
+/// nothing else can follow them.
 #[test]
-fn an_address_goes_into_the_request() {
+fn an_address_becomes_target_and_host() {
     for (address, target, host) in [
         ("ws://example.com", "/", "example.com"),
         ("ws://example.com:80/chat", "/chat", "example.com"),
@@ -172,7 +175,7 @@ fn an_address_goes_into_the_request() {
         client.connect(&ConnectRequest::new(&uri), &mut tx).unwrap();
         let expected = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\n");
         assert!(tx.bytes().starts_with(expected.as_bytes()), "{}", tx.bytes().escape_ascii());
-        // And a server reads it there.
+        // A server reads the same target and host.
         let mut server = WebSocket::server(Config::default());
         let (mut rx, mut reply) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
         let _ = rx.extend(tx.bytes());
@@ -189,9 +192,9 @@ fn an_address_goes_into_the_request() {
     }
 }
 
-/// A request of ours says what the caller gave it, once and in order.
+/// Checks that a request contains the fields that the caller set, once and in order.
 #[test]
-fn a_request_says_what_it_was_given() {
+fn a_request_contains_the_given_fields() {
     let uri = Uri::parse("ws://a/").unwrap();
     let request = ConnectRequest::new(&uri)
         .with_subprotocols(&["v2", "v1"])
@@ -234,9 +237,9 @@ fn a_request_says_what_it_was_given() {
     );
 }
 
-/// Each error says what it is about, and the status that a server refuses with.
+/// Checks that each error has a text of its own and the documented status.
 #[test]
-fn errors_say_what_was_wrong() {
+fn each_error_has_a_text_and_a_status() {
     let statuses = [
         (HandshakeError::Malformed, 400),
         (HandshakeError::HeadTooLarge, 431),
@@ -262,8 +265,8 @@ fn errors_say_what_was_wrong() {
     assert_eq!(texts.len(), statuses.len());
 }
 
-/// RFC 6455 section 9.1: a quoted value stands for a token, so what is escaped in it must be a part of one: neither a
-/// backslash nor a quote is. An escaped quote does not end it.
+/// RFC 6455 section 9.1: a quoted value is a token after unescaping. An escaped backslash or quote
+/// is not part of a token and is refused. An escaped quote does not end the value.
 #[test]
 fn an_escape_in_a_quoted_value_stands_for_a_token_character() {
     let value = |list: &[u8]| {

@@ -1,4 +1,4 @@
-//! `protocol-rules` 1-13: the opening handshake as a server (RFC 6455 section 4.2).
+//! Tests protocol rules 1 to 13: the opening handshake of a server (RFC 6455 section 4.2).
 
 mod common;
 use common::http::{Answer, REQUEST_HEADERS, head, replace, request};
@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// The input is accepted, at every cut.
+/// Checks that the request is accepted, at every cut, and returns the response.
 fn accepted(input: &[u8]) -> Answer {
     let run = handshake(input);
     assert!(run.events[0].starts_with("request "), "{:?}: {:?}", input.escape_ascii(), run.events);
@@ -25,8 +25,9 @@ fn accepted(input: &[u8]) -> Answer {
     answer
 }
 
-/// The input is refused for this reason with a whole answer, and what follows it is not looked at: neither a
-/// good request nor a frame. At every cut.
+/// Checks that the request is refused for this reason with a complete response, at every cut.
+/// Checks that input after the request is ignored: a good request and a frame. Returns the
+/// response.
 fn refused(input: &[u8], reason: &str, status: u16) -> Answer {
     let run = handshake(input);
     let shown = input.escape_ascii();
@@ -34,7 +35,7 @@ fn refused(input: &[u8], reason: &str, status: u16) -> Answer {
     assert_eq!(run.state, State::Closed);
     assert!(run.done);
     if input.trim_ascii_start().starts_with(b"HEAD ") {
-        // RFC 9110 section 9.3.2: the length of the body, and no body.
+        // RFC 9110 section 9.3.2: the response to HEAD has the length of the body, and no body.
         let answer = Answer::head(&run.output);
         assert_ne!(answer.header("Content-Length"), ["0"]);
         assert_eq!((answer.status, &answer.body[..]), (status, &b""[..]), "{shown}");
@@ -48,7 +49,7 @@ fn refused(input: &[u8], reason: &str, status: u16) -> Answer {
     answer
 }
 
-/// The input asks for something else than a WebSocket. What becomes of it if nobody answers.
+/// Returns the response to a request that is not for a WebSocket, if the caller does not respond.
 fn plain_http(input: &[u8], event: &str) -> Answer {
     let run = handshake(input);
     assert_eq!(run.events, [event], "{}", input.escape_ascii());
@@ -64,7 +65,7 @@ fn rule_01_only_get_of_http_1_1_or_later() {
             refused(&head(&format!("{method} / HTTP/1.1"), REQUEST_HEADERS), "Method", 405);
         assert_eq!(answer.header("Allow"), ["GET"]);
     }
-    // Nor has a refusal by any other rule a body if the method is HEAD.
+    // The response to HEAD has no body, also if another rule refuses the request.
     refused(b"HEAD / HTTP/1.1\r\n\r\n", "Host", 400);
     refused(b"\r\nHEAD / HTTP/1.0\r\n\r\n", "HttpVersion", 505);
     refused(b"HEAD / HTTP/1.1\r\nHost: a\r\n b\r\n\r\n", "Malformed", 400);
@@ -101,9 +102,9 @@ fn rule_01_only_get_of_http_1_1_or_later() {
     }
 }
 
-/// Rule 2, section 4.2.1, and RFC 9112 section 3.2: also of a request for something else.
+/// Rule 2, section 4.2.1, and RFC 9112 section 3.2: Host is required, also without an upgrade.
 #[test]
-fn rule_02_host_is_there_exactly_once() {
+fn rule_02_host_occurs_exactly_once() {
     refused(&request("Host", &[]), "Host", 400);
     refused(&request("Host", &["Host: a", "Host: a"]), "Host", 400);
     refused(&request("Host", &["Host: a", "hOST: b"]), "Host", 400);
@@ -114,7 +115,7 @@ fn rule_02_host_is_there_exactly_once() {
 
 /// Rule 3, section 4.2.1.
 #[test]
-fn rule_03_upgrade_holds_the_token_websocket() {
+fn rule_03_upgrade_contains_the_token_websocket() {
     for lines in [
         &["Upgrade: websocket"][..],
         &["Upgrade: WebSocket"],
@@ -168,8 +169,8 @@ fn rule_04_connection_is_a_list_over_any_number_of_lines() {
     }
 }
 
-/// Rule 5, section 4.2.1. The policy for set bits behind the sixteenth byte: they are let through, as the RFC's
-/// own sample has them (erratum 3150), and the key is answered as it was written.
+/// Rule 5, section 4.2.1. Bits set after the sixteenth byte are accepted: the sample of the RFC has
+/// them (erratum 3150). The accept value is computed from the key as written.
 #[test]
 fn rule_05_the_key_decodes_to_16_bytes() {
     for (key, accept) in [
@@ -184,14 +185,14 @@ fn rule_05_the_key_decodes_to_16_bytes() {
     for key in [
         "",
         "AAAAAAAAAAAAAAAAAAAA",          // 15 bytes
-        "AAAAAAAAAAAAAAAAAAAAAAA=",      // 17
-        "AAAAAAAAAAAAAAAAAAAAAAAA",      // 18
+        "AAAAAAAAAAAAAAAAAAAAAAA=",      // 17 bytes
+        "AAAAAAAAAAAAAAAAAAAAAAAA",      // 18 bytes
         "AAAAAAAAAAAAAAAAAAAAAA",        // without padding
-        "AAAAAAAAAAAAAAAAAAAAAA=",       // with half of it
-        "AAAAAAAAAAAAAAAAAAAAAA===",     // with too much
-        "AAAAAAAAAAAAAAAAAAAA=A==",      // in the wrong place
-        "AAAAAAAAAAAAAAAAAAAAA-==",      // of another alphabet
-        "AAAAAAAAAAAAAAAAAAAAA_==",      //
+        "AAAAAAAAAAAAAAAAAAAAAA=",       // with half of the padding
+        "AAAAAAAAAAAAAAAAAAAAAA===",     // with too much padding
+        "AAAAAAAAAAAAAAAAAAAA=A==",      // with padding in the wrong place
+        "AAAAAAAAAAAAAAAAAAAAA-==",      // of the URL-safe alphabet
+        "AAAAAAAAAAAAAAAAAAAAA_==",      // of the URL-safe alphabet
         "AAAAAAAAAAA AAAAAAAAAA==",      // with white space
         "dGhlIHNhbXBsZSBub25jZQ==, AAA", // a list
         "\"dGhlIHNhbXBsZSBub25jZ\"",
@@ -208,7 +209,7 @@ fn rule_05_the_key_decodes_to_16_bytes() {
 
 /// Rule 6, sections 4.2.2 and 4.4.
 #[test]
-fn rule_06_other_versions_are_told_which_one_is_spoken() {
+fn rule_06_other_versions_learn_the_supported_one() {
     let refused = |input: &[u8]| {
         let answer = refused(input, "WebSocketVersion", 426);
         assert_eq!(answer.header("Sec-WebSocket-Version"), ["13"]);
@@ -224,7 +225,7 @@ fn rule_06_other_versions_are_told_which_one_is_spoken() {
     refused(&request("Sec-WebSocket-Version", &[]));
     refused(&request("Sec-WebSocket-Version", &[version, version]));
     refused(&request("Sec-WebSocket-Version", &[version, "Sec-WebSocket-Version: 8"]));
-    // Drafts: hixie-75, hixie-76 (with eight bytes behind its head), HyBi-00, HyBi-07, HyBi-10.
+    // Drafts: hixie-75, hixie-76 (with eight bytes after the head), HyBi-00, HyBi-07, HyBi-10.
     refused(
         b"GET /demo HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\nHost: example.com\r\n\
           Origin: http://example.com\r\nWebSocket-Protocol: sample\r\n\r\n",
@@ -242,9 +243,9 @@ fn rule_06_other_versions_are_told_which_one_is_spoken() {
     }
 }
 
-/// Rule 7, section 4.2.2, with the samples of the RFC and of the issue.
+/// Rule 7, section 4.2.2, with the samples of the RFC and of other implementations.
 #[test]
-fn rule_07_the_accept_value_answers_the_key() {
+fn rule_07_the_accept_value_matches_the_key() {
     for (key, accept) in [
         ("dGhlIHNhbXBsZSBub25jZQ==", ACCEPT),
         ("sN9cRrP/n9NdMgdcy2VJFQ==", "fFBooB7FAkLlXgRSz0BT3v4hq5s="),
@@ -260,7 +261,7 @@ fn rule_07_the_accept_value_answers_the_key() {
     assert_eq!(handshake(REQUEST).output, ACCEPTED);
 }
 
-/// Accepts by choosing a subprotocol, at every cut.
+/// Runs a server that accepts with this subprotocol, at every cut.
 fn choosing(input: &[u8], name: Option<&str>) -> Run {
     handshake_by(Config::default(), input, |ws, event, tx| {
         if let Event::UpgradeRequest(request) = event {
@@ -276,7 +277,8 @@ fn choosing(input: &[u8], name: Option<&str>) -> Run {
     })
 }
 
-/// The subprotocols in the answer to an offer of these lines, where the caller chooses that one.
+/// Returns the subprotocols of the response to an offer of these lines, if the caller chooses
+/// `name`.
 fn protocols(name: Option<&str>, lines: &[&str]) -> Vec<String> {
     let run = choosing(&request("Sec-WebSocket-Protocol", lines), name);
     let answer = Answer::head(&run.output);
@@ -286,7 +288,7 @@ fn protocols(name: Option<&str>, lines: &[&str]) -> Vec<String> {
 
 /// Rule 8, sections 4.1 and 4.2.2.
 #[test]
-fn rule_08_a_subprotocol_is_answered_only_if_offered() {
+fn rule_08_only_an_offered_subprotocol_is_accepted() {
     let offer = ["Sec-WebSocket-Protocol: chat, superchat"];
     assert_eq!(protocols(Some("superchat"), &offer), ["superchat"]);
     assert_eq!(protocols(Some("chat"), &offer), ["chat"]);
@@ -310,7 +312,7 @@ fn rule_08_a_subprotocol_is_answered_only_if_offered() {
     ] {
         refused(&request("Sec-WebSocket-Protocol", lines), "Subprotocol", 400);
     }
-    // Names are compared with each other, so there is a bound on how many.
+    // Each name is compared with every other one, so their number is limited.
     let many = |count: usize| {
         let names: Vec<_> = (0..count).map(|i| i.to_string()).collect();
         format!("Sec-WebSocket-Protocol: {}", names.join(","))
@@ -319,7 +321,7 @@ fn rule_08_a_subprotocol_is_answered_only_if_offered() {
     refused(&request("Sec-WebSocket-Protocol", &[&many(101)]), "Subprotocol", 400);
 }
 
-/// Rule 8, section 1.9: the offer is there to choose from, in the order of the client's preference.
+/// Rule 8, section 1.9: the offer lists subprotocols in the order of the client's preference.
 #[test]
 fn rule_08_the_offer_is_listed_in_order() {
     let lines = ["Sec-WebSocket-Protocol: b , ,a", "Sec-WebSocket-Protocol: c"];
@@ -335,10 +337,10 @@ fn rule_08_the_offer_is_listed_in_order() {
     assert_eq!(offered, ["b", "a", "c"]);
 }
 
-/// Rule 9, section 4.2.2: `refused` checks it of each refusal in this file; here of those by the caller, and of a
-/// request that the caller leaves alone.
+/// Rule 9, section 4.2.2: `refused` checks the refusals of other tests. This test checks refusals
+/// by the caller, and a request that the caller ignores.
 #[test]
-fn rule_09_a_refusal_is_a_whole_answer_and_the_end() {
+fn rule_09_a_refusal_is_complete_and_ends_the_connection() {
     let input = [REQUEST, REQUEST, &masked(0x81, b"text")].concat();
     let run = handshake_by(Config::default(), &input, |ws, event, tx| {
         if let Event::UpgradeRequest(_) = event {
@@ -360,9 +362,9 @@ fn rule_09_a_refusal_is_a_whole_answer_and_the_end() {
     assert_eq!(Answer::whole(&run.output).status, 403);
 }
 
-/// Rule 10, section 4.2.2 (5.5 and 5.4 apply from there on).
+/// Rule 10, section 4.2.2. Sections 5.4 and 5.5 apply to these frames.
 #[test]
-fn rule_10_frames_behind_the_request_are_kept() {
+fn rule_10_frames_after_the_request_are_kept() {
     let input = [
         REQUEST,
         &masked(0x81, b"first"),
@@ -410,12 +412,12 @@ fn rule_11_header_lines_are_read_strictly() {
         [&input, line, b"\r\n\r\n"].concat()
     };
     for line in [
-        &b"X: caf\xc3\xa9"[..], // bytes that are not ASCII are carried
+        &b"X: caf\xc3\xa9"[..], // bytes above ASCII are accepted
         b"X: \xff\xfe\x80",
         b"X:",
         b"X: a: b",
         b"!#$%&'*+-.^_`|~09AZaz: token",
-        b"Content-Length: 0", // as Java sends
+        b"Content-Length: 0", // sent by Java
         b"Origin: null",
     ] {
         accepted(&with(line));
@@ -451,17 +453,17 @@ fn rule_11_header_lines_are_read_strictly() {
     {
         refused(&head(line, REQUEST_HEADERS), "Malformed", 400);
     }
-    // RFC 9112 section 2.2: an empty line before the request is put up with.
+    // RFC 9112 section 2.2: an empty line before the request is ignored.
     accepted(&[b"\r\n", REQUEST].concat());
     refused(b"\r\n\r\n", "Malformed", 400);
     refused(&[b"\n", REQUEST].concat(), "Malformed", 400);
-    // A bare LF at the end of any line, the empty one included.
+    // A bare LF at the end of any line is refused, also at the empty line.
     for (at, _) in REQUEST.iter().enumerate().filter(|&(_, &byte)| byte == b'\r') {
         refused(&[&REQUEST[..at], &REQUEST[at + 1..]].concat(), "Malformed", 400);
     }
 }
 
-/// Rule 11: values arrive as the bytes that they were.
+/// Rule 11: header values may be any bytes, and arrive unchanged.
 #[test]
 fn rule_11_values_are_bytes() {
     let mut input = request("", &[]);
@@ -481,7 +483,7 @@ fn rule_11_values_are_bytes() {
     assert_eq!(value, b"caf\xe9 \xff");
 }
 
-/// Rule 12: the limits are exact, and the buffer is one of them.
+/// Rule 12: the limits are exact, and the size of the read buffer is one of them.
 #[test]
 fn rule_12_heads_are_bounded() {
     let size = REQUEST.len() as u32;
@@ -501,13 +503,13 @@ fn rule_12_heads_are_bounded() {
         &[REQUEST, &masked(0x81, &[b'x'; 50])].concat(),
     );
     refuses(Config::default().with_max_head_size(size - 1), REQUEST, "HeadTooLarge");
-    // Decided as soon as so many bytes are there, with no end in sight.
+    // The limit applies as soon as the bytes have arrived, before the end of the head.
     refuses(Config::default().with_max_head_size(50), &REQUEST[..50], "HeadTooLarge");
     assert_eq!(
         handshake_with(Config::default().with_max_head_size(51), &REQUEST[..50]).events,
         ["close 1006 \"\""]
     );
-    // One line alone, of the request or of a header.
+    // A single line exceeds the limit: the request line or a header field.
     let long = [b"GET /", &[b'x'; 5000][..]].concat();
     refuses(Config::default().with_max_head_size(4000), &long, "HeadTooLarge");
     let long = [b"GET / HTTP/1.1\r\nX: ", &[b'x'; 5000][..]].concat();
@@ -522,7 +524,7 @@ fn rule_12_heads_are_bounded() {
         accepts(config, &lines(usize::from(limit)));
         refuses(config, &lines(usize::from(limit) + 1), "TooManyHeaders");
     }
-    // There is no other limit on their count.
+    // No other limit applies to the number of header fields.
     let many = head("GET / HTTP/1.2", REQUEST_HEADERS.into_iter().chain(["X: y"; 1000]));
     accepts(Config::default().with_max_headers(u16::MAX), &many);
 
@@ -530,7 +532,7 @@ fn rule_12_heads_are_bounded() {
         let ws = WebSocket::server(Config::default());
         run_ws(ws, input, cuts, REQUEST.len() - 1, Take::Messages, true, accept)
     });
-    // The buffer is too small, not the head too large: the error says which size any head fits.
+    // The buffer is too small, but the head is within the limit. The error names a sufficient size.
     assert_eq!(run.events, ["failed Local(ReadBufferTooSmall { minimum: 16384 })"]);
     assert_eq!(Answer::whole(&run.output).status, 431);
     let run = at_every_cut(REQUEST, |input, cuts| {
@@ -540,11 +542,11 @@ fn rule_12_heads_are_bounded() {
     assert_eq!(run.events[0], "request /chat 6");
 }
 
-/// Memory in which bytes that were searched for the end of the head become such an end. Whoever searches them a
-/// second time finds it.
+/// Memory that replaces searched bytes by the end of a head. A second search of these bytes finds
+/// this end.
 struct Trap {
     bytes: Vec<u8>,
-    /// How many bytes are covered.
+    /// The number of bytes that are replaced.
     covered: Rc<Cell<usize>>,
     below: Vec<u8>,
 }
@@ -570,8 +572,8 @@ impl AsMut<[u8]> for Trap {
 
 impl Storage for Trap {}
 
-/// Rule 12, CVE-2023-43669: of a head that arrives byte by byte each byte is searched once, and all of it is
-/// parsed once.
+/// Rule 12, CVE-2023-43669: if a head arrives byte by byte, each byte is searched once. The whole
+/// head is parsed once.
 #[test]
 fn rule_12_no_byte_of_a_head_is_searched_twice() {
     let mut input = REQUEST[..REQUEST.len() - 2].to_vec();
@@ -585,7 +587,7 @@ fn rule_12_no_byte_of_a_head_is_searched_twice() {
     let (mut rx, mut tx) = (ReadBuffer::new(storage), WriteBuffer::new([0; 512]));
     let (last, others) = input.split_last().unwrap();
     for (i, &byte) in others.iter().enumerate() {
-        // The line end that may be half there is looked at again.
+        // The last three bytes may be part of the end of the head, so they are searched again.
         covered.set(if i % 64 == 0 { i.saturating_sub(3) } else { 0 });
         rx.space()[0] = byte;
         rx.filled(1);
@@ -598,7 +600,7 @@ fn rule_12_no_byte_of_a_head_is_searched_twice() {
     assert_eq!(request.header("X").map(<[u8]>::len), Some((64 << 10) - REQUEST.len() - 1));
 }
 
-/// Rule 13: a request for something else is the caller's to answer.
+/// Rule 13: the caller can respond to a request that is not for a WebSocket.
 #[test]
 fn rule_13_a_plain_get_can_be_answered() {
     let page = b"GET /health?full HTTP/1.1\r\nHost: a\r\nAccept: */*\r\n\r\n";
@@ -619,7 +621,7 @@ fn rule_13_a_plain_get_can_be_answered() {
     assert_eq!((answer.status, &answer.body[..]), (200, &b"<p>well"[..]));
     assert_eq!(answer.header("Content-Type"), ["text/html"]);
 
-    // The answer to HEAD has a length and no body.
+    // The response to HEAD has a length and no body.
     let head = b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n";
     let run = handshake_by(Config::default(), head, |ws, event, tx| {
         if let Event::OtherRequest(_) = event {
@@ -630,7 +632,7 @@ fn rule_13_a_plain_get_can_be_answered() {
     assert_eq!(answer.header("Content-Length"), ["7"]);
     assert!(answer.body.is_empty());
 
-    // Nobody answers.
+    // If the caller does not respond, the server refuses the request.
     let answer = plain_http(page, "http GET /health?full");
     assert_eq!(answer.status, 426);
     assert_eq!(answer.header("Upgrade"), ["websocket"]);
@@ -643,7 +645,7 @@ fn rule_13_a_plain_get_can_be_answered() {
     }
 }
 
-/// Contract 6: a caller that forgets the request still ends, and cannot send.
+/// Contract 6: before the server has accepted a request, nothing can be sent.
 #[test]
 fn before_the_101_nothing_can_be_sent() {
     let mut ws = WebSocket::<Server>::server(Config::default());
@@ -653,15 +655,15 @@ fn before_the_101_nothing_can_be_sent() {
     assert_eq!((ws.state(), ws.is_done()), (State::Connecting, false));
 }
 
-/// An upgrade with a body would be read one way here and another by a proxy (RFC 9112 section 11.2). Java's length of 0
-/// is none.
+/// RFC 9112 section 11.2: a proxy could read the body of an upgrade request differently. A length
+/// of 0, which Java sends, means no body.
 #[test]
 fn an_upgrade_that_announces_a_body_is_refused() {
     let with = |headers: &str| {
         let head = String::from_utf8(REQUEST.to_vec()).unwrap();
         handshake(head.replacen("\r\n", &format!("\r\n{headers}"), 1).as_bytes())
     };
-    // RFC 9110 section 8.6: one or more digits, and equal values count as one.
+    // RFC 9110 section 8.6: a length has one or more digits, and equal values count as one.
     for zero in ["0", "00", "0, 0", "0\r\nContent-Length: 000"] {
         assert_eq!(with(&format!("Content-Length: {zero}\r\n")).output, ACCEPTED, "{zero}");
     }
@@ -680,9 +682,9 @@ fn an_upgrade_that_announces_a_body_is_refused() {
     }
 }
 
-/// Rule 2: a Host that is none (RFC 9112 section 3.2).
+/// Rule 2, RFC 9112 section 3.2: an invalid Host is refused.
 #[test]
-fn rule_02_a_host_that_is_no_host_is_refused() {
+fn rule_02_an_invalid_host_is_refused() {
     let with = |host: &str| {
         let head = String::from_utf8(REQUEST.to_vec()).unwrap();
         handshake(head.replace("server.example.com", host).as_bytes())
@@ -730,9 +732,9 @@ fn rule_02_a_host_that_is_no_host_is_refused() {
     }
 }
 
-/// RFC 9110 sections 8.6, 15.3.5 and 15.4.5.
+/// RFC 9110 sections 8.6, 15.3.5 and 15.4.5: responses with status 204 or 304 have no body.
 #[test]
-fn answers_without_a_body_have_none() {
+fn responses_204_and_304_have_no_body() {
     let answered = |answer: Reply<'_>| {
         let mut ws = WebSocket::server(Config::default());
         let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
@@ -742,7 +744,7 @@ fn answers_without_a_body_have_none() {
     };
     let empty = answered(Reply::new(204)).unwrap();
     assert_eq!(empty, "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
-    // RFC 9110 section 8.6: the length in a 304 is that of the 200, and not 0.
+    // RFC 9110 section 8.6: the length in a 304 would be that of a 200, so 0 would be wrong.
     let unchanged = answered(Reply::new(304)).unwrap();
     assert_eq!(unchanged, "HTTP/1.1 304 \r\nConnection: close\r\n\r\n");
     for status in [204, 304] {
@@ -751,10 +753,10 @@ fn answers_without_a_body_have_none() {
     }
 }
 
-/// Rule 11: a head whose lines end in LF alone is whole, and refused, at its empty line: nobody waits for more of it.
-/// However many line feeds there are and wherever they stand.
+/// Rule 11: a head whose lines end in a bare LF is refused at its empty line. The server does not
+/// wait for more input.
 #[test]
-fn rule_11_bare_line_feeds_end_a_head_that_is_refused() {
+fn rule_11_a_head_with_bare_line_feeds_is_refused_at_its_end() {
     for before in 0..20 {
         for feeds in 2..20 {
             let head = ["GET /", &"a".repeat(before), &"\n".repeat(feeds)].concat();
@@ -769,8 +771,8 @@ fn rule_11_bare_line_feeds_end_a_head_that_is_refused() {
     }
 }
 
-/// Rule 11, RFC 9110 section 5.5: no control character but the tab is in a value, wherever it
-/// stands in the words that are scanned at once, and whatever is beside it.
+/// Rule 11, RFC 9110 section 5.5: a value has no control character but the tab. Every position
+/// within the words that are scanned at once is tried, and two neighbours.
 #[test]
 fn rule_11_no_control_character_hides_in_a_value() {
     for len in 1..=20 {

@@ -1,5 +1,5 @@
-//! The handshake for headers of any source, over HTTP/1.1 and by extended CONNECT, and what a request
-//! head says of its target. Rules 20, 51, 54, 56, 58 and 59.
+//! Tests the handshake for headers of any source, over HTTP/1.1 and by extended CONNECT. Tests the
+//! target of a request, and rules 20, 51, 54, 56, 58 and 59.
 
 mod common;
 use common::http::{Answer, REQUEST_HEADERS, RESPONSE_HEADERS, head, replace, request, response};
@@ -23,8 +23,8 @@ fn fields<'a>(
     fields.map(|(name, value)| format!("{name}: {value}")).collect()
 }
 
-/// The same verdict and the same response for an `http::HeaderMap`, a slice of pairs, owned pairs and
-/// our own headers.
+/// Checks that the result and the response are equal for each source of headers. The sources are
+/// `http::HeaderMap`, a slice of pairs, owned pairs and the crate's own headers.
 #[test]
 fn headers_come_from_any_source() {
     let expected = [
@@ -59,13 +59,13 @@ fn headers_come_from_any_source() {
     let Some(Event::UpgradeRequest(request)) = ws.receive(&mut rx, &mut tx) else { panic!() };
     let upgrade = request.upgrade().unwrap();
     assert_eq!(fields(upgrade.accept(accept).unwrap().fields()), expected);
-    // What the machine writes is that.
+    // `WebSocket::accept` writes the same fields.
     ws.accept(&request, accept, &mut tx).unwrap();
     let written = head("HTTP/1.1 101 Switching Protocols", expected);
     assert_eq!(tx.bytes().escape_ascii().to_string(), written.escape_ascii().to_string());
 }
 
-/// An HTTP library refuses with the bytes that the machine refuses with.
+/// Checks that an HTTP library can refuse a request with the response that `WebSocket` writes.
 #[test]
 fn a_refusal_is_the_same_from_any_source() {
     for (name, line, error) in [
@@ -82,7 +82,8 @@ fn a_refusal_is_the_same_from_any_source() {
         }
     }
     assert!(HandshakeError::Method.response().headers().contains(&("Allow", "GET")));
-    // HTTP/2 has no Upgrade field, and so no 426 (RFC 9113 section 8.2.2, RFC 9110 section 15.5.22).
+    // HTTP/2 has no Upgrade field, and so no status 426 (RFC 9113 section 8.2.2, RFC 9110 section
+    // 15.5.22).
     let refusal = HandshakeError::WebSocketVersion.connect_response();
     assert_eq!(refusal.status(), 400);
     assert!(refusal.headers().contains(&("Sec-WebSocket-Version", "13")));
@@ -90,7 +91,8 @@ fn a_refusal_is_the_same_from_any_source() {
     assert_eq!(HandshakeError::Subprotocol.connect_response().status(), 400);
 }
 
-/// Rules 20 and 59, RFC 8441 section 5 and RFC 9220: no key, no accept, no Upgrade and Connection.
+/// Rules 20 and 59, RFC 8441 section 5 and RFC 9220: extended CONNECT has no key, no accept value,
+/// no Upgrade and no Connection.
 #[test]
 fn rule_59_extended_connect_as_server() {
     let headers = [("sec-websocket-version", "13"), ("sec-websocket-protocol", "chat")];
@@ -115,7 +117,7 @@ fn rule_59_extended_connect_as_server() {
     assert_eq!(other.unwrap_err(), Misuse::SubprotocolNotOffered);
 }
 
-/// Rules 20 and 59, as a client; and the same with a key, for a library that sends HTTP/1.1.
+/// Rules 20 and 59 for a client: extended CONNECT without a key, and HTTP/1.1 with a key.
 #[test]
 fn rule_59_extended_connect_as_client() {
     let uri = Uri::parse("wss://example.com/chat").unwrap();
@@ -148,17 +150,17 @@ fn rule_59_extended_connect_as_client() {
     assert_eq!(check(200, &other), Err(HandshakeError::Subprotocol));
     let extension = [("sec-websocket-extensions", "permessage-deflate")];
     assert_eq!(check(200, &extension), Err(HandshakeError::Extension));
-    // Over HTTP/1.1 nothing but a 101 accepts.
+    // Over HTTP/1.1, a 101 is the only status that accepts.
     let headers = RESPONSE_HEADERS.map(|line| line.split_once(": ").unwrap());
     assert!(request.check_response(Some(&key), 101, &headers).is_ok());
     let judged = request.check_response(Some(&key), 200, &headers);
     assert_eq!(judged, Err(HandshakeError::Status));
-    // What the machine refuses to write, it refuses to hand out.
+    // `fields` refuses the same requests as `connect`.
     let twice = request.with_headers(&[("origin", "x")]);
     assert_eq!(twice.fields(None).err(), Some(Misuse::ReservedHeader));
 }
 
-/// The target as the server reads it: method, path, query, authority.
+/// Returns the path, query and authority that a server reads from this request line.
 fn target(line: &str) -> Option<(String, Option<String>, String)> {
     let mut seen = None;
     let input = head(line, ["Host: host:1"]);
@@ -175,7 +177,7 @@ fn target(line: &str) -> Option<(String, Option<String>, String)> {
     seen
 }
 
-/// Rule 51, RFC 9112 section 3.2: the absolute form is accepted, and its authority wins over Host.
+/// Rule 51, RFC 9112 section 3.2: the absolute form is accepted, and its authority replaces Host.
 #[test]
 fn rule_51_a_target_has_a_path_a_query_and_an_authority() {
     for (written, path, query, authority) in [
@@ -196,7 +198,7 @@ fn rule_51_a_target_has_a_path_a_query_and_an_authority() {
     assert_eq!(target("OPTIONS * HTTP/1.1"), expected);
     let expected = Some((String::new(), None, "host:1".to_string()));
     assert_eq!(target("CONNECT h:80 HTTP/1.1"), expected);
-    // RFC 3986 section 3.1: no scheme; RFC 9112 section 3.2.4: "*" is for OPTIONS alone.
+    // RFC 3986 section 3.1: invalid schemes. RFC 9112 section 3.2.4: "*" is for OPTIONS only.
     for bad in [
         "h:80", "a", "http:/a", "a/b://c", "a?b://c/", "a#://c", "1://h/", "[://h/", "a\"://h/",
         "*",
@@ -204,7 +206,7 @@ fn rule_51_a_target_has_a_path_a_query_and_an_authority() {
         let run = handshake(&head(&format!("GET {bad} HTTP/1.1"), REQUEST_HEADERS));
         assert_eq!(run.events, ["failed Handshake(Malformed)"], "{bad}");
     }
-    // RFC 9110 section 4.2.1: an empty host is none.
+    // RFC 9110 section 4.2.1: a host must not be empty. The other authorities are invalid.
     for bad in
         ["ws://h:x/", "ws://u@h/", "ws://[::1/", "ws:///p", "ws://", "http://:80/", "ws://?q"]
     {
@@ -212,7 +214,7 @@ fn rule_51_a_target_has_a_path_a_query_and_an_authority() {
         assert_eq!(run.events, ["failed Handshake(Host)"], "{bad}");
     }
     assert_eq!(handshake(&head("GET ws://h/ HTTP/1.1", REQUEST_HEADERS)).output, ACCEPTED);
-    // RFC 9112 section 3.2: 400 to any request "with an invalid field value" of Host.
+    // RFC 9112 section 3.2: an invalid Host is refused with 400, also beside the absolute form.
     for host in ["[", "h:p", "a b"] {
         let lines = replace(&REQUEST_HEADERS, "Host", &[&format!("Host: {host}")]).join("\r\n");
         let run = handshake(format!("GET ws://h/ HTTP/1.1\r\n{lines}\r\n\r\n").as_bytes());
@@ -220,7 +222,7 @@ fn rule_51_a_target_has_a_path_a_query_and_an_authority() {
     }
 }
 
-/// Rule 56: what cannot become a head is refused at its first bad byte, as long as it may be.
+/// Rule 56: a server refuses garbage at its first invalid byte, or earlier.
 #[test]
 fn rule_56_garbage_is_refused_at_its_first_bad_byte() {
     for (garbage, bad) in [
@@ -246,13 +248,13 @@ fn rule_56_garbage_is_refused_at_its_first_bad_byte() {
         assert!(tx.bytes().starts_with(b"HTTP/1.1 400 "));
         assert!(at <= bad, "{}: {at}", garbage.escape_ascii());
     }
-    // The HTTP/2 preface is HTTP of another version.
+    // The HTTP/2 preface is a valid head with another version of HTTP.
     let run = handshake(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
     assert_eq!(run.events, ["failed Handshake(HttpVersion)"]);
 }
 
-/// Rule 58: a list in a head is read a bounded number of times, however many elements it has and
-/// however many of them are empty or alike.
+/// Rule 58: the number of passes over a list is limited. Neither empty elements nor repeated ones
+/// add to it.
 #[test]
 fn rule_58_lists_in_a_head_take_linear_time() {
     #[derive(Clone)]
@@ -283,9 +285,9 @@ fn rule_58_lists_in_a_head_take_linear_time() {
     assert_eq!(passes(99, 1), passes(99, 150));
 }
 
-/// Rule 54, RFC 9112 section 5.2: a client replaces folds by spaces, a server refuses them.
+/// Rule 54, RFC 9112 section 5.2: a client replaces folds by spaces, and a server refuses them.
 #[test]
-fn rule_54_a_client_unfolds_and_takes_later_versions() {
+fn rule_54_a_client_unfolds_and_accepts_later_versions() {
     let uri = Uri::parse("ws://server.example.com/chat").unwrap();
     let run = |input: &[u8], see: &dyn Fn(&Event<'_>)| {
         at_every_cut(input, |input, cuts| {
@@ -310,16 +312,16 @@ fn rule_54_a_client_unfolds_and_takes_later_versions() {
     let later =
         [b"HTTP/1.2 101 x", &response("", &[])[b"HTTP/1.1 101 Switching Protocols".len()..]];
     assert_eq!(run(&later.concat(), &|_| {}).events[0], "response None");
-    // Nothing can be folded onto the status line.
+    // A line cannot be folded onto the status line.
     let first = run(&head("HTTP/1.1 404 x", [" folded"]), &|_| {});
     assert_eq!(first.events, ["failed Handshake(Malformed)"]);
     let server = handshake(&request("", &["X: a\r\n b"]));
     assert_eq!(server.events, ["failed Handshake(Malformed)"]);
 }
 
-/// Where a head ends, for those who only look on.
+/// Checks that `head_len` returns the length of a head with its empty line.
 #[test]
-fn a_head_ends_behind_its_empty_line() {
+fn a_head_ends_after_its_empty_line() {
     for at in 0..REQUEST.len() {
         assert_eq!(head_len(&REQUEST[..at]), None);
     }

@@ -1,4 +1,4 @@
-//! Small public values: what is set is what is returned, and each number has its meaning.
+//! Tests small public values: their setters, defaults, numbers and names.
 
 use sockless::keepalive::{Timeout, Timers};
 use sockless::{Config, MessageKind, OpCode, State, Violation};
@@ -15,7 +15,7 @@ fn a_configuration_returns_what_was_set() {
     assert_eq!((config.max_fragments(), config.max_head_size(), config.max_headers()), (4, 5, 6));
 }
 
-/// The limits that the documentation of `Config::new` names.
+/// Checks that the default limits are those in the documentation of `Config::new`.
 #[test]
 fn the_default_limits_are_the_documented_ones() {
     let config = Config::default();
@@ -41,7 +41,7 @@ fn timers_return_what_was_set() {
     assert_eq!((off.idle_within(), off.close_within()), (None, None));
 }
 
-/// RFC 6455 section 5.2: six opcodes are defined, and no number above four bits is one.
+/// Rule 22, RFC 6455 section 5.2: six opcodes are defined, and every other number is refused.
 #[test]
 fn rule_22_six_numbers_are_opcodes() {
     for number in 0..=u8::MAX {
@@ -53,7 +53,7 @@ fn rule_22_six_numbers_are_opcodes() {
     }
 }
 
-/// The words that a log would show.
+/// Checks the names that a log would show.
 #[test]
 fn states_opcodes_and_kinds_have_names() {
     let states = [State::Connecting, State::Open, State::Closing, State::Closed];
@@ -71,7 +71,7 @@ fn states_opcodes_and_kinds_have_names() {
 
 #[cfg(feature = "handshake")]
 #[test]
-fn what_errors_of_confirming_say_can_be_told_apart() {
+fn confirm_errors_have_different_texts() {
     use sockless::handshake::ConfirmError;
 
     let errors = [ConfirmError::NoHandshake, ConfirmError::Subprotocol];
@@ -86,7 +86,7 @@ fn all_different(words: &[String]) {
 
 #[cfg(feature = "deflate")]
 #[test]
-fn what_errors_of_compression_say_can_be_told_apart() {
+fn compression_errors_have_different_texts() {
     use sockless::deflate::{InflateError, NegotiationError};
 
     let errors = [InflateError::Corrupt, InflateError::TooLong, InflateError::Ratio];
@@ -103,7 +103,7 @@ fn what_errors_of_compression_say_can_be_told_apart() {
 
 #[cfg(feature = "deflate")]
 #[test]
-fn a_compression_returns_what_was_set() {
+fn a_deflate_config_returns_what_was_set() {
     use sockless::deflate::{Context, DeflateConfig, WindowBits};
 
     let small = Context { window_bits: WindowBits::MIN, takeover: false };

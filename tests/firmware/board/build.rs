@@ -1,4 +1,4 @@
-//! Puts `memory.x` where the linker script of cortex-m-rt looks for it.
+//! Copies `memory.x` to the folder that the linker script of cortex-m-rt searches.
 
 use std::{env, fs, path::PathBuf};
 

@@ -4,12 +4,18 @@
 //! sockless-mutants LIST FOLDER
 //! ```
 //!
-//! `LIST` is what `cargo mutants --list --json` prints, with a field `number` added to each mutant. `FOLDER` holds the copy; its
-//! `src` is rewritten in place. The environment variable `SOCKLESS_MUTANT` chooses the mutant when a test runs; without it, or with 0,
-//! the code does what it did. With a file in `SOCKLESS_REACHED`, the numbers that the code comes by are appended to it. The numbers of those that cannot be switched go to the output, one a line: what stands
-//! in constants, what returns `impl Trait`, and kinds that this program does not know.
+//! `LIST` is the output of `cargo mutants --list --json`, with a field `number` added to each
+//! mutant. `FOLDER` has a copy of the crate, and this program rewrites its `src` in place.
 //!
-//! Around the code of each mutant stands a pair of comments, `/*<7*/` and `/*7>*/`: a compiler error between them is that mutant's.
+//! The environment variable `SOCKLESS_MUTANT` chooses the mutant when a test runs. Without this
+//! variable, or with 0, the code behaves like the original. If `SOCKLESS_REACHED` names a file, the
+//! numbers of all mutants that the code reaches are appended to the file.
+//!
+//! The program prints the numbers of mutants that cannot be switched, one a line. These are mutants
+//! in constants, in functions that return `impl Trait`, and of unknown kinds.
+//!
+//! A pair of comments surrounds the code of each mutant: `/*<7*/` and `/*7>*/`. A compiler error
+//! between them belongs to this mutant.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -22,11 +28,13 @@ use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{BinOp, Expr};
 
-/// What stands before the first line, for `on` to be called in a `const fn`: there it says no while the compiler evaluates it.
+/// Inserted before the first line, so that a `const fn` can call `on`. During the compiler's
+/// evaluation, `on` returns `false`.
 const FEATURES: &str =
     "#![feature(core_intrinsics, const_eval_select)] #![allow(internal_features)] ";
 
-/// What chooses the mutant. No allocation: some tests end the process when the allocator is called.
+/// The module that chooses the mutant. Some tests abort if the allocator is called, so this code
+/// never allocates.
 const SWITCH: &str = r#"
 #[doc(hidden)]
 #[allow(missing_docs, unreachable_pub)]
@@ -36,7 +44,7 @@ pub mod mutation {
     use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
     static CHOSEN: AtomicU32 = AtomicU32::new(u32::MAX);
-    /// A bit for each number that was asked for, while it is of interest which ones are.
+    /// One bit for each number that was reached, if `SOCKLESS_REACHED` is set.
     static REACHED: [AtomicU32; 1024] = [const { AtomicU32::new(0) }; 1024];
     const TRACED: u32 = u32::MAX - 1;
 
@@ -87,7 +95,7 @@ pub mod mutation {
         false
     }
 
-    /// Reads a variable of the environment.
+    /// Returns the value of an environment variable, converted by `of`.
     fn variable<T>(name: &[u8], of: impl Fn(&[u8]) -> T) -> Option<T> {
         let mut text = [0u8; 1 << 16];
         let mut len = 0;
@@ -111,9 +119,9 @@ struct Mutant {
     start: (usize, usize),
 }
 
-/// A place in the source that is written anew. The ranges are of bytes, and what they hold is rewritten too.
+/// A rewrite of a part of the source. Ranges are in bytes, and edits within them are applied too.
 enum Edit {
-    /// `left op right`, with other operators by number.
+    /// `left op right`, with the number and the operator of each mutant.
     Binary {
         op: BinOp,
         left: Range<usize>,
@@ -121,25 +129,25 @@ enum Edit {
         right: Range<usize>,
         others: Vec<(u64, String)>,
     },
-    /// `!operand` or `-operand`, without its sign.
+    /// `!operand` or `-operand`. The mutant has no sign.
     Unary { number: u64, sign: String, operand: Range<usize> },
-    /// A body that returns these values instead.
+    /// A body. Each mutant returns one of these values instead.
     Body { values: Vec<(u64, String)>, rest: Range<usize> },
-    /// A pattern of an arm that is left out.
+    /// The pattern of an arm. The mutant never takes the arm.
     Arm { number: u64, pattern: Range<usize> },
-    /// A guard that is replaced.
+    /// A guard. Each mutant has one of these values instead.
     Guard { values: Vec<(u64, String)>, guard: Range<usize> },
-    /// What a match looks at, with the arms whose errors are reported here.
+    /// The scrutinee of a match, with the mutants of arms whose errors are reported here.
     Scrutinee { numbers: Vec<u64>, expr: Range<usize> },
 }
 
 struct Planter<'a> {
     text: &'a str,
-    /// By genre and by where the mutant's place begins.
+    /// The mutants by genre, line and column.
     wanted: BTreeMap<(String, usize, usize), Vec<&'a Mutant>>,
     edits: Vec<(Range<usize>, Edit)>,
     planted: Vec<u64>,
-    /// How many constants are around.
+    /// The number of enclosing constants.
     constant: usize,
 }
 
@@ -162,7 +170,7 @@ impl<'a> Planter<'a> {
     }
 
     fn function(&mut self, output: &syn::ReturnType, block: &syn::Block) {
-        // `impl Trait` is one type, so that no other can be returned beside it.
+        // `impl Trait` is a single type, so a value of another type cannot be returned.
         let output = &self.text[output.span().byte_range()];
         if block.stmts.is_empty() || output.contains("impl ") {
             return;
@@ -179,11 +187,11 @@ impl<'a> Planter<'a> {
         }
     }
 
-    /// Writes a part of the source with all edits in it.
+    /// Writes a part of the source with all its edits.
     fn render(&self, range: Range<usize>, skip: Option<usize>, to: &mut String) {
         let mut at = range.start;
         while at < range.end {
-            // The next edit, and of those that begin at the same place the one that holds the others.
+            // The next edit. Of several edits at one place, the outermost comes first.
             let next = self
                 .edits
                 .iter()
@@ -226,7 +234,8 @@ impl<'a> Planter<'a> {
                     text + &format!("{{ {} }}", write(sign))
                 };
                 *to += &match op {
-                    // Only one of the two may be evaluated, and it may hold a `return`.
+                    // The left operand is evaluated once, and the right one only if needed. An
+                    // operand may contain a `return`.
                     BinOp::And(_) => {
                         let flip = on(&others[0].0);
                         format!(
@@ -347,7 +356,7 @@ impl<'ast> Visit<'ast> for Planter<'_> {
     }
 
     fn visit_type(&mut self, item: &'ast syn::Type) {
-        // The length of an array.
+        // The length of an array is a constant.
         self.constant += 1;
         visit::visit_type(self, item);
         self.constant -= 1;

@@ -1,6 +1,6 @@
-//! What stands in for a board's network driver and its console: files of the host, reached by semihosting.
+//! Replaces the network driver and the console of a board by files of the host, over semihosting.
 //!
-//! The only unsafe code of the firmware is here, where a register, a linker symbol or a trap is the matter.
+//! All unsafe code of the firmware is in this file. It uses registers, linker symbols and traps.
 #![no_std]
 
 use core::convert::Infallible;
@@ -10,10 +10,11 @@ use cortex_m_rt::{ExceptionFrame, STACK_PAINT_VALUE, exception};
 use cortex_m_semihosting::{debug, nr, syscall};
 use embedded_io::{ErrorType, Read, Write};
 
-/// The network of a scenario: what arrives is the file `input`, what leaves goes to the file `output`.
+/// The network of a scenario. Input is read from the file `input`, and output is written to the
+/// file `output`.
 ///
-/// Contents and lengths come from outside the image, so the optimiser can take nothing about them for granted. The
-/// first four bytes of the input say how much one read may bring.
+/// Contents and lengths come from outside the image, so the optimizer can assume nothing about
+/// them. The first four bytes of `input` limit the size of one read.
 pub struct HostLink {
     input: usize,
     output: usize,
@@ -38,7 +39,8 @@ impl ErrorType for HostLink {
 impl Read for HostLink {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
         let wanted = buffer.len().min(self.piece);
-        // SAFETY: the call writes at most the given length to the given address, both within a slice lent for the call.
+        // SAFETY: the call writes at most the given length to the given address. Both are within a
+        // slice that is borrowed for the call.
         let missing = unsafe { syscall!(READ, self.input, buffer.as_mut_ptr(), wanted) };
         Ok(wanted.saturating_sub(missing))
     }
@@ -60,14 +62,14 @@ impl Write for HostLink {
     }
 }
 
-/// Keeps the optimiser from dropping what `value` was computed from.
+/// Keeps the optimizer from removing the computation of `value`.
 #[cfg(feature = "plant-a-panic")]
 pub fn keep(value: u8) {
     core::hint::black_box(value);
 }
 
-/// Runs a scenario, leaves its verdict, the stack's high-water mark and the connection's size in the file `report`,
-/// and ends the emulator.
+/// Runs a scenario, writes the file `report`, and ends the emulator. The report has the verdict,
+/// the stack's high-water mark and the size of the connection.
 pub fn run(scenario: impl FnOnce(&mut HostLink) -> u32, connection: usize) -> ! {
     let verdict = scenario(&mut HostLink::open());
     let report = [verdict, stack_used() as u32, connection as u32].map(u32::to_le_bytes);
@@ -77,7 +79,8 @@ pub fn run(scenario: impl FnOnce(&mut HostLink) -> u32, connection: usize) -> ! 
     loop {}
 }
 
-/// The most stack that was ever in use, found by what is left of the paint that the start-up code put there.
+/// Returns the stack's high-water mark in bytes. The start-up code fills the stack with a pattern,
+/// and unused words still have the pattern.
 fn stack_used() -> usize {
     unsafe extern "C" {
         static _stack_end: u32;
@@ -85,7 +88,8 @@ fn stack_used() -> usize {
     }
     let top = &raw const _stack_start;
     let mut mark = &raw const _stack_end;
-    // SAFETY: the linker script puts both symbols at the ends of one region of RAM that nothing but the stack uses.
+    // SAFETY: the linker script places the symbols at the two ends of the stack's own region of
+    // RAM.
     while mark < top && unsafe { ptr::read_volatile(mark) } == STACK_PAINT_VALUE {
         mark = mark.wrapping_add(1);
     }
@@ -93,12 +97,13 @@ fn stack_used() -> usize {
 }
 
 fn open(name: &[u8], mode: usize) -> usize {
-    // SAFETY: the call reads the name, which lives on, up to the given length (its NUL not counted).
+    // SAFETY: the call reads the name, which is static, up to the given length without its NUL.
     unsafe { syscall!(OPEN, name.as_ptr(), mode, name.len() - 1) }
 }
 
 fn write(file: usize, bytes: &[u8]) {
-    // SAFETY: the call reads the given length from the given address, a slice lent for the call.
+    // SAFETY: the call reads the given length from the given address, a slice that is borrowed for
+    // the call.
     let missing = unsafe { syscall!(WRITE, file, bytes.as_ptr(), bytes.len()) };
     if missing != 0 {
         fail();
@@ -117,14 +122,15 @@ unsafe fn HardFault(_frame: &ExceptionFrame) -> ! {
     loop {}
 }
 
-/// The proof that no panic can be reached: this function exists nowhere, so an image that could call it does not link.
+/// Proves that no panic is reachable. This function is defined nowhere, so an image that could call
+/// it does not link.
 #[cfg(not(feature = "panics-link"))]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo) -> ! {
     unsafe extern "C" {
         fn a_panic_can_be_reached() -> !;
     }
-    // SAFETY: never executed; the link fails if it could be.
+    // SAFETY: this call never runs, since a reachable call fails the link.
     unsafe { a_panic_can_be_reached() }
 }
 

@@ -1,4 +1,4 @@
-//! The committed numbers that an image may not grow past.
+//! Compares images with the committed sizes, which no image may exceed.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -20,11 +20,11 @@ const HEADER: &str = "\
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
-    /// How far another version of the compiler than the recorded one may lie above the numbers.
+    /// Allowed excess over the sizes, in percent, if the compiler is not the recorded version.
     pub other_compiler_percent: u32,
     pub targets: BTreeMap<String, Cost>,
-    /// By the way the image was built: `stable-target` with the precompiled `core` of the Rust project, `build-std`
-    /// with one that is compiled along at the same level as the rest.
+    /// Budgets by kind of build. `stable-target` uses the precompiled `core` of the Rust project.
+    /// `build-std` compiles `core` at the optimization level of the image.
     pub builds: BTreeMap<String, Build>,
 }
 
@@ -51,7 +51,7 @@ impl Budget {
         Ok(fs::write(path, format!("{HEADER}{}", toml::to_string(self)?))?)
     }
 
-    /// Makes what was measured the budget, with the little room that rounding gives.
+    /// Replaces the budget by these measurements, rounded up.
     pub fn update(&mut self, build: &str, compiler: &str, images: BTreeMap<String, Cost>) {
         let rounded = |cost: Cost| Cost {
             flash: cost.flash.next_multiple_of(128),
@@ -61,7 +61,7 @@ impl Budget {
         self.builds.insert(build.into(), Build { compiler: compiler.into(), images });
     }
 
-    /// What is wrong with the measured costs: one line for each number past its budget.
+    /// Returns the faults of the measured costs: one line for each size above its budget.
     pub fn judge(
         &self,
         build: &str,
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn another_compiler_has_some_room() {
+    fn another_compiler_may_exceed_the_budget() {
         assert_eq!(complaints("server", "2", 1050, 210), 0);
         assert_eq!(complaints("server", "2", 1051, 211), 2);
     }

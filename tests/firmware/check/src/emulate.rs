@@ -1,4 +1,4 @@
-//! One run of an image in QEMU.
+//! Runs an image once in QEMU.
 
 use std::error::Error;
 use std::fs;
@@ -7,20 +7,20 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// What an image left behind.
+/// The results of a run.
 pub struct Outcome {
     pub output: Vec<u8>,
     pub verdict: u32,
-    /// The stack's high-water mark.
+    /// The stack's high-water mark, in bytes.
     pub stack: u32,
-    /// What `size_of` the connection is on the board.
+    /// The `size_of` of the connection on the board.
     pub connection: u32,
 }
 
-/// Far more than any run takes; an image that hangs must not hang the check.
+/// Time limit for one run, so that a hanging image cannot block the check. A run takes far less.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Runs `image` with `input` behind its link, in the directory `place`.
+/// Runs `image` with this `input` in the directory `place`.
 pub fn emulate(
     image: &Path,
     place: &Path,
@@ -32,7 +32,7 @@ pub fn emulate(
     file.extend_from_slice(input);
     fs::write(place.join("input"), file)?;
     for name in ["output", "report"] {
-        // A leftover of an earlier run must not pass for this one's.
+        // A file of an earlier run must not count as a result of this run.
         if let Err(error) = fs::remove_file(place.join(name)) {
             if error.kind() != std::io::ErrorKind::NotFound {
                 return Err(error.into());
@@ -40,7 +40,8 @@ pub fn emulate(
         }
     }
 
-    // The Cortex-M4 in place of the board's own M3, for the target's DSP instructions.
+    // The emulator replaces the board's Cortex-M3 by a Cortex-M4, which has the DSP instructions of
+    // the target.
     let mut emulator = Command::new("qemu-system-arm")
         .args([
             "-M",

@@ -1,4 +1,4 @@
-//! The link of the board, in memory.
+//! Implements the link of the board in memory.
 
 use std::convert::Infallible;
 
@@ -11,7 +11,7 @@ pub struct MemoryLink<'a> {
 }
 
 impl<'a> MemoryLink<'a> {
-    /// One read brings at most `piece` bytes of `input`, as on the board.
+    /// Returns a link whose reads have at most `piece` bytes of `input`, like those of the board.
     pub fn new(input: &'a [u8], piece: u32) -> Self {
         Self { input, piece: piece as usize, output: Vec::new() }
     }

@@ -1,8 +1,11 @@
-//! Runs every case of every scenario on the host and, as an image, on an emulated board; compares the two with each
-//! other and with frames written by hand; measures the images and holds them to a budget.
+//! Runs every case of every scenario on the host and, as an image, on an emulated board. Compares
+//! both outputs with each other and with frames written by hand. Measures the images and compares
+//! their sizes with a budget.
 //!
-//! `firmware-check IMAGES BUDGET BUILD COMPILER [--update]`, as `tests/firmware/run` calls it, or `firmware-check panics
-//! IMAGE...`, which says what could panic in images that were linked with the feature `panics-link`.
+//! `tests/firmware/run` calls `firmware-check IMAGES BUDGET BUILD COMPILER [--update]`.
+//!
+//! `firmware-check panics IMAGE...` lists the functions that could panic in images that were linked
+//! with the feature `panics-link`.
 
 mod budget;
 mod cases;
@@ -22,7 +25,7 @@ use crate::emulate::emulate;
 use crate::host::MemoryLink;
 use crate::measure::{Image, Origin, is_dependency};
 
-/// An image and what was seen of it over all its cases.
+/// The measurements of an image over all its cases.
 struct Seen {
     name: &'static str,
     image: Image,
@@ -97,7 +100,8 @@ fn check(
     Ok(complaints)
 }
 
-/// Prints what in the images could panic, and fails if any of it is more than a dependency.
+/// Prints the functions in the images that could panic. Fails if any of them is not of a
+/// dependency.
 fn list_panics(images: &[String]) -> ExitCode {
     let mut ours = false;
     for image in images {
@@ -140,7 +144,8 @@ fn look(images: &Path, scenario: &Scenario) -> Result<Seen, Box<dyn Error>> {
                 excerpt(&right[at..])
             ));
         }
-        // Both could be wrong together, so what they say is held against what was written by hand.
+        // The board and the host could share an error, so the output is also compared with expected
+        // frames.
         let right = match &said {
             Some(said) => wire::read(&link.output, scenario.masks).as_ref() == Ok(said),
             None => link.output == input,
@@ -175,7 +180,7 @@ impl Seen {
         Cost { flash: self.image.flash() as u32, stack: self.stack }
     }
 
-    /// What no image may have, whatever the budget says.
+    /// Returns the faults that no image may have, independent of the budget.
     fn forbidden(&self) -> Vec<String> {
         let mut complaints = Vec::new();
         if self.connection > 128 {

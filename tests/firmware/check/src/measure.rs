@@ -1,4 +1,4 @@
-//! What an image costs, read from its ELF file.
+//! Measures an image by its ELF file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -12,20 +12,20 @@ pub struct Image {
     pub rodata: u64,
     pub data: u64,
     pub bss: u64,
-    /// Flash by origin: the crate a function or a named constant was defined in. A function that was inlined counts
-    /// for the one that it was inlined into.
+    /// Bytes of flash by origin: the crate that defines a function or a named constant. An inlined
+    /// function counts for its caller.
     pub origins: BTreeMap<Origin, u64>,
-    /// Functions outside of `core` that can panic, with what they call to do so.
+    /// Functions outside of `core` that can panic, each with the panicking function that it calls.
     pub panics: Vec<(String, String)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
-    /// This crate, the scenario that uses it and its link, constants without a name included.
+    /// This crate, the scenario and its link, including constants without a name.
     Ours,
     Sha1,
     Base64,
-    /// `core` and the compiler's own helpers, such as `memcpy`.
+    /// `core` and helpers of the compiler, for example `memcpy`.
     Core,
     /// Start-up code.
     Board,
@@ -46,13 +46,13 @@ impl Image {
         let size = |name| elf.section_by_name(name).map_or(0, |section| section.size());
         let (text, rodata) = (size(".text"), size(".rodata"));
 
-        // Aliases share an address: each byte is counted once, for the first name of its address.
+        // Aliases share an address. Each byte counts once, for the first name of its address.
         let mut symbols: BTreeMap<u64, (u64, SymbolKind, String)> = BTreeMap::new();
         for symbol in elf.symbols().filter(|symbol| symbol.size() > 0) {
             let section = symbol.section_index().and_then(|index| elf.section_by_index(index).ok());
             if section.is_some_and(|section| matches!(section.name(), Ok(".text" | ".rodata"))) {
                 let name = format!("{:#}", rustc_demangle::demangle(symbol.name()?));
-                // The lowest bit of a function's address only says that it is Thumb code.
+                // The lowest bit of a function's address only marks Thumb code.
                 symbols.entry(symbol.address() & !1).or_insert((
                     symbol.size(),
                     symbol.kind(),
@@ -76,7 +76,8 @@ impl Image {
 impl Origin {
     fn of(name: &str) -> Self {
         let first = name.split(|c: char| !(c.is_alphanumeric() || c == '_')).find(|word| {
-            // What stands before the name of a crate, as in `<[u8; 128] as core::ops::Index>`.
+            // Skips the words before the name of the crate, for example in `<[u8; 128] as
+            // core::ops::Index>`.
             !word.starts_with(|c: char| c.is_ascii_digit())
                 && !word.is_empty()
                 && !matches!(*word, "as" | "mut" | "dyn" | "impl" | "u8" | "usize" | "str")
@@ -99,7 +100,8 @@ impl Origin {
     }
 }
 
-/// Every function outside of `core` that calls or jumps to what panics, directly or by way of functions of `core`.
+/// Returns each function outside of `core` that calls or jumps to a panicking function. A call by
+/// way of functions of `core` counts too.
 fn panic_calls(
     base: u64,
     code: &[u8],
@@ -150,15 +152,15 @@ fn is_panic(name: &str) -> bool {
     name.starts_with("core::") && (name.contains("panicking::") || name.contains("_fail"))
 }
 
-/// Whether a function is one of a dependency, or one of ours that does nothing but call a dependency, which may have been
-/// copied into it.
+/// Returns `true` for a function of a dependency. Also returns `true` for our functions that only
+/// call a dependency, since the dependency may be inlined.
 pub fn is_dependency(name: &str) -> bool {
     const CALLS: [&str; 2] =
         ["sockless::handshake::key::digest", "sockless::handshake::key::encode_digest"];
     CALLS.contains(&name) || matches!(Origin::of(name), Origin::Sha1 | Origin::Base64)
 }
 
-/// The distance of a Thumb-2 `BL` or `B.W` (encodings T1 and T4 of the ARMv7-M manual).
+/// Returns the distance of a Thumb-2 `BL` or `B.W` (encodings T1 and T4 of the ARMv7-M manual).
 fn branch(high: u16, low: u16) -> Option<i64> {
     if high & 0xF800 != 0xF000 || low & 0x9000 != 0x9000 {
         return None;

@@ -1,4 +1,4 @@
-//! Frames written by hand, so that what the crate makes is compared with something that it had no part in.
+//! Writes and reads frames without the crate, so that the crate is compared with independent code.
 
 pub const CONTINUATION: u8 = 0x0;
 pub const TEXT: u8 = 0x1;
@@ -9,7 +9,7 @@ pub const PONG: u8 = 0xA;
 
 pub const FIN: u8 = 0x80;
 
-/// A frame as in RFC 6455 section 5.2; `first` is its first byte.
+/// Returns a frame (RFC 6455 section 5.2) with `first` as its first byte.
 pub fn frame(first: u8, key: Option<[u8; 4]>, payload: &[u8]) -> Vec<u8> {
     let mask_bit = if key.is_some() { 0x80 } else { 0 };
     let mut bytes = vec![first];
@@ -30,12 +30,12 @@ pub fn frame(first: u8, key: Option<[u8; 4]>, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A frame of a client, with a key that is as good as any for a test.
+/// Returns a frame of a client, masked with a fixed key.
 pub fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     frame(first, Some([0x37, 0xFA, 0x21, 0x3D]), payload)
 }
 
-/// A frame of a server.
+/// Returns a frame of a server.
 pub fn plain(first: u8, payload: &[u8]) -> Vec<u8> {
     frame(first, None, payload)
 }
@@ -44,17 +44,17 @@ pub fn close(code: u16, reason: &str) -> Vec<u8> {
     [&code.to_be_bytes(), reason.as_bytes()].concat()
 }
 
-/// What was said over a link, apart from how it was cut into fragments.
+/// The messages on a link, without their division into fragments.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Said {
-    /// An HTTP head, with the body behind it if it is not one that opens a WebSocket.
+    /// The head of HTTP. If the head does not open a WebSocket, its body follows.
     pub head: String,
     /// The opcode and payload of each message and control frame, in the order of their ends.
     pub frames: Vec<(u8, Vec<u8>)>,
 }
 
-/// Reads what was sent, strictly: nothing but what RFC 6455 lets an endpoint send is understood. A message that did not
-/// end is left out.
+/// Reads output strictly: bytes that RFC 6455 forbids an endpoint to send are an error. An
+/// unfinished message is omitted.
 pub fn read(bytes: &[u8], masked: bool) -> Result<Said, String> {
     let (mut head, mut rest) = (String::new(), bytes);
     if bytes.starts_with(b"HTTP/1.1 ") || bytes.starts_with(b"GET ") {
@@ -93,7 +93,7 @@ pub fn read(bytes: &[u8], masked: bool) -> Result<Said, String> {
     Ok(Said { head, frames })
 }
 
-/// The first byte of a frame, its payload without the mask, and what follows it.
+/// Returns the first byte of a frame, its unmasked payload, and the bytes after the frame.
 fn read_frame(bytes: &[u8], masked: bool) -> Option<(u8, Vec<u8>, &[u8])> {
     let (&[first, second], rest) = bytes.split_first_chunk()?;
     if (second & 0x80 != 0) != masked {
@@ -136,7 +136,7 @@ mod tests {
         assert!(read(&[plain(FIN | CLOSE, b""), plain(FIN | PONG, b"")].concat(), false).is_err());
     }
 
-    /// The examples of RFC 6455 section 5.7.
+    /// Checks that `frame` returns the examples of RFC 6455 section 5.7.
     #[test]
     fn examples_of_the_rfc() {
         assert_eq!(plain(FIN | TEXT, b"Hello"), [0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f]);

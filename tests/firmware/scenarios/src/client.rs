@@ -1,4 +1,4 @@
-//! The whole life of a client's connection: the request, the check of the answer, masked messages, the end.
+//! Runs the whole connection of a client: request, check of the response, masked messages, close.
 
 use sockless::handshake::{ConnectRequest, HandshakeError, Uri};
 use sockless::{
@@ -8,17 +8,18 @@ use sockless::{
 
 use crate::{Link, REFUSED_CALL, code_of};
 
-/// What the board keeps of the connection between two reads, apart from the buffers.
+/// Size of the connection between two reads, in bytes, without the buffers.
 pub const CLIENT_SIZE: usize =
     size_of::<WebSocket<Client<fn(&mut [u8]) -> Result<(), EntropyError>>>>();
 
 const SUBPROTOCOLS: [&str; 1] = ["telemetry"];
 
-/// Connects, says `ready`, echoes text, sends binary messages back in two fragments, and closes when told `stop`.
-/// `seed` stands for the board's source of entropy.
+/// Connects, sends `ready`, and echoes text. Echoes binary messages in two fragments, and closes
+/// after the text `stop`. `seed` replaces the board's source of entropy.
 pub fn client(link: &mut impl Link, rx: &mut [u8], tx: &mut [u8], mut seed: u32) -> u32 {
     let Ok(uri) = Uri::parse("ws://gateway.local:8080/devices?id=7") else { return REFUSED_CALL };
-    // A xorshift generator: predictable, which a test wants and a device must not be.
+    // A xorshift generator is predictable. A test needs predictable keys, and a device must not use
+    // them.
     let entropy = FnEntropy::new(|bytes: &mut [u8]| {
         for byte in bytes {
             seed ^= seed << 13;

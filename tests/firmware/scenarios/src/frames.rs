@@ -1,13 +1,13 @@
-//! The two halves alone, as little as the crate can be: an echo of validated chunks, as a server.
+//! Echoes validated chunks as a server, with the receiver and the sender alone.
 
 use sockless::{Config, Incoming, ReadBuffer, Receiver, Sender, Server, WriteBuffer};
 
 use crate::{Link, REFUSED_CALL};
 
-/// What the board keeps of the connection between two reads, apart from the buffers.
+/// Size of the connection between two reads, in bytes, without the buffers.
 pub const FRAMES_SIZE: usize = size_of::<Receiver>() + size_of::<Sender<Server>>();
 
-/// Echoes what arrives through `rx`, of at least 139 bytes, by way of `tx`.
+/// Echoes the messages of `link`. `rx` needs at least 139 bytes.
 pub fn frames(link: &mut impl Link, rx: &mut [u8], tx: &mut [u8]) -> u32 {
     let mut receiver = Receiver::server(Config::default());
     let mut sender = Sender::server();

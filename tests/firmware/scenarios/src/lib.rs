@@ -1,8 +1,12 @@
-//! What the images do: one function for each, generic over the link, with buffers of a length that only the caller
-//! knows. The board and the host run the same code.
+//! Defines the scenarios of the images: one function each, generic over the link. Only the caller
+//! knows the length of the buffers. The board and the host run the same code.
 //!
-//! Each returns how its connection ended: the code of the Close that was received, or was sent for a failure; 1006 for
-//! a stream that ended before any; the HTTP status of a refused handshake; 1 for a call that the crate refused.
+//! Each function returns a number for the end of its connection:
+//!
+//! - the status code of the Close that was received, or that was sent for a failure;
+//! - 1006 if the stream ended before a Close;
+//! - the HTTP status of a refused handshake;
+//! - 1 if the crate refused a call.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -26,15 +30,15 @@ pub use frames::{FRAMES_SIZE, frames};
 pub use server::{SERVER_SIZE, server};
 pub use stream::{STREAM_SIZE, stream};
 
-/// A transport that does not fail, so that every ending is the protocol's.
+/// A transport that never fails, so that only the protocol can end a connection.
 pub trait Link: Read<Error = Infallible> + Write<Error = Infallible> {}
 
 impl<L: Read<Error = Infallible> + Write<Error = Infallible>> Link for L {}
 
-/// How a connection ended whose calls were refused.
+/// The verdict of a connection if the crate refused a call.
 const REFUSED_CALL: u32 = 1;
 
-/// How a connection ended that failed.
+/// Returns the verdict of a failed connection.
 fn code_of(failure: Failure) -> u32 {
     match failure {
         Failure::Protocol(violation) => violation.close_code().get().into(),

@@ -1,17 +1,17 @@
-//! The whole life of a server's connection: a browser's request, an echo of whole messages, the end.
+//! Runs the whole connection of a server: the request of a browser, an echo of messages, close.
 
 use sockless::handshake::Accept;
 use sockless::{Config, Event, ReadBuffer, Server, WebSocket, WriteBuffer};
 
 use crate::{Link, REFUSED_CALL, code_of};
 
-/// What the board keeps of the connection between two reads, apart from the buffers.
+/// Size of the connection between two reads, in bytes, without the buffers.
 pub const SERVER_SIZE: usize = size_of::<WebSocket<Server>>();
 
-/// Accepts a WebSocket on `/echo` that comes from anywhere, and echoes its messages. `rx` must hold the request's head
-/// and the largest message, `tx` an echo of all that `rx` holds.
+/// Accepts a WebSocket on `/echo` from any origin, and echoes its messages. `rx` must fit the head
+/// of the request and the largest message. `tx` must fit an echo of a full `rx`.
 pub fn server(link: &mut impl Link, rx: &mut [u8], tx: &mut [u8]) -> u32 {
-    // 16 header lines: browsers send fifteen or fewer, and the array for them lies on the stack.
+    // Browsers send at most 15 header fields, and the array for 16 lies on the stack.
     let mut ws = WebSocket::server(Config::default().with_max_headers(16));
     let (mut rx, mut tx) = (ReadBuffer::new(rx), WriteBuffer::new(tx));
     let mut end = 0;
@@ -33,7 +33,7 @@ pub fn server(link: &mut impl Link, rx: &mut [u8], tx: &mut [u8]) -> u32 {
                     end = code_of(failure);
                     Ok(())
                 }
-                // Another path is refused with 403, a request for a page with 426: the crate's own answers.
+                // The crate refuses another path with 403, and a request for a page with 426.
                 _ => Ok(()),
             };
             if sent.is_err() {

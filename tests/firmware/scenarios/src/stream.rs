@@ -1,14 +1,14 @@
-//! Messages of any size through buffers of half a kilobyte: an echo of validated chunks on a connection that was opened
-//! elsewhere, as a server.
+//! Echoes messages of any size through small buffers, as a server on an upgraded connection. The
+//! read buffer of the image has 512 bytes.
 
 use sockless::{Config, Event, ReadBuffer, Server, WebSocket, WriteBuffer};
 
 use crate::{Link, REFUSED_CALL, code_of};
 
-/// What the board keeps of the connection between two reads, apart from the buffers.
+/// Size of the connection between two reads, in bytes, without the buffers.
 pub const STREAM_SIZE: usize = size_of::<WebSocket<Server>>();
 
-/// Echoes messages piece by piece, as they arrive through `rx`, by way of `tx`.
+/// Echoes messages piece by piece, without buffering whole messages.
 pub fn stream(link: &mut impl Link, rx: &mut [u8], tx: &mut [u8]) -> u32 {
     let mut ws = WebSocket::from_upgraded(Server, Config::default());
     let (mut rx, mut tx) = (ReadBuffer::new(rx), WriteBuffer::new(tx));

@@ -1,4 +1,4 @@
-//! What an image costs before it knows anything of WebSocket: start-up, the link, the measuring.
+//! Measures an image without WebSocket: start-up, the link and the measurement itself.
 #![no_std]
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! A client from its request to the Close.
+//! Measures a client, from its request to the Close.
 #![no_std]
 #![no_main]
 

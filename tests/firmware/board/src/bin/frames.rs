@@ -1,4 +1,4 @@
-//! The two halves without any feature: what the frames alone cost.
+//! Measures the receiver and the sender alone, without any feature.
 #![no_std]
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! A server from a browser's request to the Close.
+//! Measures a server, from the request of a browser to the Close.
 #![no_std]
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Messages of any size through a receive buffer of half a kilobyte, without any feature.
+//! Measures messages of any size with a read buffer of 512 bytes, without any feature.
 #![no_std]
 #![no_main]
 

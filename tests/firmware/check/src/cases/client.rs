@@ -1,14 +1,14 @@
-//! A client from its first byte on.
+//! Lists the conversations of a client, from its first byte.
 
 use super::{Case, in_pieces};
 use crate::wire::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, Said, TEXT, close, masked, plain};
 
-/// The key is what the seed of the scenario gives.
+/// The expected request. The seed of the scenario determines the key.
 const REQUEST: &str = "GET /devices?id=7 HTTP/1.1\r\nHost: gateway.local:8080\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Key: QW7Wv6fZ/yB7mlcOh3PJ0A==\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Protocol: telemetry\r\n\r\n";
 
-/// As common servers send it.
+/// A response in the form that common servers send.
 const RESPONSE: &str = "HTTP/1.1 101 Switching Protocols\r\nServer: gateway/1.0\r\nUpgrade: WebSocket\r\n\
     Connection: keep-alive, Upgrade\r\nSec-WebSocket-Accept: lxDCoXJ4cwmsvpBKgUil/ScNEuw=\r\n\
     Sec-WebSocket-Protocol: telemetry\r\n\r\n";
@@ -86,7 +86,7 @@ fn talks() -> Vec<(&'static str, Vec<u8>, Frames, u32)> {
     talks
 }
 
-/// Answers that open nothing, and after which nothing is sent.
+/// Returns responses that fail the handshake. The client sends nothing after them.
 fn refusals() -> Vec<(&'static str, Vec<u8>, u32)> {
     let replaced = |from: &str, to: &str| {
         assert!(RESPONSE.contains(from), "{from}");

@@ -1,9 +1,10 @@
-//! What happens on an open connection, as a server that echoes.
+//! Lists conversations on an open connection, with a server that echoes.
 
 use super::{Case, in_pieces};
 use crate::wire::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, Said, TEXT, close, frame, masked};
 
-/// A talk on an open connection: what the client sends, what it gets back, and how it ends.
+/// A conversation on an open connection: the input of the client, the expected frames and the
+/// verdict.
 pub struct Talk {
     pub name: &'static str,
     pub input: Vec<u8>,
@@ -11,7 +12,7 @@ pub struct Talk {
     pub verdict: u32,
 }
 
-/// The cases of an image whose connection is open from the start.
+/// Returns the cases of an image whose connection is open from the start.
 pub fn all() -> Vec<Case> {
     let mut cases = Vec::new();
     for talk in talks() {
@@ -24,7 +25,8 @@ pub fn all() -> Vec<Case> {
     cases
 }
 
-/// Those and a message of 1 MiB in one frame, a hundred and a thousand times as large as the buffers.
+/// Returns the cases of [`all`] and a message of 1 MiB in one frame. The message is about 1000
+/// times as large as the buffers.
 pub fn with_a_long_message() -> Vec<Case> {
     let text: String =
         "Ein Zeichen kann zwei Bytes haben (ä, é) oder drei (水, €), auch vier (𝄞). "
@@ -48,7 +50,7 @@ pub fn with_a_long_message() -> Vec<Case> {
     cases
 }
 
-/// More fragments than the default limit lets through.
+/// Returns a conversation with more fragments than the default limit allows.
 fn too_many_fragments() -> Talk {
     let mut input = masked(TEXT, b"");
     for _ in 0..140_000 {
@@ -62,7 +64,7 @@ fn too_many_fragments() -> Talk {
     }
 }
 
-/// Talks that end by themselves. No message in them is longer than 1000 bytes.
+/// Returns conversations whose messages have at most 1000 bytes.
 pub fn talks() -> Vec<Talk> {
     let binary: Vec<u8> = (0..300_u16).map(|i| ((i * 7) >> 1) as u8).collect();
     let good = || (TEXT, b"good".to_vec());
@@ -127,7 +129,7 @@ pub fn talks() -> Vec<Talk> {
     let mut fails = |name, bytes: Vec<u8>, code: u16| {
         talks.push(Talk {
             name,
-            // A good message before shows that the connection lived, one behind that it does not.
+            // The first message shows that the connection was open, the last one that it is closed.
             input: [masked(FIN | TEXT, b"good"), bytes, masked(FIN | TEXT, b"behind")].concat(),
             frames: vec![good(), (CLOSE, close(code, ""))],
             verdict: code.into(),

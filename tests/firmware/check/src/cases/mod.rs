@@ -1,4 +1,4 @@
-//! What each image receives, and what it must send: written by hand, without the crate.
+//! Lists the input and the expected output of each image, written by hand without the crate.
 
 mod client;
 mod frames;
@@ -9,28 +9,28 @@ use firmware_scenarios::{client, frames, server, stream};
 use crate::host::MemoryLink;
 use crate::wire::Said;
 
-/// One conversation: the input of a link, and all that must come out of it.
+/// A conversation: the input of a link, and its expected output.
 pub struct Case {
     pub name: String,
-    /// The most that one read brings.
+    /// Size limit of one read, in bytes.
     pub piece: u32,
     pub input: Vec<u8>,
-    /// What must be sent, or `None` for an echo of the bytes as they are.
+    /// The expected messages, or `None` if the output must equal the input.
     pub said: Option<Said>,
-    /// How the scenario must end.
+    /// The expected verdict of the scenario.
     pub verdict: u32,
 }
 
-/// An image, the same code on the host, and its cases.
+/// An image, its function on the host, and its cases.
 pub struct Scenario {
     pub image: &'static str,
     pub host: fn(&mut MemoryLink) -> u32,
-    /// Whether what it sends is masked.
+    /// `true` if the frames of the image are masked.
     pub masks: bool,
     pub cases: fn() -> Vec<Case>,
 }
 
-/// All scenarios. Their buffers are those of the images.
+/// Returns all scenarios. The buffers have the sizes of those in the images.
 pub fn all() -> Vec<Scenario> {
     vec![
         Scenario { image: "baseline", host: baseline, masks: false, cases: baseline_cases },
@@ -61,7 +61,8 @@ pub fn all() -> Vec<Scenario> {
     ]
 }
 
-/// The same talk in reads of several sizes: bytewise, unlike any boundary, as a small network buffer has it, and whole.
+/// Returns one case for each of several read sizes: 1 byte, 7 bytes, a small network buffer of 64
+/// bytes, and everything at once.
 fn in_pieces(name: &str, input: &[u8], said: impl Fn() -> Said, verdict: u32) -> Vec<Case> {
     [1, 7, 64, 1 << 20]
         .map(|piece| Case {
@@ -74,7 +75,7 @@ fn in_pieces(name: &str, input: &[u8], said: impl Fn() -> Said, verdict: u32) ->
         .into()
 }
 
-/// As the image of that name: what arrives is sent back.
+/// Echoes the input, like the image `baseline`.
 fn baseline(link: &mut MemoryLink) -> u32 {
     use embedded_io::{Read, Write};
 

@@ -1,10 +1,11 @@
-//! A server from its first byte on: what browsers send, and what nobody should.
+//! Lists the conversations of a server, from its first byte: requests of browsers, and invalid
+//! ones.
 
 use super::frames::talks;
 use super::{Case, in_pieces};
 use crate::wire::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, Said, TEXT, close, frame, masked};
 
-/// As a browser sends it.
+/// A request in the form that browsers send.
 const REQUEST: &str = "GET /echo HTTP/1.1\r\n\
     Host: device.local\r\n\
     Connection: keep-alive, Upgrade\r\n\
@@ -43,7 +44,7 @@ pub fn all() -> Vec<Case> {
 
 type Talk = (&'static str, Vec<u8>, Vec<(u8, Vec<u8>)>, u32);
 
-/// What depends on messages being held whole, in a buffer of 1024 bytes.
+/// Returns conversations that need whole messages in a read buffer of 1024 bytes.
 fn messages() -> Vec<Talk> {
     let long = vec![7; 900];
     let opened = |rest: &[Vec<u8>]| [REQUEST.as_bytes(), &rest.concat()].concat();
@@ -81,11 +82,11 @@ fn messages() -> Vec<Talk> {
     ]
 }
 
-/// Requests that are answered otherwise than by a WebSocket.
+/// Returns requests that the server refuses, each with the expected response.
 fn refusals() -> Vec<(&'static str, Vec<u8>, String, u32)> {
     let replaced = |from: &str, to: &str| {
         assert!(REQUEST.contains(from), "{from}");
-        // A second request behind the refused one is not looked at.
+        // A second request after the refused one is ignored.
         (REQUEST.replacen(from, to, 1) + REQUEST).into_bytes()
     };
     let plain = |status: &str, headers: &str, body: &str| {
