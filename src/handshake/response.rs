@@ -27,7 +27,7 @@ pub struct HttpResponse<'a> {
 }
 
 impl<'a> HttpResponse<'a> {
-    /// Makes a response with this status, 200 to 599, without headers and body.
+    /// Makes a response with a `status` from 200 to 599, without headers and body.
     #[must_use]
     pub const fn new(status: u16) -> HttpResponse<'a> {
         HttpResponse { status, headers: &[], body: b"", send_body: true }
