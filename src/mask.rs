@@ -30,7 +30,7 @@ pub fn mask(payload: &mut [u8], key: [u8; 4]) -> [u8; 4] {
         }
         return next;
     }
-    // Small processors gain nothing from wide blocks, and pay for the code.
+    // Small processors gain nothing from wide blocks, and need more code for them.
     let wide = cfg!(not(target_pointer_width = "32"));
     if !(wide && (long(payload, key, next) || blocks::<16>(payload, key, next))) {
         few(payload, key, next);

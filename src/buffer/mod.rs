@@ -59,7 +59,7 @@ pub struct GrowableBuffer {
 
 #[cfg(feature = "alloc")]
 impl core::fmt::Debug for GrowableBuffer {
-    /// Shows lengths only.
+    /// Shows only lengths.
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("GrowableBuffer")
             .field("len", &self.bytes.len())

@@ -10,15 +10,16 @@ use super::Storage;
 use super::grow;
 use crate::bytes::{copy, move_down};
 
-/// The minimum capacity of a [`ReadBuffer`] in bytes: the largest frame header (14) with the
-/// largest control frame payload (125). It is enough for any message that is received in chunks.
+/// Specifies the minimum capacity of a [`ReadBuffer`] in bytes: the largest frame header (14) and
+/// the largest control frame payload (125). This capacity is enough for any message that is
+/// received in chunks.
 pub const READ_BUFFER_MIN: usize = 139;
 
 /// Size in bytes up to which a growable buffer grows after a read has filled its space.
 const READ_SIZE: usize = 64 << 10;
 
-/// Input up to this length moves to the front of the buffer while the buffer has space left: the
-/// move costs less than the cache lines that a walk through the buffer would bring in.
+/// Length in bytes up to which input moves to the front while the buffer still has space. Moving
+/// short input costs less than the cache misses of walking through the buffer.
 const SHORT_MOVE: usize = 4 << 10;
 
 /// Buffers input. The caller reads into the buffer, and messages are returned in place.

@@ -9,8 +9,8 @@ use super::Storage;
 use crate::bytes::{copy, move_down};
 use crate::{Error, Misuse};
 
-/// The minimum capacity of a [`WriteBuffer`] in bytes: a pong that is partly sent (131 with a
-/// masked header), the latest pong after it (131), and a Close with a code alone (8).
+/// Specifies the minimum capacity of a [`WriteBuffer`] in bytes: a partly sent pong (131 with a
+/// masked header), the latest pong (131), and a Close with only a code (8).
 pub const WRITE_BUFFER_MIN: usize = 270;
 
 /// Bytes that the caller's sends leave free in a [`WriteBuffer`], for one pong and one Close.

@@ -50,7 +50,7 @@ use crate::{Config, Violation};
 pub struct Receiver {
     /// Payload bytes of the current data frame that are not consumed yet.
     remaining: u64,
-    /// Payload bytes of the current message, according to the headers so far.
+    /// Payload bytes of the current message, summed over the headers so far.
     message_len: u64,
     max_frame: u64,
     max_message: u64,
@@ -144,7 +144,6 @@ impl Receiver {
     /// # Errors
     /// Returns a [`Violation`] if the peer broke the protocol. Send a Close with
     /// [`Violation::close_code`]. Every later call returns an equal violation.
-    /// [`Violation::close_code`]. Every later call returns the same.
     pub fn receive_chunk_in_place<'b>(
         &mut self,
         input: &mut &'b mut [u8],

@@ -54,8 +54,9 @@ pub enum Event<'b> {
     Ping(&'b [u8]),
     /// A pong.
     Pong(&'b [u8]),
-    /// The peer's Close, with 1005 if it has no code; the reply is already in the output. Or the
-    /// end of the stream without a Close, with 1006: [`Close::is_clean`] tells them apart.
+    /// The peer's Close, or the end of the stream without a Close. The reply to a Close is already
+    /// in the output. A Close without a code has the code 1005, and the end of the stream has 1006.
+    /// [`Close::is_clean`] distinguishes the two.
     Close(Close<'b>),
     /// The connection has failed. The Close or the refusal is already in the output.
     Failed(Failure),
