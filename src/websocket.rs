@@ -22,10 +22,11 @@ use crate::utf8::from_utf8;
 use event::Event;
 use opening::{Opening as _, Outcome};
 
-/// A WebSocket connection as a state machine. Drive it by three kinds of calls, in any order:
+/// Runs a WebSocket connection as a state machine. Drive the connection by three kinds of calls, in
+/// any order:
 ///
-/// 1. Read bytes from the peer into a [`ReadBuffer`], then call [`receive`](Self::receive) (or
-///    [`receive_chunks`](Self::receive_chunks)) until it returns `None`.
+/// 1. Read bytes from the peer into a [`ReadBuffer`]. Then call [`receive`](Self::receive) or
+///    [`receive_chunks`](Self::receive_chunks) until the call returns `None`.
 /// 2. The `send_*` methods, [`close`](Self::close), and during the handshake `accept`, `respond`,
 ///    `connect` and `confirm`, write into a [`WriteBuffer`]. `receive` writes the replies that the
 ///    protocol demands.
@@ -421,7 +422,7 @@ impl<R: Role> WebSocket<R> {
         event
     }
 
-    /// Leaves the opening handshake if it is over.
+    /// Leaves the opening handshake if the handshake is over.
     fn leave_handshake(&mut self) {
         let Phase::Opening(opening) = &self.phase else { return };
         match opening.outcome() {

@@ -110,9 +110,9 @@ impl<'b> Chunk<'b> {
     }
 
     /// Returns `true` if the bytes are still compressed, and therefore not validated (RFC 7692
-    /// section 6.2). Only two receivers return compressed chunks: one after
-    /// [`Receiver::allow_rsv1`](crate::Receiver::allow_rsv1), and one with compression whose
-    /// [`Receiver::receive_chunk_in_place`](crate::Receiver::receive_chunk_in_place) is called.
+    /// section 6.2). Possible only after [`Receiver::allow_rsv1`](crate::Receiver::allow_rsv1), or
+    /// from [`Receiver::receive_chunk_in_place`](crate::Receiver::receive_chunk_in_place) with
+    /// compression.
     #[must_use]
     pub const fn is_compressed(&self) -> bool {
         self.compressed

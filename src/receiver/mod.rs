@@ -104,7 +104,7 @@ pub(crate) enum Delivery {
     Chunks,
 }
 
-/// The largest payload length that a frame header can have (RFC 6455 section 5.2).
+/// Largest payload length that a frame header can have, in bytes (RFC 6455 section 5.2).
 const MAX_PAYLOAD_LEN: u64 = u64::MAX >> 1;
 
 impl fmt::Debug for Receiver {

@@ -49,7 +49,8 @@ pub(crate) use crate::handshake::{
     ClientHandshake as ClientOpening, ServerHandshake as ServerOpening,
 };
 
-/// Without the feature `handshake`, every connection begins open.
+/// Provides a handshake type without values. Without the feature `handshake`, every connection
+/// starts open.
 impl Opening for Infallible {
     fn resume<T: Storage>(&mut self, _: &mut WriteBuffer<T>) -> Option<Failure> {
         match *self {}
