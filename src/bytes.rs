@@ -56,7 +56,8 @@ pub(crate) fn move_down(bytes: &mut [u8], from: Range<usize>, to: usize) {
         return;
     }
     let (mut start, mut to) = (from.start, to);
-    // The last two conditions are always true. They let the compiler remove the panic.
+    // `from.end <= bytes.len()` is always true, and lets the compiler remove the panic. If `to`
+    // equals `start`, no byte needs to move.
     while to < start && start < from.end && from.end <= bytes.len() {
         let len = BLOCK.min(from.end - start);
         bytes.copy_within(start..start + len, to);

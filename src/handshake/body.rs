@@ -103,7 +103,8 @@ impl Body {
                 }
                 (State::Size(_), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
                     let digit = char::from(byte).to_digit(16).unwrap_or(0);
-                    // A size of 2^60 or more saturates or is so large that the chunk never ends.
+                    // A size above `u64::MAX` saturates. A chunk of so many bytes never ends in
+                    // practice.
                     self.remaining = self.remaining.saturating_mul(16).saturating_add(digit.into());
                     State::Size(true)
                 }

@@ -1,5 +1,5 @@
-//! Defines the offer and the agreement of a handshake on compression, with and without the feature
-//! `deflate`. Other modules need no code for either case.
+//! Defines the offer and the agreement of a handshake on compression. In the handshake, only this
+//! module has code for both cases, with and without the feature `deflate`.
 
 use core::fmt;
 

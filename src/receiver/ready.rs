@@ -6,7 +6,7 @@ use crate::frame::{FrameHeader, frame_extent};
 
 impl Receiver {
     /// Returns `true` if [`receive`](Self::receive) has an item or a violation to return. If the
-    /// result is `false`, the available input is consumed and more input is needed.
+    /// result is `false`, more input is needed. The call may consume input, as `receive` does.
     ///
     /// An item borrows the buffer. The borrow checker therefore rejects a function that alternates
     /// `receive` and a read until it can return an item. Loop over `is_ready` and the read, then

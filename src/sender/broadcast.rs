@@ -75,10 +75,10 @@ impl<B> Broadcast<B> {
     /// Compresses the message with the level, memory level and threshold of `config` and with a
     /// window of `window`. The memory of the compressor is borrowed from `pool` and returned.
     ///
-    /// A connection sends the compressed form if its negotiated sending direction has no context
-    /// takeover and a window at least as large (RFC 7692 section 7.1). With context takeover, the
-    /// connection's own compressor compresses the message. A message stays uncompressed if it is
-    /// below the threshold or does not become shorter.
+    /// A connection sends the compressed form only without context takeover in its sending
+    /// direction, and with a window at least as large (RFC 7692 section 7.1). With context
+    /// takeover, the connection's own compressor compresses the message. A message stays
+    /// uncompressed if it is below the threshold or does not become shorter.
     ///
     /// ```
     /// use sockless::deflate::{Context, DeflateConfig, DeflateParams, Pool, WindowBits};
