@@ -1,21 +1,21 @@
-//! Copying and moving bytes, for speed or for size.
+//! Copies and moves bytes, optimized for speed or for size.
 
 use core::ops::Range;
 
 use crate::config::OPTIMIZE_FOR_SIZE;
 
-/// Size of the blocks in which long slices are copied and moved, in bytes.
+/// Size in bytes of the blocks in which long slices are copied and moved.
 ///
-/// C libraries copy longer ones by `rep movsb`. Some processors take up to fourteen times as long
-/// for it if the two addresses differ by 1 to 63 bytes within a page. An echo of large messages
-/// always does that, because a client's header is 4 bytes longer than a server's.
+/// C libraries copy longer slices by `rep movsb`. If the two addresses differ by 1 to 63 bytes
+/// within a page, some processors take up to fourteen times as long. An echo of large messages
+/// always has such addresses, because a client's header is 4 bytes longer than a server's.
 const BLOCK: usize = 2048;
 
-/// Copies `from` to the front of `to`. If the lengths differ, the shorter one is copied.
+/// Copies `from` to the start of `to`. If the lengths differ, the shorter length is copied.
 #[inline]
 pub(crate) fn copy(from: &[u8], to: &mut [u8]) {
     if OPTIMIZE_FOR_SIZE {
-        // A loop has no lengths to compare, and no panic where they differ.
+        // A loop compares no lengths, and therefore has no panic for different lengths.
         for (to, from) in to.iter_mut().zip(from) {
             *to = *from;
         }
@@ -41,11 +41,12 @@ fn copy_blocks(from: &[u8], to: &mut [u8]) {
     }
 }
 
-/// Moves the bytes of `from` down to `to`, in the same slice.
+/// Moves the bytes of the range `from` down to `to`, within one slice.
 #[inline]
 pub(crate) fn move_down(bytes: &mut [u8], from: Range<usize>, to: usize) {
     if OPTIMIZE_FOR_SIZE {
-        // Byte by byte, in cells because the places overlap; `memmove` takes 700 bytes of flash.
+        // Moved byte by byte, because `memmove` takes 700 bytes of flash. Cells are necessary
+        // because the ranges overlap.
         let cells = core::cell::Cell::from_mut(bytes).as_slice_of_cells();
         if let (Some(to), Some(from)) = (cells.get(to..), cells.get(from)) {
             for (to, from) in to.iter().zip(from) {
@@ -55,7 +56,8 @@ pub(crate) fn move_down(bytes: &mut [u8], from: Range<usize>, to: usize) {
         return;
     }
     let (mut start, mut to) = (from.start, to);
-    // The condition is always true. It lets the compiler remove the panic.
+    // `from.end <= bytes.len()` is always true, and lets the compiler remove the panic. If `to`
+    // equals `start`, no byte needs to move.
     while to < start && start < from.end && from.end <= bytes.len() {
         let len = BLOCK.min(from.end - start);
         bytes.copy_within(start..start + len, to);

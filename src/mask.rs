@@ -1,4 +1,4 @@
-//! Masks and unmasks payloads (RFC 6455 section 5.3): an XOR with the four key bytes, repeated.
+//! Masks and unmasks payloads: XORs them with the four repeated key bytes (RFC 6455 section 5.3).
 
 use crate::bytes::copy;
 
@@ -6,8 +6,8 @@ use crate::bytes::copy;
 #[cfg(feature = "simd")]
 const LONG: usize = 256;
 
-/// Masks or unmasks `payload` in place and returns the key for the bytes that follow it in the same
-/// frame, so that a payload may be worked on in pieces of any length.
+/// Masks or unmasks `payload` in place. Returns the key for the next bytes of the frame, so that a
+/// payload can be masked in pieces of any length.
 ///
 /// ```
 /// let key = [0x37, 0xfa, 0x21, 0x3d];
@@ -18,7 +18,7 @@ const LONG: usize = 256;
 /// assert_eq!(&payload, b"Hello");
 /// ```
 #[cfg_attr(target_os = "none", inline(never))]
-// Inlined: a call costs small messages a tenth more instructions.
+// Inlined, because a call costs small messages 10 % more instructions.
 #[cfg_attr(not(target_os = "none"), inline(always))]
 pub fn mask(payload: &mut [u8], key: [u8; 4]) -> [u8; 4] {
     let next = next_key(key, payload.len());
@@ -30,7 +30,7 @@ pub fn mask(payload: &mut [u8], key: [u8; 4]) -> [u8; 4] {
         }
         return next;
     }
-    // Small processors gain nothing from wide blocks, and pay for the code.
+    // Small processors gain nothing from wide blocks, and need more code for them.
     let wide = cfg!(not(target_pointer_width = "32"));
     if !(wide && (long(payload, key, next) || blocks::<16>(payload, key, next))) {
         few(payload, key, next);
@@ -38,14 +38,14 @@ pub fn mask(payload: &mut [u8], key: [u8; 4]) -> [u8; 4] {
     next
 }
 
-/// Returns the key for the bytes after `len` bytes.
+/// Returns the key for the bytes after the first `len` bytes.
 #[inline]
 fn next_key(key: [u8; 4], len: usize) -> [u8; 4] {
     let turn = 8 * (len % 4) as u32;
     u32::from_le_bytes(key).rotate_right(turn).to_le_bytes()
 }
 
-/// Masks in the widest blocks, if the payload is as long as one.
+/// Masks in the widest blocks. Returns `false` if the payload is shorter than one block.
 #[inline]
 fn long(payload: &mut [u8], key: [u8; 4], next: [u8; 4]) -> bool {
     if payload.len() < 32 {
@@ -69,10 +69,10 @@ fn few(payload: &mut [u8], key: [u8; 4], next: [u8; 4]) {
     }
 }
 
-/// Masks `from` into `to`, of the same length, in one pass over both.
+/// Masks `from` into `to`, which has an equal length, in one pass.
 #[inline]
 pub(crate) fn mask_into(from: &[u8], to: &mut [u8], key: [u8; 4]) {
-    // Small processors read the payload twice, which saves the code of a second loop.
+    // Small processors make two passes, which saves the code of a second loop.
     if cfg!(target_pointer_width = "32") {
         copy(from, to);
         mask(to, key);
@@ -95,8 +95,8 @@ pub(crate) fn mask_into(from: &[u8], to: &mut [u8], key: [u8; 4]) {
     }
 }
 
-/// Masks like [`blocks`], from one slice into another. The source stays as it is, so the last block
-/// may be read last.
+/// Masks blocks of `N` bytes from one slice into another; see [`blocks`]. The source does not
+/// change, so the last block may be read last. Returns `false` if `from` is shorter than `N`.
 #[inline(always)]
 fn copied<const N: usize>(from: &[u8], to: &mut [u8], key: [u8; 4], next: [u8; 4]) -> bool {
     let Some(&(mut tail)) = from.last_chunk::<N>() else { return false };
@@ -115,10 +115,11 @@ fn copied<const N: usize>(from: &[u8], to: &mut [u8], key: [u8; 4], next: [u8; 4
     true
 }
 
-/// Masks in blocks of `N` bytes, a multiple of 8, if the payload has at least `N`.
+/// Masks in blocks of `N` bytes, a multiple of 8. Returns `false` if the payload is shorter than
+/// `N`.
 ///
-/// The last block ends with the payload and overlaps the block before it, so its bytes are read
-/// first. It starts with the key that would follow the payload, because `N` is a multiple of 4.
+/// The last block ends with the payload and overlaps the block before it. Its bytes are therefore
+/// read first. Its key is the key after the payload, because `N` is a multiple of 4.
 #[inline(always)]
 fn blocks<const N: usize>(payload: &mut [u8], key: [u8; 4], next: [u8; 4]) -> bool {
     let Some(&(mut tail)) = payload.last_chunk::<N>() else { return false };
@@ -153,7 +154,7 @@ mod wide {
 
     #[inline(never)]
     pub(super) fn mask(payload: &mut [u8], key: [u8; 4], next: [u8; 4]) {
-        // From where on a vector lies in one line of the cache; at the end, where nobody can say.
+        // Offset at which each vector lies in one cache line, or the end if the offset is unknown.
         let aligned = payload.as_ptr().align_offset(64).min(payload.len());
         let (begin, payload) = payload.split_at_mut(aligned);
         let between = next_key(key, begin.len());
@@ -166,7 +167,8 @@ mod wide {
         Arch::new().dispatch(Copied { from, to, key, next });
     }
 
-    // Closures are not always inlined into the function that has the instructions.
+    // Structs instead of closures, which are not always inlined into the function with the wide
+    // instructions.
     struct InPlace<'a> {
         payload: &'a mut [u8],
         key: [u8; 4],
@@ -178,7 +180,7 @@ mod wide {
 
         #[inline(always)]
         fn call(self) {
-            // The rest is as long as a block, or empty.
+            // The payload is empty or at least as long as a block.
             blocks::<64>(self.payload, self.key, self.next);
         }
     }

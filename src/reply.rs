@@ -1,16 +1,16 @@
-//! Replies that received items demand: the link between a receiver and a sender.
+//! Defines the replies that received items demand, which link a receiver to a sender.
 
 use crate::receiver::Incoming;
 use crate::{CloseCode, Violation};
 
-/// The largest payload of a pong in bytes (RFC 6455 section 5.5).
+/// Largest payload of a pong in bytes (RFC 6455 section 5.5).
 const MAX_PONG: usize = 125;
 
-/// A reply that the protocol demands: a pong with its payload, or a Close with its status code.
+/// Represents a reply that the protocol demands: a pong with its payload, or a Close with its
+/// status code.
 ///
-/// It is a value, so that the task that receives can hand it to the task that sends. It comes from
-/// [`Incoming::reply`] or from a [`Violation`], and goes to
-/// [`Sender::reply`](crate::Sender::reply).
+/// A reply is a value that the receiving task can pass to the sending task. [`Incoming::reply`] or
+/// a [`Violation`] makes a reply, and [`Sender::reply`](crate::Sender::reply) writes it.
 ///
 /// ```
 /// use sockless::{Config, ReadBuffer, Receiver, Reply, Sender, WriteBuffer};
@@ -42,7 +42,7 @@ pub(crate) enum Kind {
 }
 
 impl Reply {
-    /// Makes a pong with this payload, or `None` if it has more than 125 bytes.
+    /// Makes a pong with `payload`, or returns `None` if `payload` has more than 125 bytes.
     #[must_use]
     pub fn pong(payload: &[u8]) -> Option<Reply> {
         let mut copy = [0; MAX_PONG];
@@ -52,13 +52,13 @@ impl Reply {
         Some(Reply(Kind::Pong { len: payload.len() as u8, payload: copy }))
     }
 
-    /// Makes a Close with this code. With [`CloseCode::NO_STATUS_RECEIVED`] the frame has no code.
+    /// Makes a Close with `code`. With [`CloseCode::NO_STATUS_RECEIVED`], the frame has no code.
     #[must_use]
     pub const fn close(code: CloseCode) -> Reply {
         Reply(Kind::Close(code))
     }
 
-    /// Returns `true` for a Close: nothing is sent after it.
+    /// Returns `true` for a Close. No frame is sent after a Close.
     #[must_use]
     pub const fn is_close(&self) -> bool {
         matches!(self.0, Kind::Close(_))
@@ -82,10 +82,10 @@ impl core::fmt::Debug for Reply {
     }
 }
 
-/// The unsent replies: the latest pong and the first Close.
+/// Stores the unsent replies: the latest pong and the first Close.
 ///
-/// It has a constant size, so it can stand beside a bounded queue of messages. A pong may be
-/// dropped for a later one (RFC 6455 section 5.5.3); a Close must not be lost.
+/// The size is constant, so a task can store the replies next to a bounded queue of messages. A
+/// later pong may replace a pong (RFC 6455 section 5.5.3). A Close must not be lost.
 ///
 /// ```
 /// use sockless::{CloseCode, Replies, Reply};
@@ -111,7 +111,7 @@ impl Replies {
         Replies { pong: None, close: None }
     }
 
-    /// Adds a reply. A pong replaces an earlier one. Of several Closes the first stays.
+    /// Adds a reply. A pong replaces an earlier pong. The first of several Closes is kept.
     pub fn push(&mut self, reply: Reply) {
         if reply.is_close() {
             self.close = self.close.or(Some(reply));
@@ -120,7 +120,7 @@ impl Replies {
         }
     }
 
-    /// Removes the reply to send next and returns it: the pong, then the Close.
+    /// Removes and returns the next reply to send: the pong first, then the Close.
     pub fn pop(&mut self) -> Option<Reply> {
         self.pong.take().or_else(|| self.close.take())
     }
@@ -141,8 +141,9 @@ impl Extend<Reply> for Replies {
 }
 
 impl Incoming<'_> {
-    /// Returns the reply that this item demands: a pong with a ping's payload (RFC 6455 section
-    /// 5.5.2), or a Close with the code of the peer's (section 5.5.1).
+    /// Returns the reply that the item demands, or `None`. A ping demands a pong with an equal
+    /// payload (RFC 6455 section 5.5.2). A Close demands a Close with an equal code (RFC 6455
+    /// section 5.5.1).
     #[must_use]
     pub fn reply(&self) -> Option<Reply> {
         match self {

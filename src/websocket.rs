@@ -1,5 +1,5 @@
-//! The whole life of a connection: the opening handshake, the open connection on its two halves,
-//! and the closing handshake. The only place where received bytes cause output.
+//! Runs a connection: the opening handshake, the open connection with its two halves, and the
+//! closing handshake. Only this module writes output because of received bytes.
 
 pub(crate) mod event;
 #[cfg(feature = "handshake")]
@@ -22,10 +22,11 @@ use crate::utf8::from_utf8;
 use event::Event;
 use opening::{Opening as _, Outcome};
 
-/// A WebSocket connection as a state machine. Drive it by three kinds of calls, in any order:
+/// Runs a WebSocket connection as a state machine. Drive the connection by three kinds of calls, in
+/// any order:
 ///
-/// 1. Read bytes from the peer into a [`ReadBuffer`], then call [`receive`](Self::receive) (or
-///    [`receive_chunks`](Self::receive_chunks)) until it returns `None`.
+/// 1. Read bytes from the peer into a [`ReadBuffer`]. Then call [`receive`](Self::receive) or
+///    [`receive_chunks`](Self::receive_chunks) until the call returns `None`.
 /// 2. The `send_*` methods, [`close`](Self::close), and during the handshake `accept`, `respond`,
 ///    `connect` and `confirm`, write into a [`WriteBuffer`]. `receive` writes the replies that the
 ///    protocol demands.
@@ -36,25 +37,25 @@ use opening::{Opening as _, Outcome};
 ///
 /// # Driving a connection
 ///
-/// * **A slow peer.** While [`WriteBuffer::len`] is high, hold back your own sends. Go on reading,
-///   and calling `receive`: replies cost constant memory, and two peers that stop reading while
-///   they send wait for each other for ever. Hold back `receive` only where each message makes you
-///   send one, as an echo does; received bytes stay in the read buffer meanwhile.
-/// * **Blocking writes.** Two blocking loops that both write in bulk can stop for good, because
-///   neither reads while its write blocks. Use a thread for each direction, or a transport that
-///   does not block.
-/// * **Cancelled futures.** A driver that is dropped between two calls can go on with the same
-///   machine and buffers. If a write can be dropped half-way, use `write` and
-///   [`consume`](WriteBuffer::consume) the number of bytes that it returns. A dropped `write_all`
-///   does not tell how much it wrote.
+/// * **A slow peer.** While [`WriteBuffer::len`] is high, delay your own sends. Continue to read
+///   and to call `receive`: replies use constant memory. Two peers that stop reading while they
+///   send wait for each other forever. Delay `receive` only if each message makes you send one, as
+///   in an echo. Received bytes then stay in the read buffer.
+/// * **Blocking writes.** Two blocking loops that both send much data can deadlock, because neither
+///   reads while its write blocks. Use a thread for each direction, or a transport that does not
+///   block.
+/// * **Cancelled futures.** A driver that is dropped between two calls can continue with the same
+///   [`WebSocket`] and buffers. If a write can be dropped before its end, use `write` and
+///   [`consume`](WriteBuffer::consume) the returned number of bytes. A dropped `write_all` does not
+///   report the number of written bytes.
 /// * **Closing the transport.** If you close a TCP socket while the peer still sends, the
-///   connection is reset, and our last Close or refusal may be lost. Shut down the sending side,
-///   read and drop input until the end of the stream or for a second, then close.
-/// * **After our own [`close`](Self::close)** messages still arrive that were on their way. A send
-///   then fails with [`Misuse::Closed`]: check [`state`](Self::state) first.
+///   connection is reset. Our last Close or refusal may then be lost. Shut down the sending side.
+///   Read and discard input until the end of the stream or for a second, then close.
+/// * **After our own [`close`](Self::close).** Messages that the peer has already sent still
+///   arrive. A send then fails with [`Misuse::Closed`]: check [`state`](Self::state) first.
 ///
-/// A failure is final. The right Close frame or HTTP refusal is already in the output, the reason
-/// is in [`Event::Failed`], and later input is ignored.
+/// A failure is final. The Close or the HTTP refusal is already in the output, [`Event::Failed`]
+/// contains the reason, and later input is ignored.
 ///
 /// ```
 /// use sockless::{Config, Event, ReadBuffer, Server, WebSocket, WriteBuffer};
@@ -77,7 +78,7 @@ pub struct WebSocket<R: Role> {
     pub(crate) phase: Phase<R::Handshake>,
 }
 
-/// The phases of a connection. `H` is the opening handshake of its role.
+/// Names the phases of a connection. `H` is the opening handshake of the role.
 #[derive(Debug)]
 pub(crate) enum Phase<H> {
     #[cfg_attr(
@@ -92,7 +93,7 @@ pub(crate) enum Phase<H> {
     Done,
 }
 
-/// The state of a connection, in the terms of RFC 6455 and of the browsers' `readyState`.
+/// Describes the state of a connection, in the terms of RFC 6455 and of the browsers' `readyState`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     /// The opening handshake is not finished.
@@ -117,16 +118,17 @@ impl fmt::Display for State {
 }
 
 impl<R: Role> fmt::Debug for WebSocket<R> {
-    /// Shows the state only: the machine contains keys and bytes of messages.
+    /// Shows only the state: the connection contains keys and bytes of messages.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebSocket").field("state", &self.state()).finish_non_exhaustive()
     }
 }
 
 impl<R: Role> WebSocket<R> {
-    /// Makes an open connection after a handshake elsewhere: an upgrade by an HTTP/1.1 library, an
-    /// extended CONNECT of HTTP/2 (RFC 8441) or HTTP/3 (RFC 9220), or an agreement. Copy bytes that
-    /// were received after the upgrade into the read buffer by [`ReadBuffer::extend`].
+    /// Makes an open connection after an opening handshake outside of this crate. Examples are an
+    /// upgrade by an HTTP/1.1 library, and an extended CONNECT of HTTP/2 (RFC 8441) or HTTP/3 (RFC
+    /// 9220). Two programs may also agree to start without a handshake. If bytes were received
+    /// after the upgrade, copy them into the read buffer with [`ReadBuffer::extend`].
     ///
     /// ```
     /// use sockless::{Client, Config, FnEntropy, Server, WebSocket};
@@ -140,10 +142,11 @@ impl<R: Role> WebSocket<R> {
         WebSocket::new(role, config, Phase::Open)
     }
 
-    /// Returns the next event, or `None` if more bytes are needed. Messages are whole and stay in
-    /// `rx`. A message that cannot fit fails with 1009 as soon as a header shows its length.
+    /// Returns the next event, or `None` if more bytes are needed. Messages are complete, and their
+    /// payload stays in `rx`. If a message cannot fit, the connection fails with 1009 as soon as a
+    /// frame header shows the length.
     ///
-    /// Writes replies into `tx`. Call it until it returns `None`, then send the output.
+    /// Writes replies into `tx`. Call `receive` until it returns `None`, then send the output.
     #[inline]
     #[must_use = "the event is lost otherwise"]
     pub fn receive<'b, S: Storage, T: Storage>(
@@ -154,10 +157,11 @@ impl<R: Role> WebSocket<R> {
         self.next(rx, tx, Delivery::Messages)
     }
 
-    /// Returns the next event, as [`receive`](Self::receive) does, but messages in pieces as they
-    /// arrive: [`Event::Chunk`]. A message of any size goes through a buffer of 139 bytes.
+    /// Returns the next event, or `None` if more bytes are needed. Unlike
+    /// [`receive`](Self::receive), returns messages in pieces as they arrive: [`Event::Chunk`]. A
+    /// read buffer of 139 bytes is enough for a message of any size.
     ///
-    /// A connection can use both methods. A message that has begun in chunks goes on in chunks.
+    /// A connection can use both methods. A message that has started in chunks continues in chunks.
     #[inline]
     #[must_use = "the event is lost otherwise"]
     pub fn receive_chunks<'b, S: Storage, T: Storage>(
@@ -171,8 +175,8 @@ impl<R: Role> WebSocket<R> {
     /// Writes a text message as a single frame; see [`Sender::text`].
     ///
     /// # Errors
-    /// Returns [`Misuse::NotOpen`] before the handshake is finished; otherwise as for
-    /// [`Sender::text`].
+    /// Returns [`Misuse::NotOpen`] if the opening handshake is not finished, and otherwise the
+    /// errors of [`Sender::text`].
     #[inline]
     pub fn send_text<T: Storage>(
         &mut self,
@@ -185,8 +189,8 @@ impl<R: Role> WebSocket<R> {
     /// Writes a binary message as a single frame; see [`Sender::binary`].
     ///
     /// # Errors
-    /// Returns [`Misuse::NotOpen`] before the handshake is finished; otherwise as for
-    /// [`Sender::text`].
+    /// Returns [`Misuse::NotOpen`] if the opening handshake is not finished, and otherwise the
+    /// errors of [`Sender::binary`].
     #[inline]
     pub fn send_binary<T: Storage>(
         &mut self,
@@ -200,8 +204,8 @@ impl<R: Role> WebSocket<R> {
     /// [`Sender::text_vectored`].
     ///
     /// # Errors
-    /// Returns [`Misuse::NotOpen`] before the handshake is finished; otherwise as for
-    /// [`Sender::text_vectored`].
+    /// Returns [`Misuse::NotOpen`] if the opening handshake is not finished, and otherwise the
+    /// errors of [`Sender::text_vectored`].
     #[inline]
     pub fn send_text_vectored<T: Storage>(
         &mut self,
@@ -215,8 +219,8 @@ impl<R: Role> WebSocket<R> {
     /// [`Sender::binary_vectored`].
     ///
     /// # Errors
-    /// Returns [`Misuse::NotOpen`] before the handshake is finished; otherwise as for
-    /// [`Sender::binary_vectored`].
+    /// Returns [`Misuse::NotOpen`] if the opening handshake is not finished, and otherwise the
+    /// errors of [`Sender::binary_vectored`].
     #[inline]
     pub fn send_binary_vectored<T: Storage>(
         &mut self,
@@ -226,11 +230,11 @@ impl<R: Role> WebSocket<R> {
         self.sending()?.binary_vectored(bytes, tx)
     }
 
-    /// Writes a message that goes to many connections; see [`Sender::broadcast`].
+    /// Writes a message that is sent to many connections; see [`Sender::broadcast`].
     ///
     /// # Errors
-    /// Returns [`Misuse::NotOpen`] before the handshake is finished; otherwise as for
-    /// [`Sender::broadcast`].
+    /// Returns [`Misuse::NotOpen`] if the opening handshake is not finished, and otherwise the
+    /// errors of [`Sender::broadcast`].
     pub fn send_broadcast<B, T: Storage>(
         &mut self,
         message: &Broadcast<B>,
@@ -239,11 +243,12 @@ impl<R: Role> WebSocket<R> {
         self.sending()?.broadcast(message, tx)
     }
 
-    /// Writes the next fragment of a message; with `fin`, the last one. See [`Sender::fragment`].
+    /// Writes the next fragment of a message. With `fin`, the fragment is the last one. See
+    /// [`Sender::fragment`].
     ///
     /// # Errors
-    /// Returns [`Misuse::NotOpen`] before the handshake is finished; otherwise as for
-    /// [`Sender::fragment`].
+    /// Returns [`Misuse::NotOpen`] if the opening handshake is not finished, and otherwise the
+    /// errors of [`Sender::fragment`].
     pub fn send_fragment<T: Storage>(
         &mut self,
         kind: MessageKind,
@@ -254,12 +259,12 @@ impl<R: Role> WebSocket<R> {
         self.sending()?.fragment(kind, bytes, fin, tx)
     }
 
-    /// Writes as much of the next part of a message as fits, and moves `input` past it; with `fin`,
-    /// the part is the last one. See [`Sender::stream`].
+    /// Writes as much of the next part of a message as fits, and advances `input`. With `fin`, the
+    /// part is the last one. See [`Sender::stream`].
     ///
     /// # Errors
-    /// Returns [`Misuse::NotOpen`] before the handshake is finished; otherwise as for
-    /// [`Sender::stream`].
+    /// Returns [`Misuse::NotOpen`] if the opening handshake is not finished, and otherwise the
+    /// errors of [`Sender::stream`].
     pub fn send_stream<T: Storage>(
         &mut self,
         kind: MessageKind,
@@ -273,8 +278,8 @@ impl<R: Role> WebSocket<R> {
     /// Writes a ping with a payload of at most 125 bytes.
     ///
     /// # Errors
-    /// Returns [`Misuse::NotOpen`] before the handshake is finished; otherwise as for
-    /// [`Sender::ping`].
+    /// Returns [`Misuse::NotOpen`] if the opening handshake is not finished, and otherwise the
+    /// errors of [`Sender::ping`].
     pub fn send_ping<T: Storage>(
         &mut self,
         payload: &[u8],
@@ -283,12 +288,12 @@ impl<R: Role> WebSocket<R> {
         self.sending()?.ping(payload, tx)
     }
 
-    /// Writes a pong without a ping, with a payload of at most 125 bytes. `receive` replies to
-    /// pings itself.
+    /// Writes an unsolicited pong with a payload of at most 125 bytes. `receive` itself replies to
+    /// pings.
     ///
     /// # Errors
-    /// Returns [`Misuse::NotOpen`] before the handshake is finished; otherwise as for
-    /// [`Sender::ping`].
+    /// Returns [`Misuse::NotOpen`] if the opening handshake is not finished, and otherwise the
+    /// errors of [`Sender::pong`].
     pub fn send_pong<T: Storage>(
         &mut self,
         payload: &[u8],
@@ -297,12 +302,12 @@ impl<R: Role> WebSocket<R> {
         self.sending()?.pong(payload, tx)
     }
 
-    /// Writes our Close. The connection is closing until the peer's Close arrives, and messages may
-    /// arrive before it.
+    /// Writes our Close. The connection is closing until the peer's Close arrives. Messages may
+    /// arrive before the peer's Close.
     ///
     /// # Errors
-    /// Returns [`Misuse::NotOpen`] before the handshake is finished; otherwise as for
-    /// [`Sender::close`].
+    /// Returns [`Misuse::NotOpen`] if the opening handshake is not finished, and otherwise the
+    /// errors of [`Sender::close`].
     pub fn close<T: Storage>(
         &mut self,
         code: CloseCode,
@@ -331,22 +336,22 @@ impl<R: Role> WebSocket<R> {
         }
     }
 
-    /// Returns the number of payload bytes of the current frame that are still to come; see
+    /// Returns the number of missing payload bytes of the current frame; see
     /// [`Receiver::frame_remaining`].
     #[must_use]
     pub const fn frame_remaining(&self) -> u64 {
         self.receiver.frame_remaining()
     }
 
-    /// Returns the kind of the message that is being received, from the header of its first frame
-    /// on.
+    /// Returns the kind of the message that is being received, or `None` between messages. The kind
+    /// is known from the header of the first frame on.
     #[must_use]
     pub fn message_kind(&self) -> Option<MessageKind> {
         self.receiver.message_kind()
     }
 
-    /// Splits an open connection, for a task that receives and another that sends. The read buffer
-    /// goes with the receiver.
+    /// Splits an open connection into halves, for one task that receives and another that sends.
+    /// Pass the read buffer to the task with the receiver.
     ///
     /// # Errors
     /// Returns the connection if its state is not [`State::Open`].
@@ -376,8 +381,8 @@ impl<R: Role> WebSocket<R> {
         self.receive_frames(rx, tx, delivery)
     }
 
-    /// Fails if a buffer is too small, and finishes a handshake that the caller did not answer or
-    /// confirm.
+    /// Fails if a buffer is too small. Finishes a handshake if the caller did not answer the
+    /// request or confirm the response.
     #[inline(never)]
     fn resume<S: Storage, T: Storage>(
         &mut self,
@@ -398,7 +403,7 @@ impl<R: Role> WebSocket<R> {
         failure
     }
 
-    /// Receives in the phases before and after the open connection.
+    /// Receives input before and after the open phase.
     #[inline(never)]
     fn receive_handshake<'b, S: Storage, T: Storage>(
         &mut self,
@@ -417,7 +422,7 @@ impl<R: Role> WebSocket<R> {
         event
     }
 
-    /// Leaves the opening handshake if it is over.
+    /// Leaves the opening handshake if the handshake is over.
     fn leave_handshake(&mut self) {
         let Phase::Opening(opening) = &self.phase else { return };
         match opening.outcome() {
@@ -445,7 +450,8 @@ impl<R: Role> WebSocket<R> {
         tx: &mut WriteBuffer<T>,
         delivery: Delivery,
     ) -> Option<Event<'b>> {
-        // Most messages are whole and small. The general path below has the same result for them.
+        // Most messages are complete and small. For these messages, the general path below has an
+        // equal result.
         if delivery == Delivery::Messages {
             if let Some((place, kind)) = self.receiver.take_small_message(rx) {
                 let bytes = rx.slice(place);
@@ -498,11 +504,11 @@ impl<R: Role> WebSocket<R> {
         tx: &mut WriteBuffer<T>,
     ) -> Event<'b> {
         // RFC 6455 section 5.5.1: an endpoint that "did not previously send a Close frame ... MUST
-        // send a Close frame in response", with the status code that it received.
+        // send a Close frame in response". The reply has the received status code.
         if let Err(error) = self.sender.reply_close(close.code(), tx) {
             return Event::Failed(self.fail(Failure::Local(error), tx));
         }
-        // RFC 6455 section 7.1.1: the server closes the transport first, the client waits for it.
+        // RFC 6455 section 7.1.1: the server closes the transport first, and the client waits.
         self.phase = if self.receiver.awaits_end() { Phase::Closed } else { Phase::Done };
         Event::Close(close)
     }
@@ -515,7 +521,7 @@ impl<R: Role> WebSocket<R> {
         Some(Event::Close(Close::ABNORMAL))
     }
 
-    /// Fails the connection (RFC 6455 section 7.1.7). Writes a Close first, unless one was sent.
+    /// Fails the connection (RFC 6455 section 7.1.7). If no Close was sent, writes a Close.
     #[cold]
     pub(crate) fn fail<T: Storage>(
         &mut self,
@@ -527,7 +533,8 @@ impl<R: Role> WebSocket<R> {
             _ => CloseCode::INTERNAL_ERROR,
         };
         if matches!(self.phase, Phase::Open) {
-            // Without a key or a buffer there is no Close, and the failure already says why.
+            // An error is ignored: without a key or space there is no Close, and the failure
+            // already has a reason.
             let _ = self.sender.close(code, "", tx);
         }
         self.sender.shut();

@@ -1,5 +1,5 @@
-//! Buffers for input and output, over the caller's memory: arrays, slices, or memory that grows up
-//! to a limit.
+//! Defines buffers for input and output in the caller's memory: arrays, slices, or memory that
+//! grows up to a limit.
 
 mod read;
 mod write;
@@ -8,15 +8,15 @@ pub use read::{READ_BUFFER_MIN, ReadBuffer};
 pub(crate) use write::CONTROL_RESERVE;
 pub use write::{WRITE_BUFFER_MIN, WriteBuffer};
 
-/// Memory for a buffer: an array, a slice, and with the feature `alloc` a boxed slice or a
-/// `GrowableBuffer`.
+/// Provides memory for a buffer. Implemented for arrays and slices, and with the feature `alloc`
+/// for boxed slices and `GrowableBuffer`.
 ///
-/// A vector is no storage: its capacity is no length, so an empty one could never hold a byte. Use
-/// `into_boxed_slice`, or a `GrowableBuffer`.
+/// A vector is not a storage: its capacity is not its length, so an empty vector could never store
+/// a byte. Use `into_boxed_slice` or a `GrowableBuffer`.
 ///
-/// An implementation of your own keeps its length, except in [`grow`](Self::grow) and
-/// [`release`](Self::release), and is never longer than its [`limit`](Self::limit). If it breaks
-/// these rules, bytes are lost; nothing panics.
+/// An implementation of your own must keep its length, except in [`grow`](Self::grow) and
+/// [`release`](Self::release). Its length must never exceed its [`limit`](Self::limit). If an
+/// implementation breaks these rules, bytes are lost, but nothing panics.
 pub trait Storage: AsRef<[u8]> + AsMut<[u8]> {
     /// Returns the largest size in bytes that the storage can have.
     #[inline]
@@ -24,8 +24,8 @@ pub trait Storage: AsRef<[u8]> + AsMut<[u8]> {
         self.as_ref().len()
     }
 
-    /// Grows to at least `size` bytes and keeps the stored bytes. Returns `false` if it cannot:
-    /// `size` is above the limit, or there is no memory. Storage of a fixed length never grows.
+    /// Grows to at least `size` bytes and keeps the stored bytes. Returns `false` if `size` is
+    /// above the limit or the allocator has no memory. Storage of a fixed length never grows.
     #[inline]
     fn grow(&mut self, size: usize) -> bool {
         size <= self.as_ref().len()
@@ -42,13 +42,13 @@ impl Storage for &mut [u8] {}
 #[cfg(feature = "alloc")]
 impl Storage for alloc::boxed::Box<[u8]> {}
 
-/// Memory that starts empty and grows up to a limit: first to 1 KiB, then at least to twice its
-/// size.
+/// Provides memory that starts empty and grows up to a limit. The first size is 1 KiB, and each
+/// further growth at least doubles the size.
 ///
-/// In a [`ReadBuffer`] it also doubles, up to 64 KiB, if a read has filled all the space: more
-/// input is likely to follow, and many small reads cost more than memory does. The size stays
-/// within twice the bytes that the buffer held at once. [`ReadBuffer::release`] returns all of it
-/// to the allocator.
+/// If a read has filled all the space, a [`ReadBuffer`] also doubles the memory, up to 64 KiB. More
+/// input is then likely, and many small reads cost more than memory. The size stays within twice
+/// the largest number of buffered bytes. [`ReadBuffer::release`] returns all memory to the
+/// allocator.
 #[cfg(feature = "alloc")]
 #[derive(Clone)]
 pub struct GrowableBuffer {
@@ -59,7 +59,7 @@ pub struct GrowableBuffer {
 
 #[cfg(feature = "alloc")]
 impl core::fmt::Debug for GrowableBuffer {
-    /// Shows lengths only.
+    /// Shows only lengths.
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("GrowableBuffer")
             .field("len", &self.bytes.len())
@@ -70,13 +70,13 @@ impl core::fmt::Debug for GrowableBuffer {
 
 #[cfg(feature = "alloc")]
 impl GrowableBuffer {
-    /// Makes empty memory that never grows past `limit` bytes.
+    /// Makes an empty buffer that never grows beyond `limit` bytes.
     #[must_use]
     pub const fn new(limit: usize) -> GrowableBuffer {
         GrowableBuffer { bytes: alloc::vec::Vec::new(), limit, initial: 1024 }
     }
 
-    /// Sets the first size in bytes, instead of 1 KiB.
+    /// Sets the first size in bytes. The default is 1 KiB.
     #[must_use]
     pub const fn with_initial_size(mut self, size: usize) -> GrowableBuffer {
         self.initial = size;
@@ -118,8 +118,8 @@ impl Storage for GrowableBuffer {
     }
 }
 
-/// Grows `bytes` to at least `size` bytes. Returns `false` if that is above `limit`, or if there is
-/// no memory.
+/// Grows `bytes` to at least `size` bytes. Returns `false` if `size` is above `limit`, or if the
+/// allocator has no memory.
 #[cfg(feature = "alloc")]
 fn grow(bytes: &mut alloc::vec::Vec<u8>, size: usize, limit: usize) -> bool {
     if size > bytes.len() && size <= limit {

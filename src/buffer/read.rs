@@ -1,4 +1,4 @@
-//! The buffer for input: received bytes, and the message that is being collected.
+//! Defines the buffer for input: received bytes, and the message that is being collected.
 
 use core::fmt;
 use core::ops::Range;
@@ -10,21 +10,22 @@ use super::Storage;
 use super::grow;
 use crate::bytes::{copy, move_down};
 
-/// The minimum capacity of a [`ReadBuffer`] in bytes: the largest frame header (14) with the
-/// largest control frame payload (125). It is enough for any message that is received in chunks.
+/// Specifies the minimum capacity of a [`ReadBuffer`] in bytes: the largest frame header (14) and
+/// the largest control frame payload (125). This capacity is enough for any message that is
+/// received in chunks.
 pub const READ_BUFFER_MIN: usize = 139;
 
-/// A growable buffer grows up to this size once a read has filled its space.
+/// Size in bytes up to which a growable buffer grows after a read has filled its space.
 const READ_SIZE: usize = 64 << 10;
 
-/// Input up to this length moves to the front of the buffer while the buffer has space left: the
-/// move costs less than the cache lines that a walk through the buffer would bring in.
+/// Length in bytes up to which input moves to the front while the buffer still has space. Moving
+/// short input costs less than the cache misses of walking through the buffer.
 const SHORT_MOVE: usize = 4 << 10;
 
-/// The buffer for input. The caller reads into it, and messages are handed out of it in place.
+/// Buffers input. The caller reads into the buffer, and messages are returned in place.
 ///
-/// Between events it holds only unconsumed input, so an [empty](Self::is_empty) buffer can be
-/// shared by many connections.
+/// Between events the buffer contains only unconsumed input. Many connections can therefore share
+/// an [empty](Self::is_empty) buffer.
 ///
 /// ```
 /// use sockless::ReadBuffer;
@@ -38,15 +39,15 @@ const SHORT_MOVE: usize = 4 << 10;
 #[derive(Clone)]
 pub struct ReadBuffer<S> {
     storage: S,
-    /// The message that is being collected is `start..start + held`, ...
+    /// The message that is being collected is `start..start + held`.
     start: usize,
     held: usize,
-    /// ... and the unread input is `unread..end`.
+    /// The unread input is `unread..end`.
     unread: usize,
     end: usize,
     /// Number of bytes at the end of the held message that are still masked.
     masked: u32,
-    /// `true` if the last read filled the space: more is likely to follow.
+    /// `true` if the last read filled the space. More input is then likely.
     full: bool,
     /// `false` between the end of the stream and its processing.
     open: bool,
@@ -58,7 +59,7 @@ pub struct ReadBuffer<S> {
 }
 
 impl<S> fmt::Debug for ReadBuffer<S> {
-    /// Shows lengths only: the bytes are the peer's.
+    /// Shows lengths only: the bytes belong to the peer.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReadBuffer")
             .field("unread", &self.end.saturating_sub(self.unread))
@@ -68,10 +69,10 @@ impl<S> fmt::Debug for ReadBuffer<S> {
 }
 
 impl<S: Storage> ReadBuffer<S> {
-    /// Makes an empty buffer in `storage`, which has at least [`READ_BUFFER_MIN`] bytes.
+    /// Makes an empty buffer in `storage`, which must have at least [`READ_BUFFER_MIN`] bytes.
     ///
-    /// A message that is received whole must fit, with its header. If it comes in fragments,
-    /// [`READ_BUFFER_MIN`] more bytes are needed, for control frames between them.
+    /// A message that is received whole must fit together with its header. If the message is
+    /// fragmented, control frames between the fragments need [`READ_BUFFER_MIN`] more bytes.
     #[inline]
     #[must_use]
     pub const fn new(storage: S) -> ReadBuffer<S> {
@@ -91,12 +92,12 @@ impl<S: Storage> ReadBuffer<S> {
         }
     }
 
-    /// Returns the space for the next read. It is never empty after
-    /// [`WebSocket::receive`](crate::WebSocket::receive) has returned `None`, unless the allocator
-    /// has no memory for storage that grows.
+    /// Returns the space for the next read. After [`WebSocket::receive`](crate::WebSocket::receive)
+    /// has returned `None`, the space is not empty, unless the allocator has no memory for growable
+    /// storage.
     ///
-    /// The space borrows the buffer, so bind the length of the read first:
-    /// `let n = stream.read(rx.space())?;`, then `rx.filled(n)`.
+    /// The space borrows the buffer, so bind the length of the read first: `let n =
+    /// stream.read(rx.space())?;`, then `rx.filled(n)`.
     #[inline]
     pub fn space(&mut self) -> &mut [u8] {
         if self.held == 0 {
@@ -105,8 +106,9 @@ impl<S: Storage> ReadBuffer<S> {
                 (self.start, self.unread, self.end) = (0, 0, 0);
             }
         } else if self.start + self.held < self.unread {
-            // Headers leave a gap between the held message and the unread input, which is shorter
-            // than a control frame. If gaps stayed open, many small fragments could leave no space.
+            // Headers leave a gap between the held message and the unread input. The gap is shorter
+            // than a control frame. Without closing the gaps, many small fragments could use up the
+            // space.
             self.pull(self.unread, self.start + self.held);
         }
         self.make_space();
@@ -114,7 +116,8 @@ impl<S: Storage> ReadBuffer<S> {
     }
 
     /// Appends the first `n` bytes of [`space`](Self::space) to the input, after a read. An `n` of
-    /// 0 is always the end of the stream. An `n` above the length of the space counts as all of it.
+    /// 0 always means the end of the stream. An `n` above the length of the space counts as the
+    /// complete space.
     #[inline]
     pub fn filled(&mut self, n: usize) {
         let room = self.storage.as_ref().len().saturating_sub(self.end);
@@ -123,14 +126,15 @@ impl<S: Storage> ReadBuffer<S> {
         self.full = n >= room;
     }
 
-    /// Reports the end of the stream, for callers who learn of it without a read of 0 bytes.
+    /// Reports the end of the stream, for callers that learn of the end without a read of 0 bytes.
     #[inline]
     pub fn end_of_stream(&mut self) {
         self.open = false;
     }
 
-    /// Copies bytes that were received elsewhere, such as those that an HTTP server read after an
-    /// upgrade request. Returns the number of copied bytes: all of them if there is space.
+    /// Copies bytes that were received elsewhere into the input, for example bytes that an HTTP
+    /// server read after an upgrade request. Returns the number of copied bytes, which is lower
+    /// than the length of `bytes` if the buffer is full.
     #[must_use = "bytes that are not copied are lost"]
     pub fn extend(&mut self, bytes: &[u8]) -> usize {
         let mut taken = 0;
@@ -147,7 +151,7 @@ impl<S: Storage> ReadBuffer<S> {
         taken
     }
 
-    /// Returns memory that has grown to the allocator, if the buffer is empty.
+    /// Returns grown memory to the allocator, if the buffer is empty.
     pub fn release(&mut self) {
         if self.is_empty() {
             #[cfg(feature = "deflate")]
@@ -159,22 +163,22 @@ impl<S: Storage> ReadBuffer<S> {
         }
     }
 
-    /// Returns the largest number of bytes that the buffer can hold.
+    /// Returns the largest number of bytes that the buffer can store.
     #[inline]
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.storage.limit()
     }
 
-    /// Returns the input that is not consumed. If another library takes over the connection, it
-    /// needs these bytes.
+    /// Returns the unconsumed input. Pass these bytes on if another library takes over the
+    /// connection.
     #[must_use]
     pub fn unread(&self) -> &[u8] {
         self.storage.as_ref().get(self.unread..self.end).unwrap_or_default()
     }
 
-    /// Returns `true` if there is no unread input, no unfinished message that is received whole,
-    /// and no end of the stream that is not processed. Another connection can use the buffer then.
+    /// Returns `true` if the buffer contains no unread input, no part of a message, and no
+    /// unprocessed end of the stream. Another connection can then use the buffer.
     #[inline]
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -185,7 +189,7 @@ impl<S: Storage> ReadBuffer<S> {
         self.open && self.held == 0 && self.unread == self.end
     }
 
-    /// Returns the storage. Its bytes in front of and after the unread ones are unspecified.
+    /// Returns the storage. Its bytes before and after the unread bytes are unspecified.
     #[inline]
     #[must_use]
     pub const fn storage(&self) -> &S {
@@ -209,14 +213,15 @@ impl<S: Storage> ReadBuffer<S> {
     fn make_space(&mut self) {
         let len = self.storage.as_ref().len();
         let (kept, free) = (self.end - self.start, len.saturating_sub(self.end));
-        // Unconsumed input moves to the front if that frees at least as much as it moves, so that
-        // the total work stays linear in the bytes received. A long piece of input moves only once
-        // half of the buffer is used up, and any length if there is no other way to get space.
+        // Unconsumed input moves to the front only if the move frees at least as many bytes as it
+        // moves. The total work stays linear in the bytes received. Long input moves only once half
+        // of the buffer is used. If there is no other way to get space, input of any length moves.
         if self.start > 0 && kept <= self.start && (kept <= SHORT_MOVE || free < len / 2) {
             self.pull(self.start, 0);
         }
-        // Many small reads cost more than memory does: a buffer that a read has filled grows before
-        // a message asks for it. The memory stays within twice what was in the buffer at once.
+        // Many small reads cost more than memory. A buffer that a read has filled therefore grows
+        // before a message needs more space. The memory stays within twice the largest number of
+        // buffered bytes.
         if self.end == len || self.full && len < READ_SIZE {
             self.full = false;
             if !self.storage.grow(len.saturating_add(1)) && self.start > 0 {
@@ -225,7 +230,7 @@ impl<S: Storage> ReadBuffer<S> {
         }
     }
 
-    /// Moves the bytes from `from` on down to `to`, with the unread input among them.
+    /// Moves the bytes from `from` to the end of the input down to `to`.
     #[inline(never)]
     fn pull(&mut self, from: usize, to: usize) {
         move_down(self.storage.as_mut(), from..self.end, to);
@@ -252,13 +257,13 @@ impl<S: Storage> ReadBuffer<S> {
         self.held
     }
 
-    /// Drops all input and the end of the stream, after a failure or the end of the connection.
+    /// Discards all input and the end of the stream, after a failure or the end of the connection.
     pub(crate) fn discard(&mut self) {
         self.open = true;
         self.discard_input();
     }
 
-    /// Drops all input.
+    /// Discards all input.
     pub(crate) fn discard_input(&mut self) {
         (self.start, self.held, self.unread, self.end) = (0, 0, 0, 0);
         (self.masked, self.full) = (0, false);
@@ -268,7 +273,7 @@ impl<S: Storage> ReadBuffer<S> {
         }
     }
 
-    /// Consumes `skip + len` unread bytes. Returns the range of the last `len`.
+    /// Consumes `skip + len` unread bytes. Returns the range of the last `len` bytes.
     #[inline]
     pub(crate) fn take(&mut self, skip: usize, len: usize) -> Range<usize> {
         let start = self.unread + skip;
@@ -328,8 +333,8 @@ impl<S: Storage> ReadBuffer<S> {
     }
 }
 
-/// Returns no bytes, for a range outside of the storage. Ranges never are: a cold call keeps the
-/// check out of the way.
+/// Returns an empty slice, for a range outside of the storage. No caller passes such a range. A
+/// cold function keeps this case out of the fast path.
 #[cold]
 const fn nothing<'a>() -> &'a [u8] {
     &[]
@@ -337,12 +342,12 @@ const fn nothing<'a>() -> &'a [u8] {
 
 #[cfg(feature = "deflate")]
 impl<S: Storage> ReadBuffer<S> {
-    /// Returns the held bytes, which are to be inflated, and the space for their inflated form. A
-    /// message inflates to at most `most` bytes.
+    /// Returns the held compressed bytes, and the space for the inflated bytes. A message inflates
+    /// to at most `most` bytes.
     pub(crate) fn inflating(&mut self, most: usize) -> (&[u8], &mut [u8]) {
         if self.inflated.len() <= self.inflated_len {
-            // Text often inflates to a few times its size. The last step goes up to the limit, so
-            // that at most half of the memory is copied then.
+            // Text often inflates to a few times its size. A size above half of the limit is raised
+            // to the limit. The last growth therefore copies at most half of the memory.
             let guess = self.held.saturating_mul(4).max(1).saturating_add(self.inflated_len);
             let size = guess.max(self.inflated_len.saturating_mul(2));
             let size = if size > most / 2 { most } else { size.max(1024).min(most) };
@@ -355,7 +360,7 @@ impl<S: Storage> ReadBuffer<S> {
         (held.unwrap_or_default(), room.get_mut(..len).unwrap_or_default())
     }
 
-    /// Removes `consumed` held bytes and appends `produced` inflated ones.
+    /// Removes `consumed` held bytes and appends `produced` inflated bytes.
     pub(crate) fn inflated_by(&mut self, consumed: usize, produced: usize) {
         let consumed = consumed.min(self.held);
         self.start += consumed;
@@ -379,7 +384,7 @@ impl<S: Storage> ReadBuffer<S> {
 
 #[cfg(feature = "alloc")]
 impl ReadBuffer<GrowableBuffer> {
-    /// Makes a buffer that allocates as bytes arrive, and never holds more than `limit` bytes.
+    /// Makes a buffer that allocates on demand, and never stores more than `limit` bytes.
     #[must_use]
     pub const fn growing(limit: usize) -> ReadBuffer<GrowableBuffer> {
         ReadBuffer::new(GrowableBuffer::new(limit))

@@ -1,4 +1,4 @@
-//! The buffer for output: frames and heads that are not sent yet.
+//! Defines the buffer for output: unsent frames and heads.
 
 use core::fmt;
 use core::num::NonZeroUsize;
@@ -9,24 +9,24 @@ use super::Storage;
 use crate::bytes::{copy, move_down};
 use crate::{Error, Misuse};
 
-/// The minimum capacity of a [`WriteBuffer`] in bytes: a pong that is partly sent (131 with a
-/// masked header), the latest pong after it (131), and a Close with a code alone (8).
+/// Specifies the minimum capacity of a [`WriteBuffer`] in bytes: a partly sent pong (131 with a
+/// masked header), the latest pong (131), and a Close with only a code (8).
 pub const WRITE_BUFFER_MIN: usize = 270;
 
-/// Bytes that the caller's sends leave free in a [`WriteBuffer`]: one pong and one Close.
+/// Bytes that the caller's sends leave free in a [`WriteBuffer`], for one pong and one Close.
 pub(crate) const CONTROL_RESERVE: usize = 131 + CLOSE_LEN;
-/// Length in bytes of a masked Close frame with a code alone.
+/// Length in bytes of a masked Close frame with only a code.
 const CLOSE_LEN: usize = 8;
 
-/// The most unsent bytes that a pong is queued after. Beyond that, only the latest pong is kept.
+/// Number of unsent bytes beyond which only the latest pong is kept.
 const MAX_PONG_BACKLOG: usize = 4096;
 
-/// The buffer for output. The machine appends frames, and the caller's writes consume them.
+/// Buffers output. The library appends frames, and the caller consumes them after each write.
 ///
 /// The last 139 bytes of the capacity are reserved for replies, so that a pong and a Close always
-/// fit; see [`WRITE_BUFFER_MIN`]. With a capacity of 149 bytes more than the
-/// [`ReadBuffer`](crate::ReadBuffer) has, a server can answer each uncompressed message of a read
-/// with one of the same size without running out of space.
+/// fit; see [`WRITE_BUFFER_MIN`]. A server can answer each uncompressed message of a read with a
+/// message of equal size. To never run out of space for these answers, use 149 bytes more than the
+/// capacity of the [`ReadBuffer`](crate::ReadBuffer).
 ///
 /// ```
 /// use sockless::{Sender, WriteBuffer};
@@ -45,24 +45,24 @@ pub struct WriteBuffer<S> {
     /// The unsent bytes are `start..end`.
     start: usize,
     end: usize,
-    /// Offset from `start` of a pong that a newer one replaces.
+    /// Offset from `start` of the pong that a newer pong replaces.
     pong: Option<usize>,
-    /// The payload of a vectored send, which is not in this buffer.
+    /// The payload of a vectored send, which is not stored in this buffer.
     payload: Option<Payload>,
 }
 
-/// The payload of a vectored send, in the caller's memory.
+/// Describes the payload of a vectored send, which stays in the caller's memory.
 #[derive(Clone, Copy, Debug)]
 struct Payload {
     /// Offset of the payload in the unsent bytes.
     at: usize,
-    /// Unsent bytes of the payload, and its length.
+    /// The number of unsent payload bytes, and the length of the payload.
     left: NonZeroUsize,
     len: usize,
 }
 
 impl<S> fmt::Debug for WriteBuffer<S> {
-    /// Shows lengths only: the bytes are the caller's.
+    /// Shows lengths only: the bytes belong to the caller.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WriteBuffer")
             .field("unsent", &self.end.saturating_sub(self.start))
@@ -72,7 +72,7 @@ impl<S> fmt::Debug for WriteBuffer<S> {
 }
 
 impl<S: Storage> WriteBuffer<S> {
-    /// Makes an empty buffer in `storage`, which has at least [`WRITE_BUFFER_MIN`] bytes.
+    /// Makes an empty buffer in `storage`, which must have at least [`WRITE_BUFFER_MIN`] bytes.
     #[inline]
     #[must_use]
     pub const fn new(storage: S) -> WriteBuffer<S> {
@@ -80,7 +80,7 @@ impl<S: Storage> WriteBuffer<S> {
     }
 
     /// Removes the first `n` bytes of [`slices`](Self::slices), or of [`bytes`](Self::bytes), after
-    /// a write. An `n` above the number of unsent bytes removes all.
+    /// a write. An `n` above the number of unsent bytes removes all bytes.
     #[inline]
     pub fn consume(&mut self, n: usize) {
         if n >= self.len() {
@@ -101,8 +101,8 @@ impl<S: Storage> WriteBuffer<S> {
         }
     }
 
-    /// Removes all of [`bytes`](Self::bytes). A pending payload stays pending: only
-    /// [`consume`](Self::consume) removes it, and until then further data is refused.
+    /// Removes all of [`bytes`](Self::bytes). A pending payload stays pending and further data is
+    /// refused, until [`consume`](Self::consume) removes the payload.
     #[inline]
     pub fn clear(&mut self) {
         match self.payload {
@@ -111,14 +111,16 @@ impl<S: Storage> WriteBuffer<S> {
         }
     }
 
-    /// Copies the unsent part of the payload of a vectored send into the buffer, after a write that
-    /// stopped inside it. The caller's memory is then free for other use. Does nothing if no
-    /// payload is pending.
+    /// Copies the unsent part of a vectored payload into the buffer, for example after a partial
+    /// write. The caller can then reuse its memory. Does nothing if no payload is pending.
     ///
     /// # Errors
-    /// Changes nothing and returns
-    /// * [`Misuse::WrongPayload`] if `payload` is not as long as the one that is pending,
-    /// * [`Error::NoRoom`] or [`Error::NeverFits`] if the buffer has no space for it.
+    /// - Returns [`Misuse::WrongPayload`] if the length of `payload` differs from the pending
+    ///   payload.
+    /// - Returns [`Error::NoRoom`] or [`Error::NeverFits`] if the buffer has no space for the
+    ///   payload.
+    ///
+    /// After an error nothing has changed.
     pub fn absorb_payload(&mut self, payload: &[u8]) -> Result<(), Error> {
         let [_, unsent, _] = self.slices(payload)?;
         let n = unsent.len();
@@ -137,22 +139,22 @@ impl<S: Storage> WriteBuffer<S> {
         Ok(())
     }
 
-    /// Returns memory that has grown to the allocator, if the buffer is empty.
+    /// Returns grown memory to the allocator, if the buffer is empty.
     pub fn release(&mut self) {
         if self.is_empty() {
             self.storage.release();
         }
     }
 
-    /// Returns the largest number of bytes that the buffer can hold.
+    /// Returns the largest number of bytes that the buffer can store.
     #[inline]
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.storage.limit()
     }
 
-    /// Returns the unsent bytes, up to the payload of a vectored send. While a payload is unsent,
-    /// write [`slices`](Self::slices) instead: these bytes end in front of it.
+    /// Returns the unsent bytes before the payload of a vectored send. While a payload is unsent,
+    /// write [`slices`](Self::slices) instead. Without a payload, returns all unsent bytes.
     #[inline]
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
@@ -164,18 +166,20 @@ impl<S: Storage> WriteBuffer<S> {
         before.get(self.start..).unwrap_or_default()
     }
 
-    /// Returns the unsent bytes for a vectored write: those in front of the payload of the last
-    /// [vectored send](crate::WebSocket::send_binary_vectored), the unsent part of `payload`, and
-    /// those after it. If no payload is pending, `payload` is ignored.
+    /// Returns the unsent bytes for a vectored write, in three slices. The first contains the bytes
+    /// before the payload of the last [vectored send](crate::WebSocket::send_binary_vectored). The
+    /// second is the unsent part of `payload`. The third contains the bytes after the payload. If
+    /// no payload is pending, `payload` is ignored.
     ///
     /// # Errors
-    /// Returns [`Misuse::WrongPayload`] if `payload` is not as long as the one that is pending.
+    /// Returns [`Misuse::WrongPayload`] if the length of `payload` differs from the pending
+    /// payload.
     #[inline]
     pub fn slices<'a>(&'a self, payload: &'a [u8]) -> Result<[&'a [u8]; 3], Misuse> {
         let bytes = self.storage.as_ref();
         match self.payload {
             None => Ok([self.bytes(), &[], &[]]),
-            // No other payload can be sent in the place of the announced one.
+            // A payload of another length cannot be the announced payload.
             Some(Payload { len, .. }) if payload.len() != len => Err(Misuse::WrongPayload),
             Some(Payload { at, left, len }) => Ok([
                 self.bytes(),
@@ -185,8 +189,8 @@ impl<S: Storage> WriteBuffer<S> {
         }
     }
 
-    /// Returns the number of unsent bytes, including the payload of a vectored send. Compare it
-    /// with a high-water mark to hold back a fast producer.
+    /// Returns the number of unsent bytes, including the payload of a vectored send. Compare the
+    /// number with a high-water mark to apply backpressure to a fast producer.
     #[inline]
     #[must_use]
     pub const fn len(&self) -> usize {
@@ -197,14 +201,14 @@ impl<S: Storage> WriteBuffer<S> {
         self.end - self.start + payload
     }
 
-    /// Returns `true` if everything is sent.
+    /// Returns `true` if no byte is unsent.
     #[inline]
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Returns the storage. Its bytes in front of and after the unsent ones are unspecified.
+    /// Returns the storage. Its bytes before and after the unsent bytes are unspecified.
     #[inline]
     #[must_use]
     pub const fn storage(&self) -> &S {
@@ -224,7 +228,7 @@ impl<S: Storage> WriteBuffer<S> {
         if let Some(payload) = &mut self.payload {
             payload.at = payload.at.saturating_sub(n);
         }
-        // A pong that is partly sent is not replaced.
+        // A partly sent pong is not replaced.
         self.pong = self.pong.and_then(|at| at.checked_sub(n));
         if self.start == self.end {
             (self.start, self.end, self.pong) = (0, 0, None);
@@ -232,13 +236,17 @@ impl<S: Storage> WriteBuffer<S> {
     }
 
     /// Returns space for `n` bytes of the caller's messages. [`commit`](Self::commit) appends them.
+    ///
+    /// # Errors
+    /// Returns [`Error::NoRoom`] or [`Error::NeverFits`] if the bytes do not fit.
     #[inline]
     pub(crate) fn reserve(&mut self, n: usize) -> Result<&mut [u8], Error> {
         self.reserve_and_keep(n, CONTROL_RESERVE)
     }
 
-    /// Finds the place of a pong of `n` bytes: after the unsent bytes if they are few, else in the
-    /// place of the last unsent pong. Returns the number of bytes to keep free after the pong.
+    /// Chooses the position of a pong of `n` bytes. If few bytes are unsent, the pong is appended.
+    /// Otherwise the pong replaces the last unsent pong, if there is one. Returns the number of
+    /// bytes to keep free after the pong.
     pub(crate) fn place_pong(&mut self, n: usize) -> usize {
         if let Some(at) = self.pong {
             self.end = self.start + at;
@@ -250,13 +258,16 @@ impl<S: Storage> WriteBuffer<S> {
         if self.pong.is_some() { CLOSE_LEN } else { CONTROL_RESERVE }
     }
 
-    /// Returns space for `n` bytes, with `keep` bytes free after it. `keep` is 0 for a final write:
-    /// a bare Close or an HTTP response.
+    /// Returns space for `n` bytes, with `keep` free bytes after them. `keep` is 0 for a final
+    /// write: a bare Close or an HTTP response.
+    ///
+    /// # Errors
+    /// Returns [`Error::NoRoom`] or [`Error::NeverFits`] if the bytes do not fit.
     #[inline]
     pub(crate) fn reserve_and_keep(&mut self, n: usize, keep: usize) -> Result<&mut [u8], Error> {
         let fits = self.has_space(n, keep);
         if keep == CONTROL_RESERVE && fits {
-            // A pong in front of other bytes is not replaced.
+            // A pong with other bytes after it is not replaced.
             self.pong = None;
         }
         let no_room = if fits { Error::NoRoom } else { self.no_room(n.saturating_add(keep)) };
@@ -271,16 +282,16 @@ impl<S: Storage> WriteBuffer<S> {
         }
     }
 
-    /// Tells a lack of space that a flush ends from one that it does not end: the buffer is too
-    /// small, or the allocator has no memory.
+    /// Returns [`Error::NoRoom`] if a flush frees enough space. Returns [`Error::NeverFits`] if the
+    /// buffer is too small or the allocator has no memory.
     #[cold]
     fn no_room(&self, needed: usize) -> Error {
         let never = needed > self.capacity() || self.is_empty();
         if never { Error::NeverFits { needed } } else { Error::NoRoom }
     }
 
-    /// Returns `true` if `n + keep` bytes fit after the unsent ones, if need be after they are
-    /// moved or the storage has grown.
+    /// Returns `true` if `n + keep` bytes fit after the unsent bytes. If necessary, moves the
+    /// unsent bytes or grows the storage.
     #[inline]
     fn has_space(&mut self, n: usize, keep: usize) -> bool {
         let wanted = n.saturating_add(keep);
@@ -290,8 +301,8 @@ impl<S: Storage> WriteBuffer<S> {
     #[inline(never)]
     fn make_space(&mut self, wanted: usize) -> bool {
         let len = self.end - self.start;
-        // The unsent bytes move only if that frees at least as much as it moves, or if the storage
-        // cannot grow: the work of moving stays linear in the bytes sent.
+        // The unsent bytes move only if the move frees at least as many bytes, or if the storage
+        // cannot grow. The work of moving stays linear in the bytes sent.
         if self.start >= len || self.end.saturating_add(wanted) > self.storage.limit() {
             move_down(self.storage.as_mut(), self.start..self.end, 0);
             (self.start, self.end) = (0, len);
@@ -303,7 +314,7 @@ impl<S: Storage> WriteBuffer<S> {
         self.storage.grow(size)
     }
 
-    /// Appends the first `n` bytes of the space just reserved to the unsent bytes.
+    /// Appends the first `n` bytes of the last reserved space to the unsent bytes.
     #[inline]
     pub(crate) fn commit(&mut self, n: usize) {
         self.end += n;
@@ -327,7 +338,7 @@ impl<S: Storage> WriteBuffer<S> {
 
 #[cfg(feature = "alloc")]
 impl WriteBuffer<GrowableBuffer> {
-    /// Makes a buffer that allocates as it fills, and never holds more than `limit` bytes.
+    /// Makes a buffer that allocates on demand, and never stores more than `limit` bytes.
     #[must_use]
     pub const fn growing(limit: usize) -> WriteBuffer<GrowableBuffer> {
         WriteBuffer::new(GrowableBuffer::new(limit))

@@ -1,4 +1,4 @@
-//! The server's response that accepts a request.
+//! Builds the server's response that accepts a request.
 
 use core::fmt;
 
@@ -8,7 +8,7 @@ use super::message::{
 };
 use crate::error::Misuse;
 
-/// The acceptance of a request by a server; see [`WebSocket::accept`](crate::WebSocket::accept).
+/// Describes how a server accepts a request. See [`WebSocket::accept`](crate::WebSocket::accept).
 ///
 /// ```
 /// let accept = sockless::handshake::Accept::new()
@@ -23,21 +23,22 @@ pub struct Accept<'a> {
 }
 
 impl<'a> Accept<'a> {
-    /// Accepts with no subprotocol and no further headers.
+    /// Makes an acceptance without a subprotocol and without further headers.
     #[must_use]
     pub const fn new() -> Accept<'a> {
         Accept { subprotocol: None, headers: &[], offer: Offer::NONE }
     }
 
-    /// Chooses one of the subprotocols that were offered. Most browsers end the connection if they
-    /// offered some and none is chosen.
+    /// Chooses one of the offered subprotocols. If subprotocols were offered and none is chosen,
+    /// most browsers end the connection.
     #[must_use]
     pub const fn with_subprotocol(mut self, name: &'a str) -> Accept<'a> {
         self.subprotocol = Some(name);
         self
     }
 
-    /// Adds header fields. What the handshake writes itself is refused.
+    /// Adds header fields. A field that the handshake itself writes is an error when the request is
+    /// accepted.
     #[must_use]
     pub const fn with_headers(mut self, headers: &'a [(&'a str, &'a str)]) -> Accept<'a> {
         self.headers = headers;
@@ -50,7 +51,8 @@ impl<'a> Accept<'a> {
 }
 
 impl fmt::Debug for Accept<'_> {
-    /// Shows no header, and the subprotocol's length: both can hold credentials.
+    /// Omits the headers and shows only the length of the subprotocol: both can contain
+    /// credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Accept")
             .field("subprotocol", &self.subprotocol.map(str::len))
@@ -59,10 +61,11 @@ impl fmt::Debug for Accept<'_> {
     }
 }
 
-/// The response that accepts a request; made by [`Upgrade::accept`](super::Upgrade::accept).
+/// Represents the response that accepts a request. [`Upgrade::accept`](super::Upgrade::accept)
+/// makes it.
 #[derive(Clone, Copy)]
 pub struct Accepted<'a> {
-    /// The value that answers the key; an extended CONNECT has none.
+    /// The accept value for the key, or `None` for an extended CONNECT.
     pub(super) accept: Option<[u8; 28]>,
     pub(super) extensions: Option<ExtensionsValue>,
     pub(super) response: Accept<'a>,
@@ -70,7 +73,7 @@ pub struct Accepted<'a> {
 }
 
 impl fmt::Debug for Accepted<'_> {
-    /// Shows no header: they can hold credentials.
+    /// Omits the headers: headers can contain credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Accepted")
             .field("status", &self.status())
@@ -80,13 +83,13 @@ impl fmt::Debug for Accepted<'_> {
 }
 
 impl<'a> Accepted<'a> {
-    /// Returns the status: 101 for an upgrade, 200 for an extended CONNECT.
+    /// Returns the status, which is 101 for an upgrade and 200 for an extended CONNECT.
     #[must_use]
     pub const fn status(&self) -> u16 {
         if self.accept.is_some() { 101 } else { 200 }
     }
 
-    /// Returns the header fields of the response, the caller's included.
+    /// Returns the header fields of the response, including the caller's headers.
     pub fn fields(&self) -> impl Iterator<Item = (&'a str, FieldValue<'a>)> + use<'a> {
         let Accepted { accept, extensions, response, .. } = *self;
         fields(response.headers, move |place| match place {
@@ -99,7 +102,7 @@ impl<'a> Accepted<'a> {
         })
     }
 
-    /// Returns what the connection has agreed on.
+    /// Returns the agreement of the handshake.
     #[must_use]
     pub const fn agreed(&self) -> Agreed<'a> {
         self.agreed

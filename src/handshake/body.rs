@@ -1,26 +1,27 @@
-//! The body of a response that rejects a handshake: where it ends, and its bytes without the
-//! chunked coding (RFC 9112 sections 6.3 and 7.1).
+//! Parses the body of a response that rejects a handshake: finds its end and removes the chunked
+//! coding (RFC 9112 sections 6.3 and 7.1).
 
 use super::error::HandshakeError;
 use super::fields::{Field, content_length, next_element};
 use super::head::Headers;
 
-/// A body that is being received. Packed, so that it adds nothing to the size of a connection.
+/// Stores the state of a body that is being received. Packed, so that the body does not increase
+/// the size of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(Rust, packed(4))]
 pub(super) struct Body {
-    /// Bytes of the body or of the chunk that are still to come.
+    /// Remaining bytes of the body or of the current chunk.
     remaining: u64,
     state: State,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// `remaining` bytes follow, and nothing behind them.
+    /// `remaining` bytes follow, then the body ends.
     Length,
     /// The end of the stream ends the body.
     EndOfStream,
-    /// In the size of a chunk; `true` if a digit was read.
+    /// Inside the size of a chunk. `true` if a digit was read.
     Size(bool),
     Extension,
     SizeLineFeed,
@@ -36,13 +37,14 @@ enum State {
 }
 
 impl Body {
-    /// Returns the body that these headers announce.
+    /// Returns the body that the status and the headers announce.
     pub(super) fn announced(status: u16, headers: Headers<'_>) -> Body {
         if matches!(status, 204 | 304) {
             return Body { remaining: 0, state: State::Length };
         }
         let mut length = None;
-        // The last transfer coding of all lines, if there is a line of them.
+        // `Some(true)` if the last transfer coding is chunked, `None` without a `Transfer-Encoding`
+        // line.
         let mut chunked = None;
         let mut ambiguous = false;
         for (name, value) in headers {
@@ -62,8 +64,8 @@ impl Body {
             }
         }
         match (chunked, length) {
-            // RFC 9112 6.3: a coding overrides a length. Unless chunked is the last coding, the
-            // stream's end is the body's.
+            // RFC 9112 section 6.3: a transfer coding overrides a length. If the last coding is not
+            // chunked, the end of the stream ends the body.
             (Some(true), _) => Body { remaining: 0, state: State::Size(false) },
             (None, Some(remaining)) if !ambiguous => Body { remaining, state: State::Length },
             _ => Body { remaining: 0, state: State::EndOfStream },
@@ -78,11 +80,12 @@ impl Body {
         }
     }
 
-    /// Reads on in `input`. Returns how many bytes to skip, and how many bytes of the body follow
-    /// them; 0 if more input is needed or the body is complete.
+    /// Parses more of the body in `input`. Returns the number of bytes to skip and the number of
+    /// body bytes after them. The second number is 0 if more input is needed or the body is
+    /// complete.
     ///
     /// # Errors
-    /// Returns [`HandshakeError::Malformed`] at the first byte that breaks the chunked coding.
+    /// Returns [`HandshakeError::Malformed`] if a byte breaks the chunked coding.
     pub(super) fn read(&mut self, input: &[u8]) -> Result<(usize, usize), HandshakeError> {
         let mut at = 0;
         while let Some(&byte) = input.get(at) {
@@ -100,7 +103,8 @@ impl Body {
                 }
                 (State::Size(_), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
                     let digit = char::from(byte).to_digit(16).unwrap_or(0);
-                    // A size of 2^60 or more is as good as no end.
+                    // A size above `u64::MAX` saturates. A chunk of so many bytes never ends in
+                    // practice.
                     self.remaining = self.remaining.saturating_mul(16).saturating_add(digit.into());
                     State::Size(true)
                 }

@@ -1,4 +1,4 @@
-//! The client's side of the opening handshake (RFC 6455 section 4.1).
+//! Implements the client's side of the opening handshake (RFC 6455 section 4.1).
 
 use core::fmt;
 
@@ -16,9 +16,10 @@ use crate::config::Config;
 use crate::entropy::Entropy;
 use crate::error::{Error, Failure, Misuse};
 
-/// The client's opening handshake as a machine of its own, for those who run the halves or hand the
-/// connection on. [`WebSocket::client`](crate::WebSocket::client) contains it. For halves see
-/// [`ServerHandshake`](super::ServerHandshake).
+/// Runs the client's opening handshake separately from a [`WebSocket`](crate::WebSocket). Use it to
+/// drive the two halves yourself, or to pass the open connection to other code.
+/// [`WebSocket::client`](crate::WebSocket::client) contains this handshake.
+/// [`ServerHandshake`](super::ServerHandshake) says how the halves get the agreement.
 ///
 /// ```
 /// use sockless::handshake::{ClientEvent, ClientHandshake, ConnectRequest, Uri};
@@ -50,7 +51,7 @@ pub struct ClientHandshake {
 
 #[derive(Clone, Copy)]
 enum State {
-    /// Before the request.
+    /// The request is not written yet.
     Idle(HeadReader<true>),
     Head {
         reader: HeadReader<true>,
@@ -66,27 +67,26 @@ enum State {
     Done,
 }
 
-/// An event of a client's opening handshake. It borrows the read buffer.
+/// Describes an event of a client's opening handshake. Borrows the read buffer.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientEvent<'b> {
-    /// A 101 that keeps all rules. If subprotocols were offered, call
-    /// [`confirm`](ClientHandshake::confirm) before the next `receive`, which confirms it as if
-    /// none was offered.
+    /// A valid 101. If subprotocols were offered, call [`confirm`](ClientHandshake::confirm) before
+    /// the next `receive`. Otherwise `receive` confirms the 101 as if no subprotocol was offered.
     UpgradeResponse(ResponseHead<'b>),
-    /// Any other response (RFC 6455 section 4.1). Its body follows as
+    /// A response other than 101 (RFC 6455 section 4.1). Its body follows as
     /// [`RejectionBody`](ClientEvent::RejectionBody).
     Rejected(ResponseHead<'b>),
-    /// Bytes of the body of the response that rejected the handshake, without the chunked coding.
+    /// Bytes of the body of a rejection, without the chunked coding.
     RejectionBody(&'b [u8]),
     /// The handshake has failed. There is nothing to send.
     Failed(Failure),
-    /// The stream ended before the response did.
+    /// The stream ended before the end of the response.
     EndOfStream,
 }
 
 impl fmt::Debug for ClientEvent<'_> {
-    /// Shows the length in the place of a body.
+    /// Shows the length of a body, not its bytes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ClientEvent::UpgradeResponse(head) => {
@@ -100,13 +100,13 @@ impl fmt::Debug for ClientEvent<'_> {
     }
 }
 
-/// Why a 101 was not confirmed.
+/// Says why a 101 was not confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConfirmError {
-    /// No 101 waits to be confirmed. Nothing has changed.
+    /// No 101 is waiting to be confirmed. The state is unchanged.
     NoHandshake,
-    /// The server chose a subprotocol that was not offered: the connection has failed (RFC 6455
+    /// The server chose a subprotocol that was not offered. The connection has failed (RFC 6455
     /// section 4.1).
     Subprotocol,
 }
@@ -123,21 +123,24 @@ impl fmt::Display for ConfirmError {
 impl core::error::Error for ConfirmError {}
 
 impl ClientHandshake {
-    /// Makes a handshake that [`connect`](Self::connect) starts, within the limits of `config`.
+    /// Makes a handshake with the limits of `config`. [`connect`](Self::connect) starts the
+    /// handshake.
     #[must_use]
     pub const fn new(config: &Config) -> ClientHandshake {
         ClientHandshake { state: State::Idle(HeadReader::new(config)), offered: Offered::NONE }
     }
 
-    /// Writes the request, with a fresh key.
+    /// Writes the request with a fresh key.
     ///
     /// # Errors
-    /// - [`Misuse::NoHandshake`] if it was called before.
-    /// - [`Misuse::InvalidHeader`], [`Misuse::ReservedHeader`], [`Misuse::InvalidSubprotocol`].
-    /// - [`Error::Entropy`] if the source fails.
-    /// - [`Error::NoRoom`] or [`Error::NeverFits`] if the request does not fit.
+    /// - Returns [`Misuse::NoHandshake`] if the request was already written.
+    /// - Returns [`Misuse::InvalidHeader`] if a name or value would break the head.
+    /// - Returns [`Misuse::ReservedHeader`] if the handshake itself writes one of the headers.
+    /// - Returns [`Misuse::InvalidSubprotocol`] if the subprotocols are not unique tokens.
+    /// - Returns [`Error::Entropy`] if the entropy source fails.
+    /// - Returns [`Error::NoRoom`] or [`Error::NeverFits`] if the request does not fit.
     ///
-    /// Nothing was written then, and the call can be repeated.
+    /// After an error nothing is written, and the call can be repeated.
     pub fn connect<E: Entropy + ?Sized, T: Storage>(
         &mut self,
         request: &ConnectRequest<'_>,
@@ -145,7 +148,7 @@ impl ClientHandshake {
         tx: &mut WriteBuffer<T>,
     ) -> Result<(), Error> {
         let State::Idle(reader) = self.state else { return Err(Misuse::NoHandshake.into()) };
-        // RFC 6455 4.1: "The nonce MUST be selected randomly for each connection."
+        // RFC 6455 section 4.1: "The nonce MUST be selected randomly for each connection."
         let mut nonce = [0; 16];
         request.check()?;
         entropy.fill(&mut nonce)?;
@@ -155,8 +158,8 @@ impl ClientHandshake {
         Ok(())
     }
 
-    /// Returns the next event, or `None` if more bytes are needed or the handshake is over. A 101
-    /// that the caller has not confirmed is confirmed first.
+    /// Returns the next event, or `None` if more bytes are needed or the handshake is over.
+    /// Confirms an unconfirmed 101 first.
     #[must_use = "the response is lost otherwise"]
     pub fn receive<'b, S: Storage>(
         &mut self,
@@ -168,14 +171,15 @@ impl ClientHandshake {
         self.read(rx)
     }
 
-    /// Confirms the response of the last [`ClientEvent::UpgradeResponse`] and returns what was
-    /// agreed. The handshake is over, the connection is open. `offered` are the subprotocols of the
-    /// request. If some were offered the server may choose none: browsers end the connection then,
-    /// and so may you.
+    /// Confirms the response of the last [`ClientEvent::UpgradeResponse`] and returns the
+    /// agreement. The handshake is then over, and the connection is open. `offered` lists the
+    /// subprotocols of the request. If subprotocols were offered, the server may choose none.
+    /// Browsers then end the connection, and your client may do so too.
     ///
     /// # Errors
-    /// - [`ConfirmError::NoHandshake`] unless such an event was the last.
-    /// - [`ConfirmError::Subprotocol`] if the server chose one that was not offered.
+    /// - Returns [`ConfirmError::NoHandshake`] if no 101 is waiting to be confirmed.
+    /// - Returns [`ConfirmError::Subprotocol`] if the server chose a subprotocol that was not
+    ///   offered.
     pub fn confirm<'b>(
         &mut self,
         response: &ResponseHead<'b>,
@@ -196,25 +200,26 @@ impl ClientHandshake {
         }
     }
 
-    /// Returns `true` if the handshake has opened the connection: frames follow.
+    /// Returns `true` if the handshake has opened the connection. Frames follow.
     #[must_use]
     pub fn is_open(&self) -> bool {
         matches!(self.state, State::Open)
     }
 
-    /// Returns `true` if the handshake is over without a connection: close the transport.
+    /// Returns `true` if the handshake is over without a connection. Close the transport.
     #[must_use]
     pub fn is_done(&self) -> bool {
         matches!(self.state, State::Done)
     }
 
-    /// Returns what was agreed, without the subprotocol, which [`confirm`](Self::confirm) returns.
+    /// Returns the agreement without the subprotocol, which [`confirm`](Self::confirm) returns.
     #[must_use]
     pub fn agreed(&self) -> Agreed<'static> {
         Agreed { subprotocol: None, compression: self.offered.agreed() }
     }
 
-    /// Confirms a response that the caller left alone, as if no subprotocol was offered.
+    /// Confirms an unconfirmed 101 as if no subprotocol was offered. Returns the failure if the
+    /// server chose a subprotocol.
     pub(crate) fn confirm_unconfirmed(&mut self) -> Option<Failure> {
         match self.state {
             State::Unconfirmed { has_subprotocol: false } => self.state = State::Open,
@@ -226,7 +231,7 @@ impl ClientHandshake {
         None
     }
 
-    /// Reads on in a head or a body.
+    /// Parses more of a head or a body.
     pub(crate) fn read<'b, S: Storage>(
         &mut self,
         rx: &'b mut ReadBuffer<S>,
@@ -235,7 +240,7 @@ impl ClientHandshake {
             State::Body(_) => self.read_body(rx),
             State::Head { .. } => self.read_head(rx),
             State::Idle(_) if rx.at_end() => Some(self.end_of_stream()),
-            // No bytes can be a response before there is a request.
+            // Bytes before the request cannot be a response.
             State::Idle(_) if !rx.is_empty() => {
                 Some(ClientEvent::Failed(self.fail(HandshakeError::Malformed)))
             }
@@ -251,7 +256,7 @@ impl ClientHandshake {
             let mut lines = Lines::NONE;
             match reader.receive(rx, &mut lines) {
                 Received::Head(head) => {
-                    // RFC 9110 15.2: interim responses may come before the final one.
+                    // RFC 9110 section 15.2: interim responses may precede the final response.
                     let status = rx.slice(head.clone()).get(9..12).unwrap_or_default();
                     if !status.starts_with(b"1") || status == b"101" {
                         break (head, lines);
@@ -324,7 +329,7 @@ impl ClientHandshake {
 }
 
 impl fmt::Debug for ClientHandshake {
-    /// Does not show the key.
+    /// Omits the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientHandshake")
             .field("is_open", &self.is_open())

@@ -1,5 +1,5 @@
-//! The offer and the agreement of a handshake on compression, or nothing: the one place that knows
-//! whether the feature `deflate` is on.
+//! Defines the offer and the agreement of a handshake on compression. In the handshake, only this
+//! module has code for both cases, with and without the feature `deflate`.
 
 use core::fmt;
 
@@ -8,8 +8,8 @@ pub(super) use with::{Compression, ExtensionsValue, Offer, Offered};
 #[cfg(not(feature = "deflate"))]
 pub(super) use without::{Compression, ExtensionsValue, Offer, Offered};
 
-/// The agreement of a handshake: the result of [`ServerHandshake`](super::ServerHandshake),
-/// [`ClientHandshake`](super::ClientHandshake) and the checks for headers of any source.
+/// Contains the agreement of a handshake. [`ServerHandshake`](super::ServerHandshake),
+/// [`ClientHandshake`](super::ClientHandshake) and the checks for headers of any source return it.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Agreed<'a> {
     pub(super) subprotocol: Option<&'a str>,
@@ -17,7 +17,7 @@ pub struct Agreed<'a> {
 }
 
 impl<'a> Agreed<'a> {
-    /// Returns the subprotocol that was chosen, if any (RFC 6455 section 1.9).
+    /// Returns the chosen subprotocol, if any (RFC 6455 section 1.9).
     #[must_use]
     pub const fn subprotocol(&self) -> Option<&'a str> {
         self.subprotocol
@@ -25,7 +25,7 @@ impl<'a> Agreed<'a> {
 }
 
 impl fmt::Debug for Agreed<'_> {
-    /// Shows the subprotocol's length: it can be a credential.
+    /// Shows only the length of the subprotocol: the name can be a credential.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Agreed")
             .field("subprotocol", &self.subprotocol.map(str::len))
@@ -45,15 +45,16 @@ mod with {
     use crate::handshake::error::HandshakeError;
 
     impl Agreed<'_> {
-        /// Returns the compression that was agreed on, if any, and our configuration of it
-        /// (RFC 7692).
+        /// Returns the agreed parameters of compression and our configuration of compression, if
+        /// any (RFC 7692).
         #[must_use]
         pub const fn compression(&self) -> Compression {
             self.compression
         }
     }
 
-    /// Our side of the negotiation: as a client the offer, as a server what it may accept.
+    /// Describes our side of the negotiation: a client's offer, or the configuration that a server
+    /// accepts.
     #[derive(Clone, Copy, Debug, Default)]
     pub(in crate::handshake) struct Offer {
         pub(in crate::handshake) config: Option<DeflateConfig>,
@@ -69,7 +70,8 @@ mod with {
             self.config.map(|config| config.shaped_offer(self.shape))
         }
 
-        /// Answers the offers of a request, whose list is known to be well-formed.
+        /// Answers the extension offers of a request. The list is already checked to be
+        /// well-formed.
         pub(in crate::handshake) fn answer<'a>(
             &self,
             offers: impl Iterator<Item = Result<Extension<'a>, ExtensionSyntaxError>>,
@@ -82,7 +84,7 @@ mod with {
             }
         }
 
-        /// Judges the extensions of a response to this offer.
+        /// Checks the extensions of a response to this offer.
         pub(in crate::handshake) fn accept_response<'a>(
             &self,
             response: impl Iterator<Item = Result<Extension<'a>, ExtensionSyntaxError>>,
@@ -95,8 +97,8 @@ mod with {
         }
     }
 
-    /// The offer that a client keeps between request and response. It is on the heap, because most
-    /// connections need it for a moment only.
+    /// Stores a client's offer between request and response. The offer is on the heap, because most
+    /// connections need it only briefly.
     #[derive(Clone, Debug, Default)]
     pub(in crate::handshake) struct Offered(Option<Box<(Offer, Compression)>>);
 
@@ -129,7 +131,7 @@ mod without {
     use crate::extensions::{Extension, ExtensionSyntaxError};
     use crate::handshake::error::HandshakeError;
 
-    /// There is nothing to agree on.
+    /// Replaces the agreement on compression, which does not exist without the feature `deflate`.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub(in crate::handshake) struct Compression;
     pub(in crate::handshake) type ExtensionsValue = &'static str;

@@ -1,12 +1,12 @@
-//! Faults of the peer in the opening handshake.
+//! Defines the peer's errors in the opening handshake.
 
 use core::fmt;
 
-/// A fault of the peer in the opening handshake.
+/// Describes an error of the peer in the opening handshake.
 ///
-/// As a server, the refusal is in the output before the error is seen (RFC 6455 section 4.2.2); for
-/// a head that an HTTP library reads, [`response`](HandshakeError::response) is that refusal. As a
-/// client there is nothing to send (section 4.1).
+/// On a server, the refusal is in the output before the error is returned (RFC 6455 section 4.2.2).
+/// If an HTTP library reads the head, send the [`response`](HandshakeError::response) instead. On a
+/// client, there is nothing to send (RFC 6455 section 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[non_exhaustive]
@@ -17,35 +17,34 @@ pub enum HandshakeError {
     HeadTooLarge,
     /// The head has more header lines than configured: 431.
     TooManyHeaders,
-    /// The version of HTTP is not 1.1 or a later 1.x: 505.
+    /// The HTTP version is not 1.1 or a later 1.x: 505.
     HttpVersion,
     /// `Host`, or the authority of the target, is missing, repeated or not `host [":" port]`: 400.
     Host,
-    /// The method of a request to upgrade is not GET: 405.
+    /// The method of an upgrade request is not GET: 405.
     Method,
-    /// A request to upgrade announces a body. One reader would take its bytes for frames and
-    /// another would not: 400.
+    /// An upgrade request announces a body: 400. One parser would interpret the body as frames, and
+    /// another would not.
     Body,
-    /// `Upgrade` does not hold the token `websocket`: 400.
+    /// `Upgrade` does not contain the token `websocket`: 400.
     Upgrade,
-    /// `Connection` does not hold the token `Upgrade`: 400.
+    /// `Connection` does not contain the token `Upgrade`: 400.
     Connection,
-    /// `Sec-WebSocket-Version` is not 13, or not there exactly once: 426.
+    /// `Sec-WebSocket-Version` is not 13, or not present exactly once: 426.
     WebSocketVersion,
-    /// `Sec-WebSocket-Key` is not the base64 of 16 bytes, or not there exactly once: 400. Set bits
-    /// behind the last byte are accepted, because RFC 6455 itself has a sample with them
-    /// (erratum 3150).
+    /// `Sec-WebSocket-Key` is not 16 bytes in base64, or not present exactly once: 400. Set bits
+    /// after the last byte are accepted, because a sample in RFC 6455 has such bits (erratum 3150).
     Key,
-    /// `Sec-WebSocket-Protocol` does not hold unique tokens, 100 at most: 400. As a client: the
+    /// `Sec-WebSocket-Protocol` is not a list of at most 100 unique tokens: 400. On a client: the
     /// server chose a subprotocol that was not offered.
     Subprotocol,
-    /// `Sec-WebSocket-Extensions` breaks the grammar: 400. As a client: the server names an
+    /// `Sec-WebSocket-Extensions` breaks the grammar: 400. On a client: the server names an
     /// extension or parameters that the offer does not allow.
     Extension,
-    /// `Sec-WebSocket-Accept` does not match the client's key, or is not there exactly once.
+    /// `Sec-WebSocket-Accept` does not match the client's key, or is not present exactly once.
     Accept,
-    /// The status does not accept a client's handshake. It is 101, or 2xx for an extended
-    /// CONNECT.
+    /// The status does not accept the client's request. A 101 accepts an upgrade, and a 2xx accepts
+    /// an extended CONNECT.
     Status,
 }
 

@@ -1,4 +1,4 @@
-//! Header fields of any source, and the lists in their values (RFC 9110 section 5).
+//! Parses header fields of any source, and the lists in their values (RFC 9110 section 5).
 
 use core::ops::Range;
 
@@ -6,11 +6,12 @@ use crate::ascii::Class;
 use crate::ascii::until;
 use crate::config::OPTIMIZE_FOR_SIZE;
 
-/// A header field of any source: a name in any case and a value with or without white space
+/// Gives a name and a value as bytes. The name may be in any case. The value may have white space
 /// around it.
 ///
-/// Implemented for pairs of what is bytes or text, and for references to such pairs. The items of
-/// `&http::HeaderMap`, of `&[(&str, &str)]` and of [`Headers`](super::Headers) are header fields.
+/// Implemented for pairs whose parts are bytes or text, and for references to these pairs. The
+/// items of `&http::HeaderMap`, of `&[(&str, &str)]` and of [`Headers`](super::Headers) are header
+/// fields.
 pub trait HeaderField<'a> {
     /// Returns the name and the value.
     fn name_and_value(self) -> (&'a [u8], &'a [u8]);
@@ -30,7 +31,7 @@ impl<'a, N: AsRef<[u8]>, V: AsRef<[u8]>> HeaderField<'a> for &'a (N, V) {
     }
 }
 
-/// The fields that mean something to a handshake.
+/// Names the fields that a handshake reads or writes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Field {
     Host,
@@ -49,7 +50,7 @@ pub(super) enum Field {
 
 impl Field {
     pub(super) fn of(name: &[u8]) -> Field {
-        // The length of a name leaves one candidate, or two.
+        // At most two of the known names have equal lengths.
         let (known, field): (&[u8], Field) = match name.len() {
             4 => (b"Host", Field::Host),
             6 => (b"Origin", Field::Origin),
@@ -66,20 +67,19 @@ impl Field {
             24 => (b"Sec-WebSocket-Extensions", Field::Extensions),
             _ => return Field::Other,
         };
-        // Most peers write the name in this case.
+        // Compared exactly first: most peers write the name in this case.
         let same = name == known || name.eq_ignore_ascii_case(known);
         if same { field } else { Field::Other }
     }
 }
 
-/// Capacity of [`Lines`], in lines. If the code is optimized for size, it is 0 and the rules read
-/// the head again.
+/// Limits the number of lines that [`Lines`] records. If the code is optimized for size, the limit
+/// is 0 and the rules parse the head again.
 const MAX_LINES: usize = if OPTIMIZE_FOR_SIZE { 0 } else { 16 };
 
-/// The places of the header lines that mean something to a handshake, recorded while a head is
-/// read.
+/// Records the positions of the header lines that a handshake reads, while the head is parsed.
 pub(super) struct Lines {
-    /// The field, and where its value begins and ends.
+    /// The field, and the start and end of its value.
     places: [(Field, u32, u32); MAX_LINES],
     len: usize,
     /// Number of lines passed to [`record`](Self::record), except known lines beyond the capacity.
@@ -91,10 +91,10 @@ impl Lines {
     pub(super) const NONE: Lines =
         Lines { places: [(Field::Other, 0, 0); MAX_LINES], len: 0, read: 0, complete: false };
 
-    /// Records a whole line. If there is no capacity, the line is not counted.
+    /// Records a complete line. If there is no capacity, the line is not counted.
     #[inline]
     pub(super) fn record(&mut self, name: &[u8], value: Range<usize>) {
-        // Lengths of the known names, as bits; without `Origin`, which no rule reads.
+        // Lengths of the known names, as bits. `Origin` is missing, because no rule reads it.
         const LENGTHS: u32 =
             1 << 4 | 1 << 7 | 1 << 10 | 1 << 14 | 1 << 17 | 1 << 20 | 1 << 21 | 1 << 22 | 1 << 24;
         if 1_u32.checked_shl(name.len() as u32).unwrap_or(0) & LENGTHS != 0 {
@@ -108,23 +108,24 @@ impl Lines {
         self.read += 1;
     }
 
-    /// Drops the count of lines at a fold, which changes the value of the line before it.
+    /// Resets the count of lines at a fold, because a fold changes the value of the previous line.
     pub(super) const fn forget(&mut self) {
         self.read = 0;
     }
 
-    /// Ends a head of `count` lines.
+    /// Marks the record as complete if all `count` lines of the head were counted.
     pub(super) fn finish(&mut self, count: u16) {
         self.complete = self.read == usize::from(count);
     }
 
-    /// Returns the fields and the places of their values, or `None` if a line is not recorded.
+    /// Returns the fields and the positions of their values, or `None` if a line is not recorded.
     pub(super) fn places(&self) -> Option<&[(Field, u32, u32)]> {
         if self.complete { self.places.get(..self.len) } else { None }
     }
 }
 
-/// Takes the next element off a comma-separated list and skips empty ones (RFC 9110 section 5.6.1).
+/// Removes the next element of a comma-separated list. Skips empty elements (RFC 9110 section
+/// 5.6.1).
 pub(super) fn next_element<'a>(list: &mut &'a [u8]) -> Option<&'a [u8]> {
     while !list.is_empty() {
         let element = trim(until(list, b','));
@@ -136,7 +137,7 @@ pub(super) fn next_element<'a>(list: &mut &'a [u8]) -> Option<&'a [u8]> {
     None
 }
 
-/// Returns `true` if the list holds the token, in any case.
+/// Returns `true` if the list contains the token, in any case.
 pub(super) fn has_token(mut list: &[u8], token: &[u8]) -> bool {
     // Most lists have one element.
     if !OPTIMIZE_FOR_SIZE && list.eq_ignore_ascii_case(token) {
@@ -150,9 +151,9 @@ pub(super) fn has_token(mut list: &[u8], token: &[u8]) -> bool {
     false
 }
 
-/// Returns the value of a `Content-Length` of this list, in bytes. Equal values count as one
-/// (RFC 9110 section 8.6); `None` if there is none, or they differ, or one is not a number.
-/// `earlier` is the value of the lines before.
+/// Returns the value of `Content-Length` in bytes, from the list in one line. `earlier` is the
+/// value from the previous lines. Equal values count as one (RFC 9110 section 8.6). Returns `None`
+/// if the list is empty, if the values differ, or if one is not a number.
 pub(super) fn content_length(mut list: &[u8], earlier: Option<u64>) -> Option<u64> {
     let mut length = earlier;
     let mut empty = true;
@@ -169,8 +170,8 @@ pub(super) fn content_length(mut list: &[u8], earlier: Option<u64>) -> Option<u6
     length.filter(|_| !empty)
 }
 
-/// Returns `true` if every `Content-Length` of this list is zero. `00` is valid (RFC 9110
-/// section 8.6).
+/// Returns `true` if the list is not empty and every `Content-Length` in the list is zero. `00` is
+/// a valid zero (RFC 9110 section 8.6).
 pub(super) fn is_zero(mut list: &[u8]) -> bool {
     let mut zero = false;
     while let Some(element) = next_element(&mut list) {
@@ -205,8 +206,8 @@ pub(super) fn is_token_byte(byte: u8) -> bool {
     Class::TOKEN.has(byte)
 }
 
-/// Returns `true` if `text` can be the value of a field that we write: without control characters,
-/// it cannot end its line.
+/// Returns `true` if `text` can be the value of a field that we write. A value without control
+/// characters cannot end its line.
 pub(super) fn is_field_value(text: &str) -> bool {
     text.bytes().all(|byte| byte == b'\t' || (byte >= b' ' && byte != 0x7F))
 }

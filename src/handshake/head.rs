@@ -1,4 +1,4 @@
-//! A view of the peer's HTTP head where it lies in the read buffer.
+//! Provides views of the peer's HTTP head in place in the read buffer.
 
 use core::fmt;
 
@@ -11,24 +11,25 @@ use super::uri::is_host_and_port;
 use crate::ascii::until;
 use crate::extensions::Extensions;
 
-/// A request that was received. It borrows the read buffer.
+/// Represents a received request. Borrows the read buffer.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RequestHead<'b> {
     method: &'b str,
     target: &'b str,
     headers: Headers<'b>,
-    /// The key, if this is a request to open a WebSocket.
+    /// The key, if the request asks for a WebSocket.
     key: Option<&'b [u8; KEY_LEN]>,
 }
 
 impl<'b> RequestHead<'b> {
-    /// Judges a head whose syntax is known to be good.
+    /// Checks a head whose syntax is already checked.
     pub(super) fn judge(whole: &'b [u8], lines: &Lines) -> Result<RequestHead<'b>, HandshakeError> {
         let mut head = whole.strip_prefix(b"\r\n").unwrap_or(whole);
         let method = word(&mut head, b' ');
         let target = word(&mut head, b' ');
         let headers = Headers::behind(head);
-        // RFC 9112 3.2: origin-form, absolute-form, "*" for OPTIONS, an authority for CONNECT.
+        // RFC 9112 section 3.2: origin-form, absolute-form, "*" for OPTIONS, an authority for
+        // CONNECT.
         let authority = match split_target(target) {
             Some(_) if target == "*" && method != "OPTIONS" => {
                 return Err(HandshakeError::Malformed);
@@ -50,20 +51,20 @@ impl<'b> RequestHead<'b> {
         Ok(RequestHead { method, target, headers, key })
     }
 
-    /// Returns the method; `GET` for an upgrade.
+    /// Returns the method, which is `GET` for an upgrade.
     #[must_use]
     pub const fn method(&self) -> &'b str {
         self.method
     }
 
-    /// Returns the request target as it was sent (RFC 9112 section 3.2).
+    /// Returns the request target in its received form (RFC 9112 section 3.2).
     #[must_use]
     pub const fn target(&self) -> &'b str {
         self.target
     }
 
-    /// Returns the path of the target, without the query: `/` if an absolute form has none, empty
-    /// for the authority of a CONNECT. It is not decoded.
+    /// Returns the path of the target, without the query and not decoded. The path is `/` if an
+    /// absolute form has none, and empty for the authority of a CONNECT.
     #[must_use]
     pub fn path(&self) -> &'b str {
         let mut rest = self.resource();
@@ -73,7 +74,8 @@ impl<'b> RequestHead<'b> {
         }
     }
 
-    /// Returns the query of the target, without its `?`, if there is one. It is not decoded.
+    /// Returns the query of the target, without the `?` and not decoded, or `None` if there is no
+    /// query.
     #[must_use]
     pub fn query(&self) -> Option<&'b str> {
         let mut rest = self.resource();
@@ -81,8 +83,8 @@ impl<'b> RequestHead<'b> {
         rest.strip_prefix('?')
     }
 
-    /// Returns the host, with a port if one was sent: from the target in absolute form, whose
-    /// authority wins (RFC 9112 section 3.2.2), else from `Host`.
+    /// Returns the host, with the port if one was sent. The authority of a target in absolute form
+    /// takes precedence over `Host` (RFC 9112 section 3.2.2).
     #[must_use]
     pub fn authority(&self) -> &'b str {
         let host = || core::str::from_utf8(self.header("Host").unwrap_or_default());
@@ -95,16 +97,16 @@ impl<'b> RequestHead<'b> {
         self.headers.clone()
     }
 
-    /// Returns the value of the first header of this name, in any case, without the white space
-    /// around it.
+    /// Returns the value of the first header with this name, without the white space around the
+    /// value. The name may be in any case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'b [u8]> {
         self.headers().first(name)
     }
 
-    /// Returns the `Origin`, which a browser sends and a page's script cannot change. A server that
-    /// identifies users by cookies must compare it, or any page that a user visits can connect in
-    /// the user's name (RFC 6455 section 10.2).
+    /// Returns the value of `Origin`. A browser sends this header, and the script of a page cannot
+    /// change it. A server that identifies users by cookies must check the origin. Otherwise any
+    /// page that a user visits can connect in the user's name (RFC 6455 section 10.2).
     ///
     /// ```
     /// use sockless::handshake::{Accept, HttpResponse, RequestHead};
@@ -127,19 +129,19 @@ impl<'b> RequestHead<'b> {
         self.header("Origin")
     }
 
-    /// Returns the subprotocols that were offered, in the order of the client's preference (RFC
-    /// 6455 section 1.9).
+    /// Returns the offered subprotocols, in the order of the client's preference (RFC 6455 section
+    /// 1.9).
     pub fn subprotocols(&self) -> impl Iterator<Item = &'b str> + use<'b> {
         subprotocols(self.headers())
     }
 
-    /// Returns the extensions that were offered, in the order of the client's preference (RFC 6455
-    /// section 9.1).
+    /// Returns the offered extensions, in the order of the client's preference (RFC 6455 section
+    /// 9.1).
     pub fn extensions(&self) -> Extensions<'b, impl Iterator<Item = &'b [u8]> + use<'b>> {
         extension_list(self.headers())
     }
 
-    /// Returns the request as an upgrade, if it asks for a WebSocket.
+    /// Returns the request as an upgrade, or `None` if the request does not ask for a WebSocket.
     #[must_use]
     pub fn upgrade(&self) -> Option<Upgrade<Headers<'b>>> {
         Some(Upgrade::new(Key::from_checked(self.key?), self.headers()))
@@ -153,14 +155,14 @@ impl<'b> RequestHead<'b> {
         split_target(self.target)?.0
     }
 
-    /// The path and the query, with its `?`.
+    /// Returns the path and the query, including the `?`.
     fn resource(&self) -> &'b str {
         split_target(self.target).map_or("", |(_, resource)| resource)
     }
 }
 
 impl fmt::Debug for RequestHead<'_> {
-    /// Shows neither the target nor any value: both can hold credentials.
+    /// Omits the target and all values: both can contain credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestHead")
             .field("method", &self.method)
@@ -171,15 +173,15 @@ impl fmt::Debug for RequestHead<'_> {
     }
 }
 
-/// Splits a target in absolute form or origin form into its authority, if it has one, and the rest.
-/// `None` for an authority alone, and for what is no scheme in front of `://`.
+/// Splits a target in absolute form or origin form into its authority, if present, and the rest.
+/// Returns `None` for an authority alone, and for an invalid scheme before `://`.
 fn split_target(target: &str) -> Option<(Option<&str>, &str)> {
     if target.starts_with('/') || target == "*" {
         return Some((None, target));
     }
     let mut rest = target;
-    // RFC 3986 section 3.1: a scheme has none of these, so that the first one ends it. It is a
-    // letter and then letters, digits, "+", "-" and ".".
+    // RFC 3986 section 3.1: a scheme is a letter followed by letters, digits, "+", "-" and ".". The
+    // first of these stop bytes therefore ends the scheme.
     let scheme = until_any(&mut rest, b":/?#").as_bytes();
     let mut resource = rest.strip_prefix("://")?;
     let rest_is_good = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
@@ -190,7 +192,7 @@ fn split_target(target: &str) -> Option<(Option<&str>, &str)> {
     Some((Some(authority), resource))
 }
 
-/// Takes the text in front of the first of these bytes, or all of it.
+/// Removes and returns the text before the first stop byte, or all of the text.
 fn until_any<'a>(text: &mut &'a str, stops: &[u8]) -> &'a str {
     let at = text.bytes().position(|byte| stops.contains(&byte)).unwrap_or(text.len());
     let (before, rest) = text.split_at_checked(at).unwrap_or_default();
@@ -198,14 +200,14 @@ fn until_any<'a>(text: &mut &'a str, stops: &[u8]) -> &'a str {
     before
 }
 
-/// Takes the text in front of `end`, and `end`.
+/// Removes the text before `end`, and `end`. Returns the text.
 fn word<'b>(head: &mut &'b [u8], end: u8) -> &'b str {
     let word = until(head, end);
     *head = head.get(1..).unwrap_or_default();
     core::str::from_utf8(word).unwrap_or_default()
 }
 
-/// A response that was received. It borrows the read buffer.
+/// Represents a received response. Borrows the read buffer.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ResponseHead<'b> {
     status: u16,
@@ -214,20 +216,21 @@ pub struct ResponseHead<'b> {
 }
 
 impl<'b> ResponseHead<'b> {
-    /// Splits a head whose syntax is known to be good.
+    /// Splits a head whose syntax is already checked.
     pub(super) fn split(mut head: &'b [u8]) -> Result<ResponseHead<'b>, HandshakeError> {
         let version = word(&mut head, b' ');
         let digits = head.get(..3).unwrap_or_default();
         let status =
             digits.iter().fold(0, |sum, byte| sum * 10 + u16::from(byte.wrapping_sub(b'0')));
-        // RFC 6455 4.1 asks for a 101 of HTTP/1.1 or later; other responses may be of HTTP/1.0.
+        // RFC 6455 section 4.1 demands HTTP/1.1 or later for a 101. Other responses may be
+        // HTTP/1.0.
         if status == 101 && version.ends_with('0') {
             return Err(HandshakeError::HttpVersion);
         }
         Ok(ResponseHead { status, headers: Headers::behind(head), subprotocol: None })
     }
 
-    /// Returns the status: 101, unless the handshake was rejected.
+    /// Returns the status, which is 101 unless the handshake was rejected.
     #[must_use]
     pub const fn status(&self) -> u16 {
         self.status
@@ -239,15 +242,16 @@ impl<'b> ResponseHead<'b> {
         self.headers.clone()
     }
 
-    /// Returns the value of the first header of this name, in any case, without the white space
-    /// around it.
+    /// Returns the value of the first header with this name, without the white space around the
+    /// value. The name may be in any case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'b [u8]> {
         self.headers().first(name)
     }
 
-    /// Returns the subprotocol that the server chose, if any. It may be one that was not offered
-    /// until [`confirm`](crate::WebSocket::confirm) has said otherwise.
+    /// Returns the subprotocol that the server chose, if any. Until
+    /// [`confirm`](crate::WebSocket::confirm) succeeds, the subprotocol may be one that was not
+    /// offered.
     #[must_use]
     pub const fn subprotocol(&self) -> Option<&'b str> {
         self.subprotocol
@@ -255,7 +259,7 @@ impl<'b> ResponseHead<'b> {
 }
 
 impl fmt::Debug for ResponseHead<'_> {
-    /// Shows no value, and the subprotocol's length: either can be a credential.
+    /// Omits all values and shows only the length of the subprotocol: both can contain credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseHead")
             .field("status", &self.status)
@@ -265,16 +269,16 @@ impl fmt::Debug for ResponseHead<'_> {
     }
 }
 
-/// The header lines of a head: an iterator over pairs of name and value, without the white space
-/// around the value. Values are bytes: they need not be UTF-8.
+/// Iterates over the header lines of a head as pairs of name and value. The value has no white
+/// space around it. Values are bytes, because they need not be UTF-8.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Headers<'b> {
-    /// The lines that are left, with the empty one at the end.
+    /// The remaining lines, including the empty line at the end.
     lines: &'b [u8],
 }
 
 impl<'b> Headers<'b> {
-    /// The lines behind the first one.
+    /// Returns the lines after the first line.
     fn behind(mut head: &'b [u8]) -> Headers<'b> {
         until(&mut head, b'\n');
         Headers { lines: head.get(1..).unwrap_or_default() }
@@ -298,7 +302,7 @@ impl<'b> Iterator for Headers<'b> {
 }
 
 impl fmt::Debug for Headers<'_> {
-    /// Shows the names, and the length of each value in bytes: values can hold credentials.
+    /// Shows the names, and the length of each value in bytes: values can contain credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = self.clone();
         f.debug_map().entries(names.map(|(name, value)| (DebugName(name), value.len()))).finish()

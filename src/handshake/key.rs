@@ -1,4 +1,5 @@
-//! The key of a request and the value that answers it (RFC 6455 sections 4.1 and 4.2.2).
+//! Makes and checks the key of a request, and computes its accept value (RFC 6455 sections 4.1 and
+//! 4.2.2).
 
 use core::fmt;
 
@@ -10,13 +11,13 @@ use crate::bytes::copy;
 use crate::entropy::Entropy;
 use crate::error::EntropyError;
 
-/// RFC 6455 section 1.3.
+/// The GUID that the server appends to the key (RFC 6455 section 1.3).
 const GUID: &[u8; 36] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// The base64 of 16 bytes.
+/// Length in characters of 16 bytes in base64.
 pub(super) const KEY_LEN: usize = 24;
 
-/// A `Sec-WebSocket-Key`: the base64 of 16 bytes (RFC 6455 section 4.1).
+/// Represents a `Sec-WebSocket-Key`: 16 bytes in base64 (RFC 6455 section 4.1).
 ///
 /// ```
 /// use sockless::handshake::Key;
@@ -28,23 +29,23 @@ pub(super) const KEY_LEN: usize = 24;
 pub struct Key([u8; KEY_LEN]);
 
 impl Key {
-    /// Draws a fresh key for one request.
+    /// Makes a key from fresh entropy, for a single request.
     ///
     /// # Errors
-    /// Returns [`EntropyError`] if the source fails. No key is made up in its place.
+    /// Returns [`EntropyError`] if the entropy source fails.
     pub fn generate<E: Entropy + ?Sized>(entropy: &mut E) -> Result<Key, EntropyError> {
-        // RFC 6455 4.1: "The nonce MUST be selected randomly for each connection."
+        // RFC 6455 section 4.1: "The nonce MUST be selected randomly for each connection."
         let mut nonce = [0; 16];
         entropy.fill(&mut nonce)?;
         Ok(Key::from_nonce(&nonce))
     }
 
-    /// Returns the key that encodes these 16 bytes.
+    /// Returns the key that encodes the 16 bytes of `nonce`.
     #[must_use]
     #[inline(never)]
     pub fn from_nonce(nonce: &[u8; 16]) -> Key {
         // Encoded as the start of 20 bytes, so that base64 is linked for one length only. The bits
-        // behind the last byte are zeros, as they must be; padding replaces the last two
+        // after the last nonce byte are zero, as base64 requires. Padding replaces the last two
         // characters.
         let mut bytes = [0; 20];
         if let Some(start) = bytes.first_chunk_mut() {
@@ -57,16 +58,16 @@ impl Key {
         Key(key)
     }
 
-    /// Returns `value` as a key, if it has 22 characters of the base64 alphabet and the padding.
-    /// The low bits of the last character, which belong to no byte, may be set: RFC 6455 itself
-    /// gives such a sample (erratum 3150).
+    /// Returns `value` as a key, or `None` unless `value` has 22 characters of the base64 alphabet
+    /// and the padding. The unused low bits of the last character may be set: a sample in RFC 6455
+    /// has such bits (erratum 3150).
     #[must_use]
     pub fn parse(value: &[u8]) -> Option<Key> {
         Key::check(value).map(Key::from_checked)
     }
 
-    /// Returns the `Sec-WebSocket-Accept` that answers this key: the base64 of the SHA-1 of the key
-    /// and a fixed GUID (RFC 6455 section 4.2.2).
+    /// Returns the `Sec-WebSocket-Accept` for this key: the base64 of the SHA-1 of the key and a
+    /// fixed GUID (RFC 6455 section 4.2.2).
     #[must_use]
     pub fn accept(&self) -> [u8; 28] {
         let mut text = [0; KEY_LEN + GUID.len()];
@@ -89,7 +90,7 @@ impl Key {
         Key(*value)
     }
 
-    /// Returns the value of the header.
+    /// Returns the key as text, for the value of the header.
     #[must_use]
     pub fn as_str(&self) -> &str {
         core::str::from_utf8(&self.0).unwrap_or_default()
@@ -97,14 +98,14 @@ impl Key {
 }
 
 impl fmt::Debug for Key {
-    /// Does not show the key.
+    /// Omits the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Key(..)")
     }
 }
 
-/// Returns the `Sec-WebSocket-Accept` that answers a key of any form, as it was sent but without
-/// the white space around it (RFC 6455 section 4.2.2, step 5.4).
+/// Returns the `Sec-WebSocket-Accept` for a key of any form. Pass the received value without the
+/// white space around it (RFC 6455 section 4.2.2, step 5.4).
 ///
 /// ```
 /// let accept = sockless::handshake::accept_key(b"dGhlIHNhbXBsZSBub25jZQ==");
@@ -118,7 +119,8 @@ pub fn accept_key(key: &[u8]) -> [u8; 28] {
     encode_digest(&sha1.digest().bytes())
 }
 
-/// Not inlined, so that the linker check can attribute panics to `sha1_smol`.
+/// Computes the SHA-1 of the key and the GUID. Not inlined, so that the linker check can attribute
+/// panics to `sha1_smol`.
 #[inline(never)]
 fn digest(text: &[u8; KEY_LEN + GUID.len()]) -> [u8; 20] {
     let mut sha1 = sha1_smol::Sha1::new();
@@ -126,8 +128,8 @@ fn digest(text: &[u8; KEY_LEN + GUID.len()]) -> [u8; 20] {
     sha1.digest().bytes()
 }
 
-/// Not inlined, so that the linker check can attribute panics to `base64`. 20 bytes always make 28
-/// characters.
+/// Encodes a digest in base64. Not inlined, so that the linker check can attribute panics to
+/// `base64`. 20 bytes always make 28 characters.
 #[inline(never)]
 fn encode_digest(digest: &[u8; 20]) -> [u8; 28] {
     let mut accept = [0; 28];

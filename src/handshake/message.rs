@@ -1,4 +1,4 @@
-//! The fields of the heads that we write, and how a head is written.
+//! Writes heads, and defines the field values in them.
 
 use core::fmt;
 
@@ -9,15 +9,15 @@ use crate::buffer::{Storage, WriteBuffer};
 use crate::bytes::copy;
 use crate::error::{Error, Misuse};
 
-/// The value of a header field that we send. [`Display`](fmt::Display) writes it; it is text
-/// without control characters.
+/// Represents the value of a header field that we send. [`Display`](fmt::Display) writes the value,
+/// which is text without control characters.
 #[derive(Clone, Copy)]
 pub struct FieldValue<'a>(pub(super) Inner<'a>);
 
 #[derive(Clone, Copy)]
 pub(super) enum Inner<'a> {
     Text(&'a str),
-    /// Elements of a list, to be separated by commas.
+    /// The elements of a list, written with commas between them.
     List(&'a [&'a str]),
     Key(Key),
     Accept([u8; 28]),
@@ -68,7 +68,8 @@ pub(super) const fn text<'a>(name: &'a str, value: &'a str) -> (&'a str, FieldVa
     (name, FieldValue(Inner::Text(value)))
 }
 
-/// Chains the fields of seven places, of which some are empty, and the caller's.
+/// Returns up to seven fields of the handshake, followed by the caller's headers. `own` returns
+/// `None` for an absent field.
 pub(super) fn fields<'a>(
     headers: &'a [(&'a str, &'a str)],
     own: impl Fn(u8) -> Option<(&'a str, FieldValue<'a>)>,
@@ -78,7 +79,7 @@ pub(super) fn fields<'a>(
 }
 
 /// Checks that the caller's headers do not end their line early, and do not repeat a field of the
-/// handshake, except those in `free`.
+/// handshake. Fields in `free` may be repeated.
 pub(super) fn check_headers(headers: &[(&str, &str)], free: &[Field]) -> Result<(), Misuse> {
     for (name, value) in headers {
         if !is_token(name.as_bytes()) || !is_field_value(value) {
@@ -92,9 +93,9 @@ pub(super) fn check_headers(headers: &[(&str, &str)], free: &[Field]) -> Result<
     Ok(())
 }
 
-/// Writes a head into memory that may be too short, and counts the bytes that it needs.
+/// Writes a head into memory that may be too short. Counts the bytes that the head needs.
 pub(super) struct Out<'a> {
-    /// The memory that is left.
+    /// The memory that is still unused.
     free: &'a mut [u8],
     len: usize,
 }
@@ -114,7 +115,7 @@ impl Out<'_> {
         self.bytes(text.as_bytes());
     }
 
-    /// Writes the field lines and the empty line behind them.
+    /// Writes the field lines and the empty line after them.
     pub(super) fn fields<'a>(&mut self, fields: impl Iterator<Item = (&'a str, FieldValue<'a>)>) {
         for (name, value) in fields {
             self.put(name);
@@ -126,8 +127,11 @@ impl Out<'_> {
     }
 }
 
-/// Writes a head, and keeps `keep` bytes free behind it: where it does not fit into 256
-/// bytes it is measured, then written, or refused with the size that it needs.
+/// Writes a head, and keeps `keep` bytes free after the head. If the head does not fit in 256
+/// bytes, `write` is called again with the measured length.
+///
+/// # Errors
+/// Returns [`Error::NoRoom`] or [`Error::NeverFits`] if the head does not fit.
 pub(super) fn write_head<T: Storage>(
     tx: &mut WriteBuffer<T>,
     keep: usize,

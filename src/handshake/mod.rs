@@ -1,16 +1,16 @@
-//! The opening handshake over HTTP/1.1 (RFC 6455 section 4), and the rules of an extended CONNECT
-//! over HTTP/2 and HTTP/3 (RFC 8441, RFC 9220).
+//! Implements the opening handshake over HTTP/1.1 (RFC 6455 section 4), and the rules of an
+//! extended CONNECT over HTTP/2 and HTTP/3 (RFC 8441, RFC 9220).
 //!
 //! | you have | use |
 //! |---|---|
 //! | a socket | [`WebSocket::server`](crate::WebSocket::server), [`WebSocket::client`](crate::WebSocket::client) |
-//! | a socket, a reader task and a writer task | the same, then [`WebSocket::split`](crate::WebSocket::split) |
-//! | a socket, and other code takes the open stream | [`ServerHandshake`], [`ClientHandshake`] |
+//! | a socket, a reader task and a writer task | the row above, then [`WebSocket::split`](crate::WebSocket::split) |
+//! | a socket whose open stream is passed to other code | [`ServerHandshake`], [`ClientHandshake`] |
 //! | a request of an HTTP library | [`Upgrade::from_request`], [`Upgrade::from_connect`] |
 //! | an HTTP library that sends requests | [`ConnectRequest::fields`], [`ConnectRequest::check_response`] |
 //! | bytes to inspect | [`head_len`] |
 //!
-//! Headers come in whatever type the HTTP library has: see [`HeaderField`].
+//! Headers may have any type that an HTTP library uses: see [`HeaderField`].
 
 mod accept;
 mod body;

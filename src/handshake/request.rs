@@ -1,4 +1,4 @@
-//! The client's request.
+//! Builds the client's request and checks the response.
 
 use core::fmt;
 
@@ -14,7 +14,8 @@ use super::uri::Uri;
 use crate::buffer::{CONTROL_RESERVE, Storage, WriteBuffer};
 use crate::error::{Error, Misuse};
 
-/// A client's request to open a WebSocket; see [`WebSocket::connect`](crate::WebSocket::connect).
+/// Represents a client's request to open a WebSocket. See
+/// [`WebSocket::connect`](crate::WebSocket::connect).
 ///
 /// ```
 /// use sockless::handshake::{ConnectRequest, Uri};
@@ -37,8 +38,8 @@ pub struct ConnectRequest<'a> {
 }
 
 impl<'a> ConnectRequest<'a> {
-    /// Makes a request for the resource of `uri`: its host is the `Host`, its path and query are
-    /// the target.
+    /// Makes a request for the resource of `uri`. The host of `uri` is the `Host`, and its path and
+    /// query are the target.
     #[must_use]
     pub fn new(uri: &Uri<'a>) -> ConnectRequest<'a> {
         ConnectRequest {
@@ -51,35 +52,37 @@ impl<'a> ConnectRequest<'a> {
         }
     }
 
-    /// Offers subprotocols in the order of preference (RFC 6455 section 1.9).
+    /// Offers subprotocols in order of preference (RFC 6455 section 1.9).
     #[must_use]
     pub const fn with_subprotocols(mut self, names: &'a [&'a str]) -> ConnectRequest<'a> {
         self.subprotocols = names;
         self
     }
 
-    /// Sets the `Origin` (RFC 6454). Only browsers have to send one.
+    /// Sets the `Origin` (RFC 6454). Only browsers must send an `Origin`.
     #[must_use]
     pub const fn with_origin(mut self, origin: &'a str) -> ConnectRequest<'a> {
         self.origin = Some(origin);
         self
     }
 
-    /// Adds header fields, such as for authentication. What the handshake writes itself is refused.
+    /// Adds header fields, for example for authentication. A field that the handshake itself writes
+    /// is an error when the request is written.
     #[must_use]
     pub const fn with_headers(mut self, headers: &'a [(&'a str, &'a str)]) -> ConnectRequest<'a> {
         self.headers = headers;
         self
     }
 
-    /// Returns the header fields of the request but for `Host`, for an HTTP library to send: with
-    /// `key` those of a GET over HTTP/1.1 (RFC 6455 section 4.1), without a key those of an
-    /// extended CONNECT, whose `:protocol` is `websocket` (RFC 8441 section 5, RFC 9220).
+    /// Returns the header fields of the request except `Host`, for an HTTP library to send. With a
+    /// `key`, the fields are for a GET over HTTP/1.1 (RFC 6455 section 4.1). Without a key, the
+    /// fields are for an extended CONNECT with the `:protocol` `websocket` (RFC 8441 section 5, RFC
+    /// 9220).
     ///
     /// # Errors
-    /// - [`Misuse::InvalidHeader`] if a name or value would break the head.
-    /// - [`Misuse::ReservedHeader`] if a header is one that the handshake writes.
-    /// - [`Misuse::InvalidSubprotocol`] if the subprotocols are not unique tokens.
+    /// - Returns [`Misuse::InvalidHeader`] if a name or value would break the head.
+    /// - Returns [`Misuse::ReservedHeader`] if the handshake itself writes one of the headers.
+    /// - Returns [`Misuse::InvalidSubprotocol`] if the subprotocols are not unique tokens.
     ///
     /// ```
     /// use sockless::handshake::{ConnectRequest, Uri};
@@ -99,12 +102,12 @@ impl<'a> ConnectRequest<'a> {
         Ok(self.checked_fields(key))
     }
 
-    /// Judges the response to this request: with `key` the 101 of an upgrade (RFC 6455 section
-    /// 4.1), without a key the 2xx of an extended CONNECT (RFC 8441 section 5). Returns what was
-    /// agreed.
+    /// Checks the response to the request and returns the agreement. With a `key`, a 101 is
+    /// expected (RFC 6455 section 4.1). Without a key, a 2xx to an extended CONNECT is expected
+    /// (RFC 8441 section 5).
     ///
     /// # Errors
-    /// Returns the [`HandshakeError`] of the first rule that the response breaks.
+    /// Returns a [`HandshakeError`] if the response breaks a rule.
     pub fn check_response<'h, I>(
         &self,
         key: Option<&Key>,
@@ -160,13 +163,14 @@ impl<'a> ConnectRequest<'a> {
         })
     }
 
-    /// Writes the request of an upgrade, which is known to be valid.
+    /// Writes the request of an upgrade. The request is already checked.
     pub(super) fn write<T: Storage>(
         &self,
         key: &Key,
         tx: &mut WriteBuffer<T>,
     ) -> Result<(), Error> {
-        // The answer, with frames behind it, may come before the caller has written the request.
+        // Keeps a reserve for control frames: the response, and frames after it, may arrive before
+        // the caller has sent the request.
         write_head(tx, CONTROL_RESERVE, |out| {
             out.put("GET ");
             self.resource.iter().for_each(|part| out.put(part));
@@ -179,7 +183,8 @@ impl<'a> ConnectRequest<'a> {
 }
 
 impl fmt::Debug for ConnectRequest<'_> {
-    /// Shows no target, no origin, no subprotocol and no header: they can hold credentials.
+    /// Omits the target, the origin, the subprotocols and the headers: they can contain
+    /// credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConnectRequest")
             .field("subprotocols", &self.subprotocols.len())

@@ -1,4 +1,4 @@
-//! HTTP responses instead of a WebSocket: pages and refusals.
+//! Writes HTTP responses that do not open a WebSocket: pages and refusals.
 
 use core::fmt;
 
@@ -9,9 +9,9 @@ use crate::ascii::until;
 use crate::buffer::{Storage, WriteBuffer};
 use crate::error::{Error, Misuse};
 
-/// An HTTP response instead of a WebSocket: a page, a redirect, a refusal; see
-/// [`WebSocket::respond`](crate::WebSocket::respond). `Connection: close` and `Content-Length` are
-/// added when it is written.
+/// Represents an HTTP response that does not open a WebSocket: a page, a redirect or a refusal. See
+/// [`WebSocket::respond`](crate::WebSocket::respond). Writing the response adds `Connection: close`
+/// and `Content-Length`.
 ///
 /// ```
 /// let response = sockless::handshake::HttpResponse::new(401)
@@ -27,7 +27,7 @@ pub struct HttpResponse<'a> {
 }
 
 impl<'a> HttpResponse<'a> {
-    /// Makes a response with this status, 200 to 599, without headers and body.
+    /// Makes a response with a `status` from 200 to 599, without headers and body.
     #[must_use]
     pub const fn new(status: u16) -> HttpResponse<'a> {
         HttpResponse { status, headers: &[], body: b"", send_body: true }
@@ -47,7 +47,7 @@ impl<'a> HttpResponse<'a> {
         self
     }
 
-    /// Leaves the body out and keeps its `Content-Length`: the response to HEAD.
+    /// Omits the body but keeps its `Content-Length`, for a response to HEAD.
     #[must_use]
     pub const fn head_only(mut self) -> HttpResponse<'a> {
         self.send_body = false;
@@ -73,17 +73,17 @@ impl<'a> HttpResponse<'a> {
     }
 
     pub(super) fn check(&self) -> Result<(), Misuse> {
-        // RFC 9110 6.4.1: "All 204 (No Content) ... and 304 (Not Modified) responses do not include
-        // content."
+        // RFC 9110 section 6.4.1: "All 204 (No Content) ... and 304 (Not Modified) responses do not
+        // include content."
         let bodiless = matches!(self.status, 204 | 304);
         if !(200..600).contains(&self.status) || (bodiless && !self.body.is_empty()) {
             return Err(Misuse::InvalidStatus);
         }
-        // A 426 names both.
+        // A 426 has both fields.
         check_headers(self.headers, &[Field::Upgrade, Field::Version])
     }
 
-    /// Writes the response, behind which nothing is sent.
+    /// Writes the response. No output follows the response.
     #[inline(never)]
     pub(super) fn write<T: Storage>(&self, tx: &mut WriteBuffer<T>) -> Result<(), Error> {
         write_head(tx, 0, |out| {
@@ -93,9 +93,9 @@ impl<'a> HttpResponse<'a> {
             out.bytes(digits);
             out.bytes(reason(digits));
             out.put("\r\nConnection: close\r\n");
-            // RFC 9110 8.6: "A server MUST NOT send a Content-Length header field in any response
-            // with a status code of 1xx (Informational) or 204 (No Content)." In a 304 it would be
-            // the length of the 200, which nobody knows here.
+            // RFC 9110 section 8.6: "A server MUST NOT send a Content-Length header field in any
+            // response with a status code of 1xx (Informational) or 204 (No Content)." In a 304 the
+            // field would describe the body of a 200, whose length is unknown.
             if !matches!(self.status, 204 | 304) {
                 out.put("Content-Length: ");
                 out.bytes(decimal(self.body.len(), &mut [0; 20]));
@@ -109,21 +109,21 @@ impl<'a> HttpResponse<'a> {
     }
 }
 
-/// Makes a response with the headers that its status calls for, and a body of this text.
+/// Makes a response with the headers that its status demands, and with `text` as its body.
 pub(super) fn refusal(status: u16, text: &'static str) -> HttpResponse<'static> {
     let headers: &[(&str, &str)] = match status {
         426 => &[PLAIN, ("Upgrade", "websocket"), VERSION],
         405 => &[PLAIN, ("Allow", "GET")],
         _ => &[PLAIN],
     };
-    // Without a body there is no type of it.
+    // Without a body, the first header (`Content-Type`) is omitted.
     let skipped = usize::from(text.is_empty());
     let headers = headers.get(skipped..).unwrap_or_default();
     HttpResponse::new(status).with_headers(headers).with_body(text.as_bytes())
 }
 
 impl fmt::Debug for HttpResponse<'_> {
-    /// Shows lengths only: headers and body can hold credentials.
+    /// Shows lengths only: headers and body can contain credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpResponse")
             .field("status", &self.status)
@@ -134,9 +134,9 @@ impl fmt::Debug for HttpResponse<'_> {
 }
 
 impl HandshakeError {
-    /// Returns the response that refuses the request over HTTP/1.1, with the headers that its
-    /// status calls for (RFC 9110 sections 15.5.6 and 15.5.22, RFC 6455 section 4.4). An HTTP
-    /// library that sends it answers what [`ServerHandshake`](super::ServerHandshake) answers.
+    /// Returns the response that refuses the request over HTTP/1.1. The response has the headers
+    /// that its status demands (RFC 9110 sections 15.5.6 and 15.5.22, RFC 6455 section 4.4).
+    /// [`ServerHandshake`](super::ServerHandshake) sends equal responses.
     ///
     /// ```
     /// use sockless::handshake::HandshakeError;
@@ -151,8 +151,8 @@ impl HandshakeError {
     }
 
     /// Returns the response that refuses an extended CONNECT. HTTP/2 and HTTP/3 have no `Upgrade`
-    /// field (RFC 9113 section 8.2.2), and so no 426: another version gets 400, and the one that is
-    /// spoken in `Sec-WebSocket-Version`.
+    /// field (RFC 9113 section 8.2.2) and therefore no 426. If the WebSocket version is wrong, the
+    /// status is 400 and `Sec-WebSocket-Version` names the supported version.
     #[must_use]
     pub fn connect_response(self) -> HttpResponse<'static> {
         match self {
@@ -167,8 +167,8 @@ impl HandshakeError {
 const PLAIN: (&str, &str) = ("Content-Type", "text/plain");
 const VERSION: (&str, &str) = ("Sec-WebSocket-Version", "13");
 
-/// Returns the reason phrase of a status behind a space (RFC 9110 section 15). It means nothing to
-/// a peer and may be empty.
+/// Returns a space followed by the reason phrase of a status (RFC 9110 section 15). The phrase has
+/// no meaning for the peer and may be empty.
 fn reason(digits: &[u8]) -> &'static [u8] {
     let mut lines = STATUS.as_bytes();
     while !lines.is_empty() {
@@ -199,7 +199,7 @@ const STATUS: &str = "200 OK\n\
     503 Service Unavailable\n\
     505 HTTP Version Not Supported";
 
-/// Writes the decimal digits of a number.
+/// Returns the decimal digits of `number`.
 #[inline(never)]
 fn decimal(mut number: usize, digits: &mut [u8; 20]) -> &[u8] {
     let mut first = digits.len();

@@ -1,4 +1,5 @@
-//! The rules of both heads, for headers of any source (RFC 6455 sections 4.1 and 4.2, RFC 8441).
+//! Checks the rules of requests and responses, for headers of any source (RFC 6455 sections 4.1 and
+//! 4.2, RFC 8441).
 
 use core::fmt;
 
@@ -13,13 +14,13 @@ use super::uri::is_host_and_port;
 use crate::error::Misuse;
 use crate::extensions;
 
-/// The largest count of subprotocols in a request.
+/// Limits the number of subprotocols in a request.
 const MAX_SUBPROTOCOLS: usize = 100;
 
-/// A request to open a WebSocket that keeps the rules of RFC 6455 section 4.2.1, or of RFC 8441
+/// Represents a request to open a WebSocket that satisfies RFC 6455 section 4.2.1 or RFC 8441
 /// section 5.
 ///
-/// `I` is where the headers are: `&http::HeaderMap`, a slice of pairs,
+/// `I` is the source of the headers: `&http::HeaderMap`, a slice of pairs, or
 /// [`Headers`](super::Headers).
 ///
 /// ```
@@ -44,17 +45,17 @@ const MAX_SUBPROTOCOLS: usize = 100;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Upgrade<I> {
-    /// The key of an upgrade; an extended CONNECT has none.
+    /// The key of an upgrade, or `None` for an extended CONNECT.
     key: Option<Key>,
     headers: I,
 }
 
 impl<'a, I: IntoIterator<Item: HeaderField<'a>> + Clone> Upgrade<I> {
-    /// Judges the headers of a request that was made by `method`; `Ok(None)` is a request for
-    /// something else. The version of HTTP is the caller's to check.
+    /// Checks the headers of a request with this `method`. Returns `Ok(None)` if the request does
+    /// not ask for a WebSocket. The caller checks the HTTP version.
     ///
     /// # Errors
-    /// Returns the [`HandshakeError`] of the first rule that is broken; send its
+    /// Returns a [`HandshakeError`] if the request breaks a rule. Send its
     /// [`response`](HandshakeError::response).
     pub fn from_request(method: &str, headers: I) -> Result<Option<Upgrade<I>>, HandshakeError> {
         let found = Found::in_headers(headers.clone());
@@ -62,18 +63,21 @@ impl<'a, I: IntoIterator<Item: HeaderField<'a>> + Clone> Upgrade<I> {
         Ok(key.map(|key| Upgrade::new(Key::from_checked(key), headers)))
     }
 
-    /// Judges an extended CONNECT of HTTP/2 (RFC 8441) or HTTP/3 (RFC 9220) by its pseudo-header
-    /// fields `:method` and `:protocol` and its headers; `Ok(None)` is a request for something
-    /// else.
+    /// Checks an extended CONNECT of HTTP/2 (RFC 8441) or HTTP/3 (RFC 9220). `method` and
+    /// `protocol` are the pseudo-header fields `:method` and `:protocol`. Returns `Ok(None)` if the
+    /// request does not ask for a WebSocket.
     ///
-    /// There is no key and no `Sec-WebSocket-Accept`; a 2xx accepts. The end of the stream takes
-    /// the place of closing TCP: the server ends its side of the stream (`END_STREAM`) behind its
-    /// Close, a client once it has received the server's end. A stream that is reset has no Close,
-    /// as a TCP reset has none (RFC 8441 section 5). A server reads until the client's end: HTTP
-    /// libraries reset a stream that is dropped before it.
+    /// An extended CONNECT has no key and no `Sec-WebSocket-Accept`. A 2xx response accepts the
+    /// request. The end of the stream replaces closing the TCP connection (RFC 8441 section 5):
+    ///
+    /// - A server ends its side of the stream (`END_STREAM`) after its Close.
+    /// - A client ends its side after it has received the server's end.
+    /// - A server reads until the client's end, because HTTP libraries reset a stream that is
+    ///   dropped earlier.
+    /// - A stream reset corresponds to a TCP reset: no Close is received.
     ///
     /// # Errors
-    /// Returns the [`HandshakeError`] of the first rule that is broken; send its
+    /// Returns a [`HandshakeError`] if the request breaks a rule. Send its
     /// [`connect_response`](HandshakeError::connect_response).
     ///
     /// ```
@@ -94,7 +98,7 @@ impl<'a, I: IntoIterator<Item: HeaderField<'a>> + Clone> Upgrade<I> {
             return Ok(None);
         }
         let found = Found::in_headers(headers.clone());
-        // RFC 8441 5: the version, subprotocols and extensions are as in RFC 6455.
+        // RFC 8441 section 5: the version, subprotocols and extensions follow RFC 6455.
         found.check_version()?;
         found.check_lists(headers.clone())?;
         Ok(Some(Upgrade { key: None, headers }))
@@ -110,14 +114,14 @@ impl<'a, I: IntoIterator<Item: HeaderField<'a>> + Clone> Upgrade<I> {
         self.key
     }
 
-    /// Returns the subprotocols that were offered, in the order of the client's preference (RFC
-    /// 6455 section 1.9).
+    /// Returns the offered subprotocols, in the order of the client's preference (RFC 6455 section
+    /// 1.9).
     pub fn subprotocols(&self) -> impl Iterator<Item = &'a str> + use<'a, I> {
         subprotocols(self.headers.clone())
     }
 
-    /// Returns the extensions that were offered, in the order of the client's preference (RFC 6455
-    /// section 9.1).
+    /// Returns the offered extensions, in the order of the client's preference (RFC 6455 section
+    /// 9.1).
     pub fn extensions(
         &self,
     ) -> extensions::Extensions<'a, impl Iterator<Item = &'a [u8]> + use<'a, I>> {
@@ -127,13 +131,13 @@ impl<'a, I: IntoIterator<Item: HeaderField<'a>> + Clone> Upgrade<I> {
     /// Makes the response that accepts the request.
     ///
     /// # Errors
-    /// - [`Misuse::SubprotocolNotOffered`] if the chosen subprotocol was not offered (RFC 6455
-    ///   section 4.2.2).
-    /// - [`Misuse::InvalidHeader`] if a name or value would break the head.
-    /// - [`Misuse::ReservedHeader`] if a header is one that the handshake writes.
+    /// - Returns [`Misuse::SubprotocolNotOffered`] if the chosen subprotocol was not offered (RFC
+    ///   6455 section 4.2.2).
+    /// - Returns [`Misuse::InvalidHeader`] if a name or value would break the head.
+    /// - Returns [`Misuse::ReservedHeader`] if the handshake itself writes one of the headers.
     pub fn accept<'r>(&self, accept: Accept<'r>) -> Result<Accepted<'r>, Misuse> {
         accept.check()?;
-        // RFC 6455 4.2.2: the value "MUST be one of" those of the client's handshake.
+        // RFC 6455 section 4.2.2: the value "MUST be one of" those of the client's handshake.
         if accept.subprotocol.is_some_and(|chosen| !self.subprotocols().any(|name| name == chosen))
         {
             return Err(Misuse::SubprotocolNotOffered);
@@ -149,21 +153,21 @@ impl<'a, I: IntoIterator<Item: HeaderField<'a>> + Clone> Upgrade<I> {
 }
 
 impl<I> fmt::Debug for Upgrade<I> {
-    /// Shows no header: some hold credentials.
+    /// Omits the headers: headers can contain credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Upgrade").field("key", &self.key).finish_non_exhaustive()
     }
 }
 
-/// Judges a request of HTTP/1.1: the key if it asks for a WebSocket.
+/// Checks an HTTP/1.1 request. Returns its key if the request asks for a WebSocket.
 pub(super) fn judge_request<'a>(
     found: Found<'a>,
     method: &str,
     headers: impl IntoIterator<Item: HeaderField<'a>> + Clone,
 ) -> Result<Option<&'a [u8; KEY_LEN]>, HandshakeError> {
     let [host, key, ..] = found.once;
-    // RFC 9112 3.2: 400 to a request without a Host, with more than one, or with one that is no
-    // host. It may be empty, and an absolute form's authority makes no difference to it.
+    // RFC 9112 section 3.2 requires a 400 if `Host` is missing, repeated or invalid. `Host` may be
+    // empty, and is checked even if the target is in absolute form.
     if !host.is_some_and(is_host_and_port) {
         return Err(HandshakeError::Host);
     }
@@ -185,8 +189,8 @@ pub(super) fn judge_request<'a>(
     Ok(Some(key))
 }
 
-/// The rules of a response that need no knowledge of which subprotocols were offered. `accept` is
-/// the answer to our key, `None` for an extended CONNECT.
+/// Checks the rules of a response that do not depend on the offered subprotocols. `accept` is the
+/// expected `Sec-WebSocket-Accept`, or `None` for an extended CONNECT.
 pub(super) fn check_response<'a>(
     found: Found<'a>,
     accept: Option<&[u8; 28]>,
@@ -210,8 +214,8 @@ pub(super) fn check_response<'a>(
     } else {
         None
     };
-    // RFC 6455 4.1: an extension "that was not present in the client's handshake" fails; an empty
-    // list names none.
+    // RFC 6455 section 4.1: an extension "that was not present in the client's handshake" fails the
+    // connection. An empty list names no extension.
     let compression = match found.extensions {
         Extensions::None => Default::default(),
         Extensions::WellFormed => offer.accept_response(extension_list(headers))?,
@@ -221,7 +225,10 @@ pub(super) fn check_response<'a>(
 }
 
 impl<'a> Agreed<'a> {
-    /// RFC 6455 4.1: "a subprotocol that was not present in the client's handshake" fails.
+    /// Checks that the chosen subprotocol is in `offered` (RFC 6455 section 4.1).
+    ///
+    /// # Errors
+    /// Returns [`HandshakeError::Subprotocol`] if the chosen subprotocol was not offered.
     pub(super) fn offered_in(self, offered: &[&str]) -> Result<Agreed<'a>, HandshakeError> {
         match self.subprotocol {
             Some(chosen) if !offered.contains(&chosen) => Err(HandshakeError::Subprotocol),
@@ -230,7 +237,7 @@ impl<'a> Agreed<'a> {
     }
 }
 
-/// Returns the extensions that a request offers or a response names, over any number of
+/// Returns the extensions that a request offers or a response names, from any number of
 /// `Sec-WebSocket-Extensions` lines (RFC 6455 section 9.1).
 pub fn extension_list<'a, I>(
     headers: I,
@@ -241,9 +248,9 @@ where
     extensions::parse(values(headers, Field::Extensions))
 }
 
-/// Returns the subprotocols that a request offers, in the order of the client's preference, over
-/// any number of `Sec-WebSocket-Protocol` lines (RFC 6455 section 11.3.4). Elements that are not
-/// tokens are left out.
+/// Returns the subprotocols that a request offers, in the order of the client's preference. Reads
+/// any number of `Sec-WebSocket-Protocol` lines (RFC 6455 section 11.3.4). Omits elements that are
+/// not tokens.
 pub fn subprotocols<'a, I>(headers: I) -> impl Iterator<Item = &'a str> + use<'a, I>
 where
     I: IntoIterator<Item: HeaderField<'a>>,
@@ -261,7 +268,7 @@ fn values<'a, I: IntoIterator<Item: HeaderField<'a>>>(
     })
 }
 
-/// The elements of the lists in all lines of a field.
+/// Returns the list elements of all lines of a field.
 fn elements<'a, I: IntoIterator<Item: HeaderField<'a>>>(
     headers: I,
     field: Field,
@@ -292,11 +299,11 @@ impl<'a, H: Iterator<Item: HeaderField<'a>>> Iterator for Elements<'a, H> {
     }
 }
 
-/// Subprotocols compared with the rest of the list in one pass over it.
+/// Number of subprotocols that one pass compares with the rest of the list.
 const BLOCK: usize = 25;
 
-/// Checks the subprotocols of a request. Every pass compares a block of them with all behind it, so
-/// that the work is linear in the length of the list, with at most four passes.
+/// Checks the subprotocols of a request. Each pass compares one block with all later elements. At
+/// most four passes are made, so the work is linear in the length of the list.
 fn check_offered<'a>(
     headers: impl IntoIterator<Item: HeaderField<'a>> + Clone,
 ) -> Result<(), HandshakeError> {
@@ -308,7 +315,7 @@ fn check_offered<'a>(
             let place = count;
             count += 1;
             let Some(at) = place.checked_sub(done) else { continue };
-            // RFC 6455 4.1: the elements are tokens "and MUST all be unique strings".
+            // RFC 6455 section 4.1: the elements are tokens "and MUST all be unique strings".
             let repeated = block.iter().take(at).any(|&earlier| earlier == name);
             if repeated || !is_token(name) || place == MAX_SUBPROTOCOLS {
                 return Err(HandshakeError::Subprotocol);
@@ -324,22 +331,22 @@ fn check_offered<'a>(
     }
 }
 
-/// The values of the header lines of either head, found in one pass.
+/// Collects the values of the relevant header lines in one pass.
 pub(super) struct Found<'a> {
-    /// A bit for each field that is there.
+    /// One bit for each field that is present.
     fields: u16,
-    /// The values of the first five fields of [`Field`] that are there exactly once.
+    /// The values of the first five fields of [`Field`], if present exactly once.
     once: [Option<&'a [u8]>; 5],
-    /// `Upgrade` holds the token `websocket`.
+    /// `true` if `Upgrade` contains the token `websocket`.
     upgrade: bool,
-    /// `Connection` holds the token `Upgrade`.
+    /// `true` if `Connection` contains the token `Upgrade`.
     connection: bool,
-    /// A body is announced, or may be.
+    /// `true` if the headers announce a body, or may announce one.
     body: bool,
     extensions: Extensions,
 }
 
-/// The extensions of all lines together.
+/// Describes the extensions of all lines together.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Extensions {
     None,
@@ -357,7 +364,7 @@ impl<'a> Found<'a> {
         extensions: Extensions::None,
     };
 
-    /// Reads the lines that were recorded, or all headers if some were not recorded.
+    /// Reads the recorded lines, or all headers if a line is not recorded.
     pub(super) fn in_head(
         head: &'a [u8],
         lines: &Lines,
@@ -395,7 +402,7 @@ impl<'a> Found<'a> {
             Field::Connection => self.connection |= has_token(value, b"upgrade"),
             Field::ContentLength => self.body |= !is_zero(value),
             Field::TransferEncoding => self.body = true,
-            // Each line is a whole list: no extension continues in the next line.
+            // Each line is a complete list: no extension continues in the next line.
             Field::Extensions if self.extensions != Extensions::Malformed => {
                 for item in extensions::parse([value]) {
                     let good = item.is_ok();
@@ -426,7 +433,7 @@ impl<'a> Found<'a> {
         if self.has(Field::Protocol) {
             check_offered(headers)?;
         }
-        // RFC 6455 9.1: whoever receives a value that does not conform "MUST immediately _Fail the
+        // RFC 6455 section 9.1: the recipient of an invalid value "MUST immediately _Fail the
         // WebSocket Connection_".
         if self.extensions == Extensions::Malformed {
             return Err(HandshakeError::Extension);

@@ -1,4 +1,4 @@
-//! Searches in the bytes of a head, eight at a time where speed counts.
+//! Searches the bytes of a head, eight at a time unless the code is optimized for size.
 
 use crate::ascii::Class;
 use crate::config::OPTIMIZE_FOR_SIZE;
@@ -6,7 +6,7 @@ use crate::config::OPTIMIZE_FOR_SIZE;
 const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
 const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
 
-/// Returns the place of the first byte that is `wanted`.
+/// Returns the position of the first byte that equals `wanted`.
 #[inline]
 pub(super) fn place_of(wanted: u8, bytes: &[u8]) -> Option<usize> {
     // A borrow starts only at a wanted byte, so the lowest flag is exact.
@@ -23,10 +23,11 @@ pub(super) fn place_of(wanted: u8, bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// Returns the number of bytes in front of the first one that a token cannot contain.
+/// Returns the number of bytes before the first byte that a token cannot contain.
 #[inline]
 pub(super) fn token_len(bytes: &[u8]) -> usize {
-    // Names are made of letters and dashes. No sum of seven bits each carries into the next byte.
+    // Names consist of letters and dashes. Adding to seven-bit values never carries into the next
+    // byte.
     let (Ok(len) | Err(len)) = first_flag(bytes, |word| {
         let lower = (word | (ONES * 0x20)) & !TOPS;
         let letter = (lower + ONES * 0x1F) & !(lower + ONES * 0x05);
@@ -36,12 +37,12 @@ pub(super) fn token_len(bytes: &[u8]) -> usize {
     len + length_while(bytes.get(len..).unwrap_or_default(), |byte| Class::TOKEN.has(byte))
 }
 
-/// Returns the number of bytes in front of the first one that a field value or a reason phrase
-/// cannot contain (RFC 9110 section 5.5).
+/// Returns the number of bytes before the first byte that a field value or a reason phrase cannot
+/// contain (RFC 9110 section 5.5).
 #[inline]
 pub(super) fn text_len(bytes: &[u8]) -> usize {
     // Flags bytes less than a space or equal to DEL. A borrow can set further flags, but only above
-    // such a byte, so that the lowest is exact.
+    // a flagged byte. The lowest flag is therefore exact.
     let (Ok(len) | Err(len)) = first_flag(bytes, |word| {
         let controls = word.wrapping_sub(ONES * 0x20) & !word;
         let del = word ^ (ONES * 0x7F);
@@ -51,18 +52,21 @@ pub(super) fn text_len(bytes: &[u8]) -> usize {
     len + length_while(bytes.get(len..).unwrap_or_default(), is_text)
 }
 
-/// Returns the number of bytes in front of the first that is not `good`.
+/// Returns the number of bytes before the first byte that is not `good`.
 #[inline]
 pub(super) fn length_while(bytes: &[u8], good: impl Fn(u8) -> bool) -> usize {
     if OPTIMIZE_FOR_SIZE {
-        // One byte a call: the caller loops.
+        // Accepts one byte per call: the caller loops.
         return usize::from(bytes.first().is_some_and(|&byte| good(byte)));
     }
     bytes.iter().position(|&byte| !good(byte)).unwrap_or(bytes.len())
 }
 
-/// Returns the place of the first byte that `flags` marks by its top bit. If no whole word has one,
-/// returns the length of the whole words as the error: the caller looks at the rest byte by byte.
+/// Returns the position of the first byte whose top bit is set by `flags`.
+///
+/// # Errors
+/// Returns the length of the complete words if no byte in them is flagged. The caller searches the
+/// rest byte by byte.
 #[inline(always)]
 fn first_flag(bytes: &[u8], flags: impl Fn(u64) -> u64) -> Result<usize, usize> {
     let mut len = 0;

@@ -1,4 +1,4 @@
-//! The server's side of the opening handshake (RFC 6455 section 4.2).
+//! Implements the server's side of the opening handshake (RFC 6455 section 4.2).
 
 use super::accept::Accept;
 use super::compression::Agreed;
@@ -12,14 +12,16 @@ use crate::buffer::{CONTROL_RESERVE, ReadBuffer, Storage, WriteBuffer};
 use crate::config::Config;
 use crate::error::{Error, Failure, Misuse};
 
-/// The server's opening handshake as a machine of its own, for those who run the halves or hand the
-/// connection on. [`WebSocket::server`](crate::WebSocket::server) contains it.
+/// Runs the server's opening handshake separately from a [`WebSocket`](crate::WebSocket). Use it to
+/// drive the two halves yourself, or to pass the open connection to other code.
+/// [`WebSocket::server`](crate::WebSocket::server) contains this handshake.
 ///
-/// Once [`is_open`](Self::is_open) or [`is_done`](Self::is_done) returns `true`, it is over. If it
-/// is not open then, write the output and close the transport.
+/// The handshake is over when [`is_open`](Self::is_open) or [`is_done`](Self::is_done) returns
+/// `true`. If [`is_done`](Self::is_done) returns `true`, write the output and close the transport.
 ///
-/// Halves need what was agreed: give `Agreed::compression` to `Receiver::with_deflate` and
-/// `Sender::with_deflate`, or use [`WebSocket::split`](crate::WebSocket::split), which does so.
+/// The halves need the agreement: pass `Agreed::compression` to `Receiver::with_deflate` and
+/// `Sender::with_deflate`. [`WebSocket::split`](crate::WebSocket::split) returns halves that
+/// already have the agreement.
 ///
 /// ```
 /// use sockless::handshake::{Accept, ServerEvent, ServerHandshake};
@@ -65,33 +67,32 @@ enum Request {
     OtherMethod,
 }
 
-/// An event of a server's opening handshake. It borrows the read buffer.
+/// Describes an event of a server's opening handshake. Borrows the read buffer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ServerEvent<'b> {
-    /// A request to open a WebSocket that keeps all rules. Answer it by
-    /// [`accept`](ServerHandshake::accept) or [`respond`](ServerHandshake::respond) before the next
-    /// `receive`, which would refuse it with 403.
+    /// A valid request to open a WebSocket. Call [`accept`](ServerHandshake::accept) or
+    /// [`respond`](ServerHandshake::respond) before the next `receive`, which refuses the request
+    /// with 403.
     UpgradeRequest(RequestHead<'b>),
-    /// A request for something else, such as a page. Answer it by
-    /// [`respond`](ServerHandshake::respond) before the next `receive`, which would answer 426, or
-    /// 405 unless it is a GET.
+    /// A request for something else, such as a page. Call [`respond`](ServerHandshake::respond)
+    /// before the next `receive`, which responds to a GET with 426 and to other methods with 405.
     OtherRequest(RequestHead<'b>),
     /// The handshake has failed. The refusal is in the output.
     Failed(Failure),
-    /// The stream ended before the head did.
+    /// The stream ended before the end of the head.
     EndOfStream,
 }
 
 impl ServerHandshake {
-    /// Waits for a request within the limits of `config`.
+    /// Makes a handshake that waits for a request within the limits of `config`.
     #[must_use]
     pub const fn new(config: &Config) -> ServerHandshake {
         ServerHandshake { state: State::Head(HeadReader::new(config)) }
     }
 
-    /// Returns the next event, or `None` if more bytes are needed or the handshake is over.
-    /// A request that the caller has left unanswered is answered first.
+    /// Returns the next event, or `None` if more bytes are needed or the handshake is over. Answers
+    /// an unanswered request first.
     #[must_use = "the request is lost otherwise"]
     pub fn receive<'b, S: Storage, T: Storage>(
         &mut self,
@@ -104,15 +105,17 @@ impl ServerHandshake {
         self.read(rx, tx)
     }
 
-    /// Accepts the `request` of the last [`ServerEvent::UpgradeRequest`]: writes the 101 and
-    /// returns what was agreed. The handshake is over, the connection is open.
+    /// Accepts the `request` of the last [`ServerEvent::UpgradeRequest`]. Writes the 101 and
+    /// returns the agreement. The handshake is then over, and the connection is open.
     ///
     /// # Errors
-    /// - [`Misuse::NoHandshake`] unless such an event was the last.
-    /// - [`Misuse::SubprotocolNotOffered`], [`Misuse::InvalidHeader`], [`Misuse::ReservedHeader`].
-    /// - [`Error::NoRoom`] or [`Error::NeverFits`] if the 101 does not fit.
+    /// - Returns [`Misuse::NoHandshake`] if the last event was not an upgrade request.
+    /// - Returns [`Misuse::SubprotocolNotOffered`] if the chosen subprotocol was not offered.
+    /// - Returns [`Misuse::InvalidHeader`] if a name or value would break the head.
+    /// - Returns [`Misuse::ReservedHeader`] if the handshake itself writes one of the headers.
+    /// - Returns [`Error::NoRoom`] or [`Error::NeverFits`] if the 101 does not fit.
     ///
-    /// Nothing was written then, and another answer can be given.
+    /// After an error nothing is written, and the request can still be answered.
     pub fn accept<'r, T: Storage>(
         &mut self,
         request: &RequestHead<'_>,
@@ -132,15 +135,17 @@ impl ServerHandshake {
         Ok(accepted.agreed())
     }
 
-    /// Answers the request of the last event by an HTTP response instead of a WebSocket. The
-    /// handshake is over, the connection is done.
+    /// Answers the request of the last event with an HTTP response instead of a WebSocket. The
+    /// handshake is then over, and the connection is done.
     ///
     /// # Errors
-    /// - [`Misuse::NoHandshake`] unless a request was the last event.
-    /// - [`Misuse::InvalidStatus`], [`Misuse::InvalidHeader`], [`Misuse::ReservedHeader`].
-    /// - [`Error::NoRoom`] or [`Error::NeverFits`] if the response does not fit.
+    /// - Returns [`Misuse::NoHandshake`] if the last event was not a request.
+    /// - Returns [`Misuse::InvalidStatus`] if the status is not valid or does not allow the body.
+    /// - Returns [`Misuse::InvalidHeader`] if a name or value would break the head.
+    /// - Returns [`Misuse::ReservedHeader`] if the handshake itself writes one of the headers.
+    /// - Returns [`Error::NoRoom`] or [`Error::NeverFits`] if the response does not fit.
     ///
-    /// Nothing was written then, and another answer can be given.
+    /// After an error nothing is written, and the request can still be answered.
     pub fn respond<T: Storage>(
         &mut self,
         response: HttpResponse<'_>,
@@ -153,14 +158,14 @@ impl ServerHandshake {
         Ok(())
     }
 
-    /// Returns `true` if the handshake has opened the connection: frames follow.
+    /// Returns `true` if the handshake has opened the connection. Frames follow.
     #[must_use]
     pub fn is_open(&self) -> bool {
         matches!(self.state, State::Open)
     }
 
-    /// Returns `true` if the handshake is over without a connection: write what is in the output,
-    /// then close the transport.
+    /// Returns `true` if the handshake is over without a connection. Write the output, then close
+    /// the transport.
     #[must_use]
     pub fn is_done(&self) -> bool {
         matches!(self.state, State::Done)
@@ -176,13 +181,13 @@ impl ServerHandshake {
         let (status, text) = match request {
             Request::Upgrade => (403, ""),
             Request::Get => (426, "this is a WebSocket server"),
-            // Without a body: the method may be HEAD.
+            // Without a body, because the method may be HEAD.
             Request::OtherMethod => (405, ""),
         };
         refusal(status, text).write(tx).err().map(Failure::Local)
     }
 
-    /// Reads on in a head.
+    /// Parses more of the head.
     pub(crate) fn read<'b, S: Storage, T: Storage>(
         &mut self,
         rx: &'b mut ReadBuffer<S>,
@@ -219,7 +224,7 @@ impl ServerHandshake {
         ServerEvent::OtherRequest(request)
     }
 
-    /// Writes the refusal of this head.
+    /// Writes the refusal of the head.
     #[cold]
     fn refuse<T: Storage>(
         &mut self,
@@ -229,11 +234,11 @@ impl ServerHandshake {
         tx: &mut WriteBuffer<T>,
     ) -> Failure {
         self.state = State::Done;
-        // RFC 6455 4.2.2: "the server MUST stop processing the client's handshake and return an
-        // HTTP response with an appropriate error code". If the refusal does not fit, the write
-        // buffer is too small for any handshake.
+        // RFC 6455 section 4.2.2: "the server MUST stop processing the client's handshake and
+        // return an HTTP response with an appropriate error code". If the refusal does not fit, the
+        // write buffer is too small for any handshake.
         let mut response = error.response();
-        // RFC 9110 9.3.2: the server "MUST NOT send content in the response" to HEAD.
+        // RFC 9110 section 9.3.2: the server "MUST NOT send content in the response" to HEAD.
         if is_head {
             response = response.head_only();
         }

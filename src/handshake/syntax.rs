@@ -1,5 +1,5 @@
-//! The syntax and the limits of an HTTP/1.1 head, judged as its bytes arrive (RFC 9112 sections 2
-//! to 5).
+//! Checks the syntax and the limits of an HTTP/1.1 head as its bytes arrive (RFC 9112 sections 2 to
+//! 5).
 
 use core::ops::Range;
 
@@ -10,32 +10,32 @@ use crate::buffer::{ReadBuffer, Storage};
 use crate::config::{Config, OPTIMIZE_FOR_SIZE};
 use crate::error::{Error, Failure};
 
-/// Reads one head, byte after byte, and remembers how far it came. No byte is read twice, however
-/// the input is cut, and the first byte that cannot belong to a head is an error.
+/// Parses one head incrementally and stores its progress. No byte is parsed twice, however the
+/// input is split. The first byte that cannot belong to a head is an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct HeadReader<const RESPONSE: bool> {
     max_size: u32,
     max_headers: u16,
-    /// Bytes read so far, counted from the first byte of the head.
+    /// Number of bytes parsed so far, counted from the first byte of the head.
     at: u32,
-    /// Header lines begun so far.
+    /// Number of header lines started so far.
     headers: u16,
     state: State,
 }
 
-/// The result of reading more of a head.
+/// Describes the result of parsing more of a head.
 pub(super) enum Received {
     /// More input is needed.
     Nothing,
-    /// The place of the head, which was taken off the input.
+    /// The range of the head, which is consumed from the input.
     Head(Range<usize>),
-    /// The stream ended before the head did.
+    /// The stream ended before the end of the head.
     EndOfStream,
-    /// The fault, and the size that the read buffer must have if it is too small.
+    /// The error, and the minimum capacity of the read buffer if the buffer is too small, else 0.
     Failed(HandshakeError, u32),
 }
 
-/// Returns what the caller is told of a [`Received::Failed`].
+/// Returns the failure that the caller receives for a [`Received::Failed`].
 pub(super) fn failure(error: HandshakeError, minimum: u32) -> Failure {
     match minimum {
         0 => Failure::Handshake(error),
@@ -43,37 +43,37 @@ pub(super) fn failure(error: HandshakeError, minimum: u32) -> Failure {
     }
 }
 
-/// The part of the head that the next byte belongs to.
+/// Names the part of the head that contains the next byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Start,
-    /// Behind the CR of an empty line in front of a request line.
+    /// After the CR of an empty line before a request line.
     StartLineFeed,
     Method,
     /// Before the first byte of the target.
     TargetStart,
     Target,
-    /// In `HTTP/` digit `.` digit, of which so many bytes were read.
+    /// Inside `HTTP/` digit `.` digit, after this number of bytes.
     Version(u8),
-    /// Behind the version.
+    /// After the version.
     VersionEnd,
-    /// In the status code, of which so many digits were read.
+    /// Inside the status code, after this number of digits.
     Status(u8),
     StatusEnd,
     Reason,
-    /// Behind the CR of a line that is not empty.
+    /// After the CR of a line that is not empty.
     LineFeed,
     LineStart,
     Name,
     Value,
-    /// Behind the CR of the empty line.
+    /// After the CR of the empty line that ends the head.
     LastLineFeed,
 }
 
 impl<const RESPONSE: bool> HeadReader<RESPONSE> {
     const START: State = if RESPONSE { State::Version(0) } else { State::Start };
 
-    /// Makes a reader of a request, or of a response if `RESPONSE` is `true`.
+    /// Makes a reader of a response if `RESPONSE` is `true`, else of a request.
     pub(super) const fn new(config: &Config) -> HeadReader<RESPONSE> {
         HeadReader {
             max_size: config.max_head_size,
@@ -84,12 +84,12 @@ impl<const RESPONSE: bool> HeadReader<RESPONSE> {
         }
     }
 
-    /// Starts over, for the head behind an interim response.
+    /// Resets the reader, for the head after an interim response.
     pub(super) const fn restart(&mut self) {
         (self.at, self.headers, self.state) = (0, 0, Self::START);
     }
 
-    /// Reads on in what was received, and takes the head off it when it is whole.
+    /// Parses the unread input, and consumes the head once the head is complete.
     pub(super) fn receive<S: Storage>(
         &mut self,
         rx: &mut ReadBuffer<S>,
@@ -101,7 +101,7 @@ impl<const RESPONSE: bool> HeadReader<RESPONSE> {
                 Received::Head(rx.take(0, len))
             }
             Ok(None) if rx.at_end() => Received::EndOfStream,
-            // The configuration would allow the head, and the buffer cannot hold it.
+            // The configuration allows a longer head, but the buffer is full.
             Ok(None) if rx.unread().len() == rx.capacity() => {
                 Received::Failed(HandshakeError::HeadTooLarge, self.max_size)
             }
@@ -110,13 +110,13 @@ impl<const RESPONSE: bool> HeadReader<RESPONSE> {
         }
     }
 
-    /// Reads on in `head`, which begins with the first byte of the head. Returns the length of the
-    /// head in bytes, or `None` if more input is needed.
+    /// Parses more of `head`, which starts with the first byte of the head. Returns the length of
+    /// the head in bytes, or `None` if more input is needed.
     ///
     /// In a response, line folds are replaced by spaces (RFC 9112 section 5.2).
     ///
     /// # Errors
-    /// Returns the error of the first byte that breaks the syntax or a limit.
+    /// Returns a [`HandshakeError`] if a byte breaks the syntax or a limit.
     fn read(
         &mut self,
         head: &mut [u8],
@@ -134,7 +134,7 @@ impl<const RESPONSE: bool> HeadReader<RESPONSE> {
             if !OPTIMIZE_FOR_SIZE && self.read_line(rest, lines) {
                 continue;
             }
-            // The bytes up to the next one that ends a name, a value or the like.
+            // Number of bytes before the next delimiter or invalid byte.
             let run = match self.state {
                 State::Method | State::Name => token_len(rest),
                 State::Target => length_while(rest, |byte| byte.is_ascii_graphic()),
@@ -146,14 +146,14 @@ impl<const RESPONSE: bool> HeadReader<RESPONSE> {
                 continue;
             }
             self.state = match (self.state, byte) {
-                // RFC 9112 2.2: a server "SHOULD ignore at least one empty line (CRLF) received
-                // prior to the request-line"; one it is.
+                // RFC 9112 section 2.2: a server "SHOULD ignore at least one empty line (CRLF)
+                // received prior to the request-line". This parser ignores exactly one.
                 (State::Start, b'\r') if at == 0 && !RESPONSE => State::StartLineFeed,
                 (State::StartLineFeed, b'\n') if !RESPONSE => State::Start,
                 (State::Start, _) if !RESPONSE && is_token_byte(byte) => State::Method,
                 (State::Method, b' ') if !RESPONSE => State::TargetStart,
-                // RFC 9112 3.2: origin-form and absolute-form; "*" and an authority are for the
-                // methods OPTIONS and CONNECT.
+                // RFC 9112 section 3.2: origin-form and absolute-form. "*" is for OPTIONS, and an
+                // authority is for CONNECT.
                 (State::TargetStart, b'/' | b'*' | b'[') if !RESPONSE => State::Target,
                 (State::TargetStart, _) if !RESPONSE && byte.is_ascii_alphanumeric() => {
                     State::Target
@@ -172,8 +172,8 @@ impl<const RESPONSE: bool> HeadReader<RESPONSE> {
                     }
                 }
                 (State::VersionEnd, b'\r' | b' ') if (byte == b' ') == RESPONSE => {
-                    // RFC 9110 2.5: 1.1 and every later 1.x; a response may be of HTTP/1.0, unless
-                    // it is the 101.
+                    // RFC 9110 section 2.5: 1.1 and every later 1.x are accepted. A response other
+                    // than a 101 may also be HTTP/1.0.
                     match at.checked_sub(3).and_then(|digits| head.get(digits..at)) {
                         Some([b'1', _, b'0']) if !RESPONSE => {
                             return Err(HandshakeError::HttpVersion);
@@ -186,7 +186,7 @@ impl<const RESPONSE: bool> HeadReader<RESPONSE> {
                 (State::Status(2), b'0'..=b'9') if RESPONSE => State::StatusEnd,
                 (State::Status(0), b'1'..=b'9') if RESPONSE => State::Status(1),
                 (State::Status(1), b'0'..=b'9') if RESPONSE => State::Status(2),
-                // RFC 9112 4: the space behind the code is required; some servers leave it out
+                // RFC 9112 section 4 requires a space after the code. Some servers omit the space
                 // together with the reason.
                 (State::StatusEnd, b' ') if RESPONSE => State::Reason,
                 (State::StatusEnd | State::Reason | State::Value, b'\r') => State::LineFeed,
@@ -201,7 +201,8 @@ impl<const RESPONSE: bool> HeadReader<RESPONSE> {
                 }
                 (State::LineStart, b' ' | b'\t') if RESPONSE && self.headers > 0 => {
                     lines.forget();
-                    // One byte at a time: `fill` links `memset`, 220 bytes of flash.
+                    // Written byte by byte: `fill` would link `memset`, which takes 220 bytes of
+                    // flash.
                     for place in [at.wrapping_sub(2), at.wrapping_sub(1)] {
                         if let Some(fold) = head.get_mut(place) {
                             *fold = b' ';
@@ -217,7 +218,7 @@ impl<const RESPONSE: bool> HeadReader<RESPONSE> {
         }
     }
 
-    /// Consumes the part of a header line that has arrived, or the version of a request. Returns
+    /// Parses the part of a header line that has arrived, or the version of a request. Returns
     /// `false` if `rest` starts with neither.
     #[inline]
     fn read_line(&mut self, rest: &[u8], lines: &mut Lines) -> bool {
@@ -254,11 +255,11 @@ impl<const RESPONSE: bool> HeadReader<RESPONSE> {
     }
 }
 
-/// Returns where the HTTP head at the start of `bytes` ends: its length in bytes with the empty
-/// line, or `None` if more bytes are needed. An empty line in front of the head is part of it
-/// (RFC 9112 section 2.2).
+/// Returns the length in bytes of the HTTP head at the start of `bytes`, or `None` if more bytes
+/// are needed. The length includes the empty line that ends the head, and an empty line before the
+/// head (RFC 9112 section 2.2).
 ///
-/// A proxy or an inspector finds with it where the frames begin. The head is not validated.
+/// A proxy or an inspector can find the first frame with this length. The head is not validated.
 ///
 /// ```
 /// use sockless::handshake::head_len;

@@ -1,4 +1,4 @@
-//! `ws:` and `wss:` addresses ([RFC 6455, section 3], over the grammar of [RFC 3986]).
+//! Parses `ws:` and `wss:` addresses ([RFC 6455, section 3], with the grammar of [RFC 3986]).
 //!
 //! [RFC 6455, section 3]: https://www.rfc-editor.org/rfc/rfc6455#section-3
 //! [RFC 3986]: https://www.rfc-editor.org/rfc/rfc3986
@@ -7,12 +7,12 @@ use core::fmt;
 
 use crate::ascii::{Class, until};
 
-/// A parsed `ws:` or `wss:` address. It borrows the text that it was parsed from.
+/// Represents a parsed `ws:` or `wss:` address. Borrows the parsed text.
 ///
-/// A parsed address can be written into a request as it is: it holds no space, no control
-/// character, no byte outside ASCII and no half percent-encoding, so an address cannot smuggle a
-/// header line into the handshake. Nothing is decoded or changed: the host keeps its case, and
-/// percent-encoded parts stay so. Equality compares the text likewise.
+/// A parsed address can be written into a request unchanged. The address contains no space, no
+/// control character, no byte outside ASCII and no incomplete percent-encoding. An address
+/// therefore cannot smuggle a header line into the handshake. Nothing is decoded or changed: the
+/// host keeps its case, and percent-encoded parts stay encoded. Equality compares the text.
 ///
 /// ```
 /// use sockless::handshake::Uri;
@@ -34,36 +34,38 @@ use crate::ascii::{Class, until};
 pub struct Uri<'a> {
     secure: bool,
     port: u16,
-    /// The host as it is written, an IPv6 address with its brackets.
+    /// The host in its written form, including the brackets of an IPv6 address.
     host: &'a str,
-    /// The port's digits without leading zeros, empty when it is the scheme's default.
+    /// The digits of the port without leading zeros, or empty for the default port of the scheme.
     other_port: &'a str,
     path: &'a str,
     query: Option<&'a str>,
 }
 
 impl<'a> Uri<'a> {
-    /// Parses an absolute address, `ws://host[:port][/path][?query]` or the same with `wss`.
+    /// Parses an absolute address: `ws://host[:port][/path][?query]`, or `wss://` for TLS.
     ///
-    /// Decisions where the standards leave room:
-    /// - The scheme is compared without regard to case (RFC 3986, section 3.1).
-    /// - A user name or password (`user@host`) is refused: a WebSocket address has no place for one
-    ///   (RFC 6455, section 3), and what stands before an `@` is often there to deceive.
-    /// - A host is a name by RFC 3986's `reg-name`, four decimal numbers without leading zeros, or
-    ///   an IPv6 address in brackets. A name has no empty labels, but may end in a dot. A host
-    ///   whose last label is a number, decimal or hexadecimal, must be a whole IPv4 address:
-    ///   `127.1`, `0177.0.0.1` or `0x7f000001` mean different hosts to different resolvers. IPv6
-    ///   zones (`%25eth0`) and `[v1.future]` addresses are refused.
-    /// - An empty port is the default one (RFC 3986, section 6.2.3); leading zeros are ignored.
+    /// The standards leave some choices open. This parser decides:
+    /// - The scheme is compared without regard to case (RFC 3986 section 3.1).
+    /// - A user name or password (`user@host`) is refused. The syntax of a WebSocket address has no
+    ///   user information (RFC 6455 section 3), and text before an `@` is often meant to deceive.
+    /// - A host is a `reg-name` of RFC 3986, an IPv4 address of four decimal numbers without
+    ///   leading zeros, or an IPv6 address in brackets.
+    /// - A name has no empty labels, but may end in a dot.
+    /// - A host whose last label is a decimal or hexadecimal number must be a complete IPv4
+    ///   address. Different resolvers resolve `127.1`, `0177.0.0.1` or `0x7f000001` to different
+    ///   hosts.
+    /// - IPv6 zones (`%25eth0`) and `[v1.future]` addresses are refused.
+    /// - An empty port is the default port (RFC 3986 section 6.2.3). Leading zeros are ignored.
     ///   Port 0, to which nothing can connect, and ports above 65535 are refused.
-    /// - A fragment is refused (RFC 6455, section 3); a `#` that is meant is written `%23`.
-    /// - In path and query, all that RFC 3986 does not allow (such as `"`, `<`, `[`, `\`, `{`, `|`)
-    ///   must be percent-encoded, and a `%` is followed by two hexadecimal digits.
+    /// - A fragment is refused (RFC 6455 section 3). Write a literal `#` as `%23`.
+    /// - In path and query, characters that RFC 3986 forbids (such as `"`, `<`, `[`, `\`, `{`, `|`)
+    ///   must be percent-encoded. A `%` is followed by two hexadecimal digits.
     ///
     /// # Errors
-    /// [`UriError`] names the part that is wrong.
+    /// Returns a [`UriError`] if a part is invalid.
     pub fn parse(uri: &'a str) -> Result<Self, UriError> {
-        // First of all, so that no later step has to think of them.
+        // Checked first, so that later steps can rely on these characters being absent.
         if !uri.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(UriError::Character);
         }
@@ -92,46 +94,46 @@ impl<'a> Uri<'a> {
         })
     }
 
-    /// Returns `true` if the scheme is `wss`: the connection runs over TLS.
+    /// Returns `true` if the scheme is `wss`. The connection then runs over TLS.
     #[must_use]
     pub const fn is_secure(&self) -> bool {
         self.secure
     }
 
-    /// The host as a resolver or a TLS library wants it: an IPv6 address without its brackets.
+    /// Returns the host for a resolver or a TLS library. An IPv6 address has no brackets.
     #[must_use]
     pub fn host(&self) -> &'a str {
         self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(self.host)
     }
 
-    /// The port, 80 for `ws` and 443 for `wss` when none is given.
+    /// Returns the port. Without a port in the address, returns 80 for `ws` and 443 for `wss`.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
     }
 
-    /// The path as written; empty when there is none, although `/` is then asked for.
+    /// Returns the path, or an empty string if there is none. The request then asks for `/`.
     #[must_use]
     pub const fn path(&self) -> &'a str {
         self.path
     }
 
-    /// Returns the query, which follows the `?`, or `None`.
+    /// Returns the query after the `?`, or `None` if there is no query.
     #[must_use]
     pub const fn query(&self) -> Option<&'a str> {
         self.query
     }
 
-    /// The value of the request's `Host` header (RFC 6455, section 4.1, point 4): the host, an IPv6
-    /// address in brackets, and the port unless it is the default.
+    /// Returns the value of the `Host` header (RFC 6455 section 4.1, point 4). The value is the
+    /// host, with brackets around an IPv6 address, and the port unless the port is the default.
     #[must_use]
     pub const fn host_header(&self) -> HostHeader<'a> {
         let colon = if self.other_port.is_empty() { "" } else { ":" };
         HostHeader { parts: [self.host, colon, self.other_port] }
     }
 
-    /// Returns the target of the request line (RFC 6455 section 3): the path, `/` if it is empty,
-    /// and the query with its `?`.
+    /// Returns the target of the request line (RFC 6455 section 3): the path, or `/` if the path is
+    /// empty, and the query with its `?`.
     #[must_use]
     pub const fn resource_name(&self) -> ResourceName<'a> {
         let path = if self.path.is_empty() { "/" } else { self.path };
@@ -144,7 +146,8 @@ impl<'a> Uri<'a> {
 }
 
 impl fmt::Debug for Uri<'_> {
-    /// Shows neither path nor query, which can hold credentials; [`Display`](fmt::Display) does.
+    /// Omits the path and the query: both can contain credentials. [`Display`](fmt::Display) shows
+    /// them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Uri")
             .field("secure", &self.secure)
@@ -170,7 +173,8 @@ impl<'a> TryFrom<&'a str> for Uri<'a> {
     }
 }
 
-/// The address with its scheme in lower case, its default port left out and its empty path as `/`.
+/// Writes the address with a lower-case scheme, without a default port, and with `/` for an empty
+/// path.
 impl fmt::Display for Uri<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.secure { "wss://" } else { "ws://" })?;
@@ -179,14 +183,14 @@ impl fmt::Display for Uri<'_> {
     }
 }
 
-/// The value of a `Host` header, made by [`Uri::host_header`].
+/// Represents the value of a `Host` header. [`Uri::host_header`] makes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HostHeader<'a> {
     parts: [&'a str; 3],
 }
 
 impl<'a> HostHeader<'a> {
-    /// The pieces whose concatenation is the value, for those who write without `core::fmt`.
+    /// Returns the parts of the value in order, for callers that do not use `core::fmt`.
     #[must_use]
     pub const fn parts(&self) -> [&'a str; 3] {
         self.parts
@@ -199,14 +203,14 @@ impl fmt::Display for HostHeader<'_> {
     }
 }
 
-/// The target of a request line, made by [`Uri::resource_name`].
+/// Represents the target of a request line. [`Uri::resource_name`] makes it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ResourceName<'a> {
     parts: [&'a str; 3],
 }
 
 impl<'a> ResourceName<'a> {
-    /// The pieces whose concatenation is the target, for those who write without `core::fmt`.
+    /// Returns the parts of the target in order, for callers that do not use `core::fmt`.
     #[must_use]
     pub const fn parts(&self) -> [&'a str; 3] {
         self.parts
@@ -219,23 +223,24 @@ impl fmt::Display for ResourceName<'_> {
     }
 }
 
-/// Why a text is not a WebSocket address.
+/// Says why a text is not a WebSocket address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UriError {
-    /// It does not begin with `ws://` or `wss://`.
+    /// The text does not begin with `ws://` or `wss://`.
     Scheme,
-    /// A space, a control character (line ends among them) or a character outside ASCII.
+    /// The text contains a space, a control character (such as a line end) or a character outside
+    /// ASCII.
     Character,
-    /// A user name or a password before the host.
+    /// The address has a user name or a password before the host.
     UserInfo,
     /// The host is missing, or neither a name nor an IPv4 address nor an IPv6 address in brackets.
     Host,
     /// The port is not a number from 1 to 65535.
     Port,
-    /// Path or query hold what must be percent-encoded, or a `%` without two hexadecimal digits.
+    /// Path or query contain an unencoded character, or a `%` without two hexadecimal digits.
     Resource,
-    /// A fragment. A `#` that belongs to path or query is written `%23`.
+    /// The address has a fragment. Write a `#` in a path or query as `%23`.
     Fragment,
 }
 
@@ -261,7 +266,8 @@ fn write_parts(parts: &[&str; 3], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     parts.iter().try_for_each(|part| f.write_str(part))
 }
 
-/// Splits before the first of the bytes in `stops`; everything is the first half if there is none.
+/// Splits `text` before the first byte in `stops`. If no byte matches, the first part is all of
+/// `text`.
 fn split_before<'a>(text: &'a str, stops: &[u8]) -> (&'a str, &'a str) {
     let at = text.bytes().position(|byte| stops.contains(&byte)).unwrap_or(text.len());
     split_at(text, at)
@@ -280,7 +286,7 @@ fn scheme(uri: &str) -> Option<(bool, &str)> {
     Some((secure, split_at(uri, len).1))
 }
 
-/// Splits an authority without user information into its host, checked, and what follows.
+/// Splits an authority without user information into its checked host and the rest.
 fn host(authority: &str) -> Option<(&str, &str)> {
     if let Some(literal) = authority.strip_prefix('[') {
         let (address, behind) = split_before(literal, b"]");
@@ -291,7 +297,8 @@ fn host(authority: &str) -> Option<(&str, &str)> {
     is_name_or_ipv4(host.as_bytes()).then_some((host, after))
 }
 
-/// The port that `after`, the rest of an authority, names, and its digits without leading zeros.
+/// Parses the port in `after`, the rest of an authority. Returns the port and its digits without
+/// leading zeros.
 fn port(after: &str, default: u16) -> Option<(u16, &str)> {
     let mut digits = match after.strip_prefix(':') {
         None if !after.is_empty() => return None,
@@ -305,7 +312,7 @@ fn port(after: &str, default: u16) -> Option<(u16, &str)> {
     Some((port, digits))
 }
 
-/// One to five decimal digits without leading zeros.
+/// Parses one to five decimal digits without leading zeros.
 fn number(digits: &[u8]) -> Option<u32> {
     if !matches!(digits, [b'1'..=b'9', ..]) || digits.len() > 5 {
         return None;
@@ -330,9 +337,10 @@ fn is_made_of(mut text: &[u8], allowed: Class) -> bool {
     }
 }
 
-/// RFC 3986, section 3.2.2 (`reg-name`, `IPv4address`), narrowed as [`Uri::parse`] says.
+/// Checks a `reg-name` or an IPv4 address (RFC 3986 section 3.2.2), with the limits of
+/// [`Uri::parse`].
 fn is_name_or_ipv4(host: &[u8]) -> bool {
-    // A dot at the very end marks the root of the name space and is no label of its own.
+    // A trailing dot marks the root of the name space and is no label.
     let mut name = host.strip_suffix(b".").unwrap_or(host);
     let mut label = until(&mut name, b'.');
     while !label.is_empty() {
@@ -349,7 +357,7 @@ fn is_name_or_ipv4(host: &[u8]) -> bool {
     false
 }
 
-/// Four decimal numbers below 256 without leading zeros (RFC 3986, section 3.2.2).
+/// Checks for four decimal numbers below 256 without leading zeros (RFC 3986 section 3.2.2).
 fn is_ipv4(mut text: &[u8]) -> bool {
     for octet in 1..=4 {
         let digits = until(&mut text, b'.');
@@ -364,10 +372,10 @@ fn is_ipv4(mut text: &[u8]) -> bool {
     text.is_empty()
 }
 
-/// Returns `true` if `value` is `uri-host [ ":" port ]`, as `Host` and the authority of a target
-/// hold it (RFC 9112 section 3.2, RFC 3986 section 3.2.2). The host may be empty. An IPv6 address
-/// has brackets: without them its last group and a port look alike, and two readers of the head
-/// could see two hosts.
+/// Returns `true` if `value` is `uri-host [ ":" port ]`, the syntax of `Host` and of an authority
+/// (RFC 9112 section 3.2, RFC 3986 section 3.2.2). The host may be empty. An IPv6 address must have
+/// brackets. Without brackets, its last group looks like a port, and two parsers could see
+/// different hosts.
 pub(super) fn is_host_and_port(value: &[u8]) -> bool {
     let mut rest = value;
     let good = if let [b'[', literal @ ..] = value {
@@ -391,8 +399,8 @@ pub(super) fn is_host_and_port(value: &[u8]) -> bool {
     }
 }
 
-/// RFC 3986, section 3.2.2 (`IPv6address`): eight groups, or fewer with one `::`; the last two may
-/// be written as an IPv4 address.
+/// Checks an IPv6 address (RFC 3986 section 3.2.2): eight groups, or fewer with one `::`. An IPv4
+/// address may replace the last two groups.
 fn is_ipv6(mut text: &[u8]) -> bool {
     let (mut groups, mut gap) = (0, false);
     loop {
@@ -418,6 +426,6 @@ fn is_ipv6(mut text: &[u8]) -> bool {
             return false;
         }
     }
-    // The gap stands for at least one group.
+    // The `::` replaces at least one group.
     if gap { groups < 8 } else { groups == 8 }
 }

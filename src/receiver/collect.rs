@@ -1,5 +1,5 @@
-//! Whole messages: payload stays in the read buffer until the message is complete, is unmasked in
-//! large pieces, and validated once.
+//! Collects whole messages. The payload stays in the read buffer until the message is complete, is
+//! unmasked in large pieces, and is validated once.
 
 use core::ops::Range;
 
@@ -9,18 +9,19 @@ use crate::buffer::{READ_BUFFER_MIN, ReadBuffer, Storage};
 use crate::frame::MessageKind;
 use crate::mask::mask;
 
-/// Size of the pieces in which payload is unmasked: large enough to be worth a call, and small
-/// enough to be still in the cache.
+/// Size in bytes of the pieces in which payload is unmasked. Large enough to be worth a call, and
+/// small enough to stay in the cache.
 const UNMASK_SIZE: usize = 16 << 10;
 
-/// Text up to this length is validated byte by byte as it arrives.
+/// Length in bytes up to which text is validated byte by byte on arrival.
 const EAGER: usize = 4 << 10;
-/// Longer text is validated at multiples of this length, and when the message is complete.
+/// Interval in bytes at which longer text is validated before the message is complete.
 const STRIDE: usize = 1 << 20;
 
-/// Returns the number of bytes of a collected text that are validated once `held` bytes have
-/// arrived. The result depends only on the position in the message, so every cut of the input fails
-/// at the same byte. The steps are large because the `&str` costs a full validation at the end.
+/// Returns the number of bytes of a collected text to validate after `held` bytes have arrived. The
+/// result depends only on the position in the message. However the input is split, validation
+/// therefore fails at the same byte. The steps are large because making the `&str` validates the
+/// complete text again.
 pub(super) const fn validated_len(held: usize) -> usize {
     if held <= EAGER {
         held
@@ -32,16 +33,20 @@ pub(super) const fn validated_len(held: usize) -> usize {
 }
 
 impl Receiver {
-    /// Holds the payload that has arrived of the current frame. Once the message is complete,
-    /// returns its range and the number of validated bytes.
+    /// Adds the arrived payload of the current frame to the held message. If the message is
+    /// complete, returns its range and the number of validated bytes.
+    ///
+    /// # Errors
+    /// - Returns [`Violation::MessageTooBig`] if the message does not fit in the buffer.
+    /// - Returns [`Violation::InvalidUtf8`] if the validated part of a text is invalid.
     pub(super) fn collect<S: Storage>(
         &mut self,
         rx: &mut ReadBuffer<S>,
     ) -> Result<Option<(Range<usize>, usize)>, Violation> {
         let before = rx.held();
-        // The rest of the frame must fit after the held bytes, and after a fragment also the
-        // control frames in front of the next one. Checked at each call, because the caller may use
-        // another buffer after an empty one.
+        // The rest of the frame must fit after the held bytes. After a fragment, control frames
+        // before the next fragment must also fit. Checked in each call, because the caller may
+        // replace an empty buffer.
         let behind = if self.fin { 0 } else { READ_BUFFER_MIN as u64 };
         let needed = (before as u64).saturating_add(self.remaining).saturating_add(behind);
         if needed > rx.capacity() as u64 {
@@ -75,8 +80,8 @@ impl Receiver {
         Ok(None)
     }
 
-    /// Stops collecting a message, which goes on in chunks. Returns the range of the held bytes,
-    /// and the number of validated ones.
+    /// Stops collecting a message that continues in chunks. Returns the range of the held bytes,
+    /// and the number of validated bytes.
     #[cold]
     pub(super) fn stop_collecting<S: Storage>(
         &mut self,
@@ -90,7 +95,10 @@ impl Receiver {
         (rx.release_held(), validated_len(held))
     }
 
-    /// Returns a whole message. The first `validated` bytes of its text are validated.
+    /// Returns a complete message. The first `validated` bytes of a text are already validated.
+    ///
+    /// # Errors
+    /// Returns [`Violation::InvalidUtf8`] if the text is invalid.
     #[inline]
     pub(super) fn whole_message<'b>(
         &mut self,

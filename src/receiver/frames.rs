@@ -1,4 +1,4 @@
-//! Frames in a slice of bytes: headers are parsed and checked, payloads are unmasked in place.
+//! Parses and checks frame headers in a slice of bytes, and unmasks payloads in place.
 
 use super::item::{FrameItem, Located};
 use super::{Receiver, State};
@@ -8,8 +8,11 @@ use crate::mask::mask;
 use crate::utf8::Utf8Validator;
 
 impl Receiver {
-    /// Consumes the next frame header, and the payload of a control frame. Call it only between two
-    /// frames.
+    /// Parses the next frame header, and unmasks the payload of a control frame. Call it only
+    /// between two frames.
+    ///
+    /// # Errors
+    /// Returns a [`Violation`] if the header breaks the protocol or a limit.
     #[cfg_attr(not(target_os = "none"), inline)]
     #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn next_header(&mut self, input: &mut [u8]) -> Result<Located, Violation> {
@@ -46,8 +49,9 @@ impl Receiver {
         Ok(Located { skip, len, item })
     }
 
-    /// Consumes and unmasks the payload bytes of the current frame at the front of `input`. Returns
-    /// their number, or `None` if there is neither a byte nor the end of the message.
+    /// Consumes and unmasks the payload of the current frame at the start of `input`. Returns the
+    /// number of consumed bytes. Returns `None` if there is no payload byte and the message does
+    /// not end.
     #[inline]
     pub(super) fn take_piece(&mut self, input: &mut [u8]) -> Option<usize> {
         let len = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(input.len());
@@ -68,8 +72,8 @@ impl Receiver {
     /// Checks the rules of a header that depend on the role, the extensions and the earlier frames.
     fn check_header(&self, opcode: OpCode, rsv: u8, masked: bool) -> Result<(), Violation> {
         let starts = matches!(opcode, OpCode::Text | OpCode::Binary);
-        // RFC 6455 section 5.2: a reserved bit "MUST be 0 unless an extension is negotiated";
-        // RFC 7692 section 6.1 defines RSV1, for the first frame of a message alone.
+        // RFC 6455 section 5.2: a reserved bit "MUST be 0 unless an extension is negotiated". RFC
+        // 7692 section 6.1 defines RSV1 for the first frame of a message only.
         let rsv = if self.rsv1 && starts { rsv & !FrameHeader::RSV1 } else { rsv };
         if rsv != 0 {
             return Err(Violation::ReservedBit);
@@ -82,7 +86,7 @@ impl Receiver {
             _ => {}
         }
         // RFC 6455 section 5.4: the fragments of one message "MUST NOT be interleaved" with
-        // another's.
+        // fragments of another message.
         match (opcode, self.state) {
             (OpCode::Continuation, State::Idle) => Err(Violation::UnexpectedContinuation),
             (OpCode::Text | OpCode::Binary, State::Message) => Err(Violation::ExpectedContinuation),
@@ -90,7 +94,10 @@ impl Receiver {
         }
     }
 
-    /// Starts a data frame, if it is within the limits.
+    /// Starts a data frame.
+    ///
+    /// # Errors
+    /// Returns a [`Violation`] if the frame or its message exceeds a limit.
     fn start_frame(&mut self, header: &FrameHeader) -> Result<(), Violation> {
         if header.opcode != OpCode::Continuation {
             let text = header.opcode == OpCode::Text;
@@ -104,8 +111,8 @@ impl Receiver {
             return Err(Violation::TooManyFragments);
         };
         let mut max_frame = self.max_frame;
-        // A frame limit that equals the message limit applies to the inflated bytes. On the wire,
-        // incompressible data may be an eighth longer.
+        // A frame limit that equals the message limit applies to the inflated bytes. In compressed
+        // form, incompressible data may be an eighth longer.
         if self.compressed && max_frame == self.max_message {
             max_frame += max_frame / 8 + 64;
         }

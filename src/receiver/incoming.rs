@@ -1,4 +1,4 @@
-//! The items that a receiver hands out.
+//! Defines the items that a receiver returns.
 
 use core::fmt;
 
@@ -6,34 +6,34 @@ use crate::close::Close;
 use crate::frame::MessageKind;
 use crate::utf8::late_text;
 
-/// An item that a [`Receiver`](crate::Receiver) found in its input. Borrows the input, never the
-/// receiver.
+/// Describes an item that a [`Receiver`](crate::Receiver) found in its input. Borrows the input,
+/// never the receiver.
 ///
-/// A `_ =>` arm may ignore [`Pong`](Incoming::Pong). All others need care:
-/// [`reply`](Incoming::reply) says what to send.
+/// A `_ =>` arm may ignore [`Pong`](Incoming::Pong). Handle all other items:
+/// [`reply`](Incoming::reply) returns the reply to send.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Incoming<'b> {
-    /// A part of a message, or all of it.
+    /// A piece of a message, or a complete message.
     Data(Chunk<'b>),
-    /// A ping with a payload of at most 125 bytes. Reply with a pong with the same payload (RFC
+    /// A ping with a payload of at most 125 bytes. Reply with a pong that has an equal payload (RFC
     /// 6455 section 5.5.2).
     Ping(&'b [u8]),
-    /// A pong, also without a ping (RFC 6455 section 5.5.3).
+    /// A pong, which may be unsolicited (RFC 6455 section 5.5.3).
     Pong(&'b [u8]),
-    /// The peer's Close. Reply with a Close with the same code, unless one was sent (RFC 6455
-    /// section 5.5.1).
+    /// The peer's Close. If you have not sent a Close, reply with a Close that has an equal code
+    /// (RFC 6455 section 5.5.1).
     Close(Close<'b>),
-    /// The end of the stream: the last item. An unfinished message is lost. Without a Close before
-    /// it, the end is abnormal (1006, RFC 6455 section 7.1.5).
+    /// The end of the stream, which is the last item. An unfinished message is lost. If no Close
+    /// was received, the end is abnormal (1006, RFC 6455 section 7.1.5).
     End,
 }
 
-/// A piece of a message: all that has arrived of it, validated.
+/// Represents a piece of a message. Its text is validated unless it is compressed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Chunk<'b> {
     pub(super) bytes: &'b [u8],
-    /// The bytes of a whole text message as text, if it is made early.
+    /// The bytes of a complete text message as text, if already converted.
     pub(super) text: Option<&'b str>,
     pub(super) kind: MessageKind,
     pub(super) first: bool,
@@ -74,15 +74,15 @@ impl<'b> Chunk<'b> {
         self.kind
     }
 
-    /// Returns the bytes. In a text message they are the next piece of valid UTF-8. A character may
-    /// be cut at either end; the chunks together are valid. There are never more of them
-    /// than the capacity of the read buffer.
+    /// Returns the bytes of the chunk. In a text message, a character may be split between two
+    /// chunks, but the chunks together are valid UTF-8. A chunk is never longer than the capacity
+    /// of the read buffer.
     #[must_use]
     pub const fn bytes(&self) -> &'b [u8] {
         self.bytes
     }
 
-    /// Returns the text if this chunk is a [whole](Self::is_whole) text message.
+    /// Returns the text if the chunk is a [whole](Self::is_whole) text message, else `None`.
     #[must_use]
     pub const fn text(&self) -> Option<&'b str> {
         if self.is_whole() && matches!(self.kind, MessageKind::Text) && !self.compressed {
@@ -91,27 +91,27 @@ impl<'b> Chunk<'b> {
         None
     }
 
-    /// Returns `true` if the message begins here.
+    /// Returns `true` if the chunk starts the message.
     #[must_use]
     pub const fn is_first(&self) -> bool {
         self.first
     }
 
-    /// Returns `true` if the message ends here. The last chunk may be empty.
+    /// Returns `true` if the chunk ends the message. The last chunk may be empty.
     #[must_use]
     pub const fn is_last(&self) -> bool {
         self.last
     }
 
-    /// Returns `true` if this chunk is a whole message.
+    /// Returns `true` if the chunk is a complete message.
     #[must_use]
     pub const fn is_whole(&self) -> bool {
         self.first && self.last
     }
 
-    /// Returns `true` if the bytes are still compressed, and so not validated (RFC 7692 section
-    /// 6.2). Only after [`Receiver::allow_rsv1`](crate::Receiver::allow_rsv1), and from
-    /// [`Receiver::receive_chunk_in_place`](crate::Receiver::receive_chunk_in_place) with
+    /// Returns `true` if the bytes are still compressed, and therefore not validated (RFC 7692
+    /// section 6.2). Possible only after [`Receiver::allow_rsv1`](crate::Receiver::allow_rsv1), or
+    /// from [`Receiver::receive_chunk_in_place`](crate::Receiver::receive_chunk_in_place) with
     /// compression.
     #[must_use]
     pub const fn is_compressed(&self) -> bool {

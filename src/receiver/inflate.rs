@@ -1,4 +1,4 @@
-//! Compressed messages on their way through the receiver (RFC 7692 section 6.2).
+//! Inflates compressed messages in the receiver (RFC 7692 section 6.2).
 
 use core::ops::Range;
 
@@ -13,13 +13,13 @@ impl Receiver {
         self.compressed && self.inflation.is_some()
     }
 
-    /// Returns `true` if more of a message can be inflated without further input.
+    /// Returns `true` if a message can be inflated further without more input.
     pub(super) fn is_inflating(&self) -> bool {
         self.inflation.as_ref().is_some_and(|inflation| inflation.is_busy())
     }
 
-    /// Passes the payload that has arrived of the current frame to the inflater. Returns `false` if
-    /// there is none.
+    /// Passes the arrived payload of the current frame to the inflater. Returns `false` if no
+    /// payload has arrived.
     pub(super) fn feed_inflation<S: Storage>(&mut self, rx: &mut ReadBuffer<S>) -> bool {
         let Some(len) = self.take_piece(rx.unread_mut()) else { return false };
         rx.hold(len);
@@ -33,8 +33,11 @@ impl Receiver {
         true
     }
 
-    /// Inflates more of the current message. Returns the place of the inflated bytes to hand out,
-    /// and how many of them are validated; or `None` once all input has been inflated.
+    /// Inflates more of the current message. Returns the range of the inflated bytes to deliver,
+    /// and the number of validated bytes. Returns `None` if all input has been inflated.
+    ///
+    /// # Errors
+    /// Returns a [`Violation`] if the message is corrupt, exceeds a limit or contains invalid text.
     pub(super) fn inflate<S: Storage>(
         &mut self,
         rx: &mut ReadBuffer<S>,
@@ -49,7 +52,7 @@ impl Receiver {
             last = match inflation.run(rx, limit, whole) {
                 Ok(last) => last,
                 Err(violation) => {
-                    // The text inflated before the fault may hold an earlier one.
+                    // The text inflated before the error may contain an earlier violation.
                     let len = rx.inflated_len();
                     let due =
                         if whole { validated_len(before)..validated_len(len) } else { 0..len };

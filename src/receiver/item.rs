@@ -1,7 +1,7 @@
-//! The result of parsing the front of the input.
+//! Defines the result of parsing the start of the input.
 
-/// An item that `Receiver::next_header` found at the front of its input. Bytes before `skip + len`
-/// are consumed; `skip..skip + len` is the unmasked payload of a control frame.
+/// Describes an item that `Receiver::next_header` found at the start of its input. The first `skip
+/// + len` bytes are consumed. `skip..skip + len` is the unmasked payload of a control frame.
 pub(super) struct Located {
     pub(super) skip: usize,
     pub(super) len: usize,
@@ -10,7 +10,7 @@ pub(super) struct Located {
 
 #[derive(Clone, Copy)]
 pub(super) enum FrameItem {
-    /// No complete item. Nothing is consumed.
+    /// The item is incomplete. Nothing is consumed.
     Incomplete,
     /// The header of a data frame. Its payload follows.
     Data,

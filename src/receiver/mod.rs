@@ -1,5 +1,5 @@
-//! Frames in: parsed, unmasked and checked in place, and handed out as messages or validated
-//! chunks, and as whole control frames.
+//! Receives frames: parses, unmasks and checks them in place. Returns messages or validated chunks,
+//! and complete control frames.
 
 mod collect;
 mod frames;
@@ -23,12 +23,12 @@ use crate::frame::MessageKind;
 use crate::utf8::{Utf8Validator, early_text};
 use crate::{Config, Violation};
 
-/// The receiving half of an open connection.
+/// Receives frames: the receiving half of an open connection.
 ///
-/// It works on the caller's bytes, in place, and stores none of them. [`WebSocket`] is built on it.
-/// Use it alone if one task reads and another writes. Pass [`Incoming::reply`], and the
-/// [`Reply`](crate::Reply) to a violation, to [`Sender::reply`].
-/// [`WebSocket::split`](crate::WebSocket::split) makes both halves after a handshake.
+/// A receiver works in place on the caller's bytes, and stores none of them. [`WebSocket`] contains
+/// a receiver. Use a receiver alone if one task reads and another task writes. Pass
+/// [`Incoming::reply`], and the [`Reply`](crate::Reply) to a violation, to [`Sender::reply`]. After
+/// a handshake, [`WebSocket::split`](crate::WebSocket::split) returns both halves.
 ///
 /// ```
 /// use sockless::{Config, Incoming, Receiver};
@@ -50,14 +50,14 @@ use crate::{Config, Violation};
 pub struct Receiver {
     /// Payload bytes of the current data frame that are not consumed yet.
     remaining: u64,
-    /// Payload bytes of the current message, according to the headers so far.
+    /// Payload bytes of the current message, summed over the headers so far.
     message_len: u64,
     max_frame: u64,
     max_message: u64,
-    /// Number of frames that the current message may still have.
+    /// Number of further frames that the current message may have.
     fragments: u32,
     max_fragments: u32,
-    /// The key for the next payload byte.
+    /// The masking key, rotated for the next payload byte.
     key: [u8; 4],
     utf8: Utf8Validator,
     state: State,
@@ -66,11 +66,11 @@ pub struct Receiver {
     masked: bool,
     /// `true` if RSV1 may mark a compressed message.
     rsv1: bool,
-    /// `true` if the current frame ends its message.
+    /// `true` if the current frame is the last one of its message.
     fin: bool,
-    /// `true` until a byte of the current message is handed out.
+    /// `true` until the first chunk of the current message is returned.
     fresh: bool,
-    /// `true` if the current message is collected, to be handed out whole.
+    /// `true` if the current message is collected, to be returned whole.
     collected: bool,
     /// `true` if the current message is compressed.
     compressed: bool,
@@ -83,32 +83,32 @@ pub struct Receiver {
 enum State {
     /// Between messages.
     Idle,
-    /// Inside a message, in a frame or between two.
+    /// Inside a message, within a frame or between two frames.
     Message,
-    /// After the last frame of a compressed message, while more of it can be inflated.
+    /// After the last frame of a compressed message, until the message is inflated.
     #[cfg(feature = "deflate")]
     Inflating,
     /// The peer's Close was received.
     Closed,
-    /// The stream has ended, without a Close or after it.
+    /// The stream has ended. `closed` is `true` if a Close was received before the end.
     Ended {
         closed: bool,
     },
     Failed(Violation),
 }
 
-/// The way to hand out messages: whole, or in chunks as they arrive.
+/// Selects the delivery of messages: whole, or in chunks as they arrive.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Delivery {
     Messages,
     Chunks,
 }
 
-/// The largest payload length that a frame header can have (RFC 6455 section 5.2).
+/// Largest payload length that a frame header can have, in bytes (RFC 6455 section 5.2).
 const MAX_PAYLOAD_LEN: u64 = u64::MAX >> 1;
 
 impl fmt::Debug for Receiver {
-    /// Does not show the masking key of the current frame.
+    /// Omits the masking key of the current frame.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Receiver")
             .field("state", &self.state)
@@ -118,32 +118,32 @@ impl fmt::Debug for Receiver {
 }
 
 impl Receiver {
-    /// Receives as a server: the peer's frames must be masked.
+    /// Makes a receiver for a server: the peer's frames must be masked.
     #[must_use]
     pub const fn server(config: Config) -> Receiver {
         Receiver::new(config, true)
     }
 
-    /// Receives as a client: the peer's frames must not be masked.
+    /// Makes a receiver for a client: the peer's frames must not be masked.
     #[must_use]
     pub const fn client(config: Config) -> Receiver {
         Receiver::new(config, false)
     }
 
     /// Accepts RSV1 on compressed messages, after permessage-deflate was negotiated (RFC 7692
-    /// section 6). Their chunks are handed out compressed, and only the limit of the frame size
-    /// applies.
+    /// section 6). Chunks of compressed messages are returned compressed. Of the size limits, only
+    /// the frame limit applies to them.
     pub const fn allow_rsv1(&mut self) {
         self.rsv1 = true;
     }
 
-    /// Consumes the next item at the front of `input`, and moves `input` past it. Returns `None` if
-    /// more bytes are needed after the remaining ones. A control frame is consumed only when it is
-    /// whole, so a buffer of 139 bytes is enough for any input.
+    /// Consumes the next item at the start of `input`, and advances `input`. Returns `None` if more
+    /// bytes are needed after the remaining bytes. A control frame is consumed only when complete,
+    /// so a buffer of 139 bytes is enough for any input.
     ///
     /// # Errors
-    /// Returns the [`Violation`] if the peer broke the protocol: send a Close with
-    /// [`Violation::close_code`]. Every later call returns the same.
+    /// Returns a [`Violation`] if the peer broke the protocol. Send a Close with
+    /// [`Violation::close_code`]. Every later call returns an equal violation.
     pub fn receive_chunk_in_place<'b>(
         &mut self,
         input: &mut &'b mut [u8],
@@ -179,12 +179,13 @@ impl Receiver {
         Ok(None)
     }
 
-    /// Consumes the next item of `rx`. Messages are whole: a chunk is the first and the last of its
-    /// message. Returns `None` if more bytes are needed.
+    /// Consumes the next item of `rx`. Messages are whole: each chunk is the first and the last
+    /// chunk of its message. Returns `None` if more bytes are needed.
     ///
     /// # Errors
-    /// As for [`receive_chunk_in_place`](Self::receive_chunk_in_place). Returns
-    /// [`Violation::MessageTooBig`] also for a message that the buffer cannot hold.
+    /// - Returns a [`Violation`] if the peer broke the protocol; see
+    ///   [`receive_chunk_in_place`](Self::receive_chunk_in_place).
+    /// - Returns [`Violation::MessageTooBig`] if the buffer cannot hold the message.
     pub fn receive<'b, S: Storage>(
         &mut self,
         rx: &'b mut ReadBuffer<S>,
@@ -196,10 +197,11 @@ impl Receiver {
         self.read(rx, Delivery::Messages)
     }
 
-    /// Consumes the next item of `rx`. Messages are handed out in chunks as they arrive.
+    /// Consumes the next item of `rx`. Messages are returned in chunks as they arrive.
     ///
     /// # Errors
-    /// As for [`receive`](Self::receive).
+    /// Returns a [`Violation`] if the peer broke the protocol; see
+    /// [`receive_chunk_in_place`](Self::receive_chunk_in_place).
     pub fn receive_chunks<'b, S: Storage>(
         &mut self,
         rx: &'b mut ReadBuffer<S>,
@@ -211,28 +213,28 @@ impl Receiver {
         self.read(rx, Delivery::Chunks)
     }
 
-    /// Returns the kind of the message that is being received, from the header of its first frame
-    /// on.
+    /// Returns the kind of the message that is being received, or `None` between messages. The kind
+    /// is known from the header of the first frame on.
     #[must_use]
     pub fn message_kind(&self) -> Option<MessageKind> {
         self.in_message().then_some(self.kind)
     }
 
-    /// Returns `true` if a Close was received. Input after it is dropped.
+    /// Returns `true` if a Close was received. Input after the Close is discarded.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed | State::Ended { closed: true })
     }
 
-    /// Returns `true` as a client: after both Closes it waits for [`Incoming::End`], because the
-    /// server closes the transport first (RFC 6455 section 7.1.1).
+    /// Returns `true` for a client. After both Closes, a client waits for [`Incoming::End`],
+    /// because the server closes the transport first (RFC 6455 section 7.1.1).
     #[must_use]
     pub const fn awaits_end(&self) -> bool {
         !self.masked
     }
 
-    /// Returns the number of payload bytes of the current frame that are still to come: a hint how
-    /// much to read. It is within the limits, but the peer may never send that much.
+    /// Returns the number of missing payload bytes of the current frame, as a hint for the size of
+    /// reads. The number is within the limits, but the peer may never send so many bytes.
     #[must_use]
     pub const fn frame_remaining(&self) -> u64 {
         self.remaining
@@ -240,7 +242,7 @@ impl Receiver {
 
     pub(crate) const fn new(config: Config, masked: bool) -> Receiver {
         let (max_frame, max_message) = (config.max_frame_size, config.max_message_size);
-        // No frame is longer, and an eighth more does not overflow.
+        // A frame cannot be longer than this limit, and adding an eighth does not overflow.
         let max_frame = if max_frame > MAX_PAYLOAD_LEN { MAX_PAYLOAD_LEN } else { max_frame };
         Receiver {
             remaining: 0,
@@ -274,8 +276,11 @@ impl Receiver {
         self.state == State::Message
     }
 
-    /// Returns the next item. Most calls without an item find an empty buffer, which is tested
-    /// first.
+    /// Returns the next item. Tests for an empty buffer first, because most calls without an item
+    /// have one.
+    ///
+    /// # Errors
+    /// Returns a [`Violation`] if the peer broke the protocol.
     pub(crate) fn read<'b, S: Storage>(
         &mut self,
         rx: &'b mut ReadBuffer<S>,
@@ -287,7 +292,7 @@ impl Receiver {
         self.read_any(rx, delivery)
     }
 
-    /// Returns `true` if there can be no item without input.
+    /// Returns `true` if an item is impossible without further input.
     #[inline]
     fn is_waiting(&self) -> bool {
         #[cfg(feature = "deflate")]
@@ -297,7 +302,8 @@ impl Receiver {
         matches!(self.state, State::Idle | State::Message)
     }
 
-    /// Finds the range of the item first, and borrows the buffer for the item once, at the end.
+    /// Returns the next item. Computes the range of the item first, and borrows the buffer only
+    /// once, at the end.
     #[inline(never)]
     fn read_any<'b, S: Storage>(
         &mut self,
@@ -309,11 +315,12 @@ impl Receiver {
                 rx.discard_input();
                 return Err(violation);
             }
-            // Input is dropped, so that there is space for more until the end of the stream.
+            // Input is discarded, so that there is space for more until the end of the stream.
             State::Closed | State::Ended { .. } => return Ok(self.end_of_input(rx)),
             _ => {}
         }
-        // A message that began in chunks goes on in chunks, also after its header alone.
+        // A message that started in chunks continues in chunks, even if only its header has
+        // arrived.
         let whole = delivery == Delivery::Messages && (self.collected || !self.in_message());
         loop {
             #[cfg(feature = "deflate")]
@@ -367,7 +374,7 @@ impl Receiver {
         Ok(None)
     }
 
-    /// Drops all input of a closed connection. Returns the end of the stream, once.
+    /// Discards all input of a closed connection. Returns the end of the stream, once.
     #[cold]
     fn end_of_input<'b, S: Storage>(&mut self, rx: &mut ReadBuffer<S>) -> Option<Incoming<'b>> {
         rx.discard_input();
@@ -378,9 +385,9 @@ impl Receiver {
         Some(Incoming::End)
     }
 
-    /// Returns a chunk. The first `validated` bytes of its text are validated. If others are
-    /// invalid, the valid ones are handed out before the failure, as they would be in a smaller
-    /// chunk.
+    /// Returns a chunk. The first `validated` bytes of its text are already validated. If invalid
+    /// text follows valid text, returns the valid text first. The next call then fails, as it would
+    /// after a smaller chunk.
     fn chunk<'b>(
         &mut self,
         bytes: &'b [u8],
@@ -400,7 +407,7 @@ impl Receiver {
                 }
             }
             let good = match self.utf8.check(bytes.get(validated..).unwrap_or_default()) {
-                // RFC 6455 section 8.1: a message that ends inside a character is not UTF-8 either.
+                // RFC 6455 section 8.1: a message that ends inside a character is not valid UTF-8.
                 Ok(()) if last && !self.utf8.is_complete() => bytes.len(),
                 Ok(()) => return Ok(Incoming::Data(chunk)),
                 Err(good) => validated + good,
@@ -443,7 +450,8 @@ impl Receiver {
     }
 }
 
-/// Splits `skip + len` bytes off the front of `input`, and returns the last `len` of them.
+/// Removes `skip + len` bytes from the start of `input`. Returns the last `len` of the removed
+/// bytes.
 #[inline]
 fn take_front<'b>(input: &mut &'b mut [u8], skip: usize, len: usize) -> &'b [u8] {
     let Some((front, rest)) = core::mem::take(input).split_at_mut_checked(skip + len) else {

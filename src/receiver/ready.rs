@@ -1,14 +1,14 @@
-//! Tells callers who return borrowed items whether an item has arrived.
+//! Reports the arrival of an item to callers that return borrowed items.
 
 use super::{Delivery, Receiver, State};
 use crate::buffer::{ReadBuffer, Storage};
 use crate::frame::{FrameHeader, frame_extent};
 
 impl Receiver {
-    /// Returns `true` if [`receive`](Self::receive) has an item or a violation to return. Otherwise
-    /// consumes the input as `receive` does, and more is needed.
+    /// Returns `true` if [`receive`](Self::receive) has an item or a violation to return. If the
+    /// result is `false`, more input is needed. The call may consume input, as `receive` does.
     ///
-    /// An item borrows the buffer. The borrow checker therefore rejects a function that loops over
+    /// An item borrows the buffer. The borrow checker therefore rejects a function that alternates
     /// `receive` and a read until it can return an item. Loop over `is_ready` and the read, then
     /// call `receive` once:
     ///
@@ -42,8 +42,8 @@ impl Receiver {
     /// ```
     ///
     /// After [`Incoming::End`](crate::Incoming::End) the result is always `false`. Inside a message
-    /// that began with [`receive_chunks`](Self::receive_chunks), the result is `true` if that
-    /// method consumes input, even if it does not return a chunk.
+    /// that started with [`receive_chunks`](Self::receive_chunks), the result is `true` if
+    /// `receive_chunks` can consume input, even without returning a chunk.
     #[must_use]
     #[inline]
     pub fn is_ready<S: Storage>(&mut self, rx: &mut ReadBuffer<S>) -> bool {
@@ -66,7 +66,7 @@ impl Receiver {
         self.in_message() && !self.collected
     }
 
-    /// Returns `true` if `receive_chunks` consumes bytes of `input`, which is not empty.
+    /// Returns `true` if `receive_chunks` can consume bytes of `input`, which is not empty.
     fn has_part(&self, input: &[u8]) -> bool {
         self.remaining > 0
             || match FrameHeader::parse(input) {
@@ -78,8 +78,8 @@ impl Receiver {
             }
     }
 
-    /// Consumes input that does not end an item. Returns `true` if it contains a violation, or if
-    /// the stream has ended.
+    /// Consumes input that contains no complete item. Returns `true` if the input contains a
+    /// violation, or if the stream has ended.
     #[inline(never)]
     fn consume_input<S: Storage>(&mut self, rx: &mut ReadBuffer<S>) -> bool {
         if matches!(self.state, State::Ended { .. }) {
@@ -93,8 +93,8 @@ impl Receiver {
         rx.at_end() || self.read(rx, Delivery::Messages).is_err()
     }
 
-    /// Returns `true` if `input` contains the end of a message or a whole control frame, according
-    /// to the headers alone. A frame in front of them may still break a rule.
+    /// Returns `true` if `input` contains the end of a message or a complete control frame. Reads
+    /// only the headers: an earlier frame may still break a rule.
     #[inline]
     fn has_whole_item(&self, mut input: &[u8]) -> bool {
         let mut len = self.remaining;

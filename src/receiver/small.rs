@@ -1,5 +1,5 @@
-//! The short path for whole small messages, which most messages are. All other input takes the
-//! general path, with the same result.
+//! Provides a fast path for complete small messages, the most frequent input. All other input takes
+//! the general path, which has an equal result.
 
 use core::ops::Range;
 
@@ -9,14 +9,14 @@ use crate::frame::MessageKind;
 use crate::mask::mask;
 
 impl Receiver {
-    /// Consumes a whole small message at the front of `rx`. Returns its range and kind. Does not
+    /// Consumes a complete small message at the start of `rx`. Returns its range and kind. Does not
     /// validate text.
     #[inline(always)]
     pub(crate) fn take_small_message<S: Storage>(
         &self,
         rx: &mut ReadBuffer<S>,
     ) -> Option<(Range<usize>, MessageKind)> {
-        // Tested first, because the pieces of large messages come here, too.
+        // Tested first, because the pieces of large messages also reach this function.
         if self.state != State::Idle {
             return None;
         }
@@ -24,8 +24,8 @@ impl Receiver {
         Some((rx.take(skip, len), kind))
     }
 
-    /// Unmasks a whole small message at the front of `input`. Returns the length of its header, the
-    /// length of its payload, and its kind. Does not validate text.
+    /// Unmasks a complete small message at the start of `input`. Returns the header length, the
+    /// payload length and the kind. Does not validate text.
     #[inline(always)]
     pub(super) fn small_message(&self, input: &mut [u8]) -> Option<(usize, usize, MessageKind)> {
         if crate::config::OPTIMIZE_FOR_SIZE || self.state != State::Idle {
@@ -37,9 +37,10 @@ impl Receiver {
             0x82 => MessageKind::Binary,
             _ => return None,
         };
-        // A wrong mask bit makes this larger than any length.
+        // A wrong mask bit makes `short` larger than any valid length.
         let short = *second ^ if self.masked { 0x80 } else { 0 };
-        // 32-bit processors lose little on the general path for longer messages, and save the code.
+        // For longer messages, 32-bit processors lose little on the general path, and need less
+        // code.
         let medium = cfg!(not(target_pointer_width = "32"));
         let (rest, header, len) = match short {
             0..=125 => (rest, 2, usize::from(short)),

@@ -1,4 +1,4 @@
-//! One message for many connections.
+//! Sends one message to many connections.
 
 use core::fmt;
 
@@ -12,15 +12,16 @@ use crate::frame::FrameHeader;
 use crate::frame::MessageKind;
 use crate::role::Role;
 
-/// A message for any number of connections: validated once, and compressed once.
+/// Represents a message for any number of connections. The message is validated once and compressed
+/// once.
 ///
-/// `B` contains the payload: `&str`, `String`, `&[u8]`, `Vec<u8>` and the like. To queue a message
-/// for tasks or threads that own the connections, share an `Arc<Broadcast<String>>`.
+/// `B` contains the payload: `&str`, `String`, `&[u8]`, `Vec<u8>` or a similar type. To queue a
+/// message for tasks or threads that own the connections, share an `Arc<Broadcast<String>>`.
 ///
-/// [`Sender::broadcast`] writes it as a single frame. With the feature `deflate`, `compressed`
-/// makes a compressed form of it, for the connections that keep no context between messages.
-/// It borrows the payload, so it is written where it is made. Tasks that each own a [`Sender`]
-/// queue the payload instead, such as an `Arc<str>`.
+/// [`Sender::broadcast`] writes the message as a single frame. With the feature `deflate`,
+/// `compressed` adds a compressed form, for connections that keep no context between messages. A
+/// `Broadcast` may borrow its payload, and must then be written while the payload lives. Tasks that
+/// each own a [`Sender`] can queue the payload instead, such as an `Arc<str>`.
 ///
 /// ```
 /// use sockless::{Broadcast, Sender, WriteBuffer};
@@ -37,9 +38,10 @@ use crate::role::Role;
 pub struct Broadcast<B> {
     kind: MessageKind,
     payload: B,
-    /// Returns the bytes of the payload. For a text they are those of its `&str`.
+    /// Returns the bytes of the payload. For a text, these are the bytes of its `&str`.
     bytes: fn(&B) -> &[u8],
-    /// The compressed payload, and the window that inflates it. `None` if it would not be shorter.
+    /// The compressed payload, and the window size to inflate it. `None` if the compressed payload
+    /// is not shorter.
     #[cfg(feature = "deflate")]
     compressed: Option<(alloc::vec::Vec<u8>, WindowBits)>,
 }
@@ -70,13 +72,13 @@ impl<B> Broadcast<B> {
         Broadcast::new(MessageKind::Binary, bytes, |bytes| bytes.as_ref())
     }
 
-    /// Compresses the message, with the level, memory level and threshold of `config` and a window
-    /// of `window`. The memory of the compressor comes from `pool` and returns to it.
+    /// Compresses the message with the level, memory level and threshold of `config` and with a
+    /// window of `window`. The memory of the compressor is borrowed from `pool` and returned.
     ///
-    /// A connection gets the compressed form if compression was negotiated for what it sends,
-    /// without context takeover and with a window at least as large (RFC 7692 section 7.1). With
-    /// context takeover its own compressor is used. A message below the threshold, or one that does
-    /// not get shorter, stays as it is.
+    /// A connection sends the compressed form only without context takeover in its sending
+    /// direction, and with a window at least as large (RFC 7692 section 7.1). With context
+    /// takeover, the connection's own compressor compresses the message. A message stays
+    /// uncompressed if it is below the threshold or does not become shorter.
     ///
     /// ```
     /// use sockless::deflate::{Context, DeflateConfig, DeflateParams, Pool, WindowBits};
@@ -144,10 +146,10 @@ impl<B> Broadcast<B> {
 }
 
 impl<R: Role> Sender<R> {
-    /// Writes a message that goes to many connections, as a single frame.
+    /// Writes a message that is sent to many connections, as a single frame.
     ///
     /// # Errors
-    /// As for [`text`](Self::text).
+    /// Returns the errors of [`text`](Self::text).
     pub fn broadcast<B, S: Storage>(
         &mut self,
         message: &Broadcast<B>,

@@ -1,4 +1,4 @@
-//! Frames out: headers, masking, and the order of frames.
+//! Sends frames: writes headers, masks payloads, and checks the order of frames.
 
 pub(crate) mod broadcast;
 pub(crate) mod stream;
@@ -17,14 +17,15 @@ use crate::role::{Client, Role, Server};
 use crate::utf8::Utf8Validator;
 use crate::{Error, Misuse};
 
-/// The largest payload of a control frame in bytes (RFC 6455 section 5.5).
+/// Largest payload of a control frame in bytes (RFC 6455 section 5.5).
 const MAX_CONTROL: usize = 125;
 
-/// The sending half of an open connection.
+/// Sends frames: the sending half of an open connection.
 ///
-/// Each call appends whole frames to a [`WriteBuffer`], or nothing if they do not fit.
-/// [`WebSocket`](crate::WebSocket) is built on it. Use it alone if one task reads and another
-/// writes; [`WebSocket::split`](crate::WebSocket::split) makes both halves after a handshake.
+/// Each call appends complete frames to a [`WriteBuffer`], or nothing if they do not fit.
+/// [`WebSocket`](crate::WebSocket) contains a sender. Use a sender alone if one task reads and
+/// another task writes. After a handshake, [`WebSocket::split`](crate::WebSocket::split) returns
+/// both halves.
 ///
 /// ```
 /// use sockless::{MessageKind, Sender, WriteBuffer};
@@ -39,7 +40,7 @@ const MAX_CONTROL: usize = 125;
 /// ```
 pub struct Sender<R> {
     role: R,
-    /// The kind of the message whose first fragment was sent.
+    /// The kind of the message whose last fragment is not sent yet.
     fragmented: Option<MessageKind>,
     utf8: Utf8Validator,
     closed: bool,
@@ -49,14 +50,14 @@ pub struct Sender<R> {
 }
 
 impl<R> core::fmt::Debug for Sender<R> {
-    /// Does not show the role, which contains the source of keys.
+    /// Omits the role, which contains the source of masking keys.
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Sender").field("closed", &self.closed).finish_non_exhaustive()
     }
 }
 
 impl Sender<Server> {
-    /// Sends as a server: frames are not masked.
+    /// Makes a sender for a server: frames are not masked.
     #[must_use]
     pub const fn server() -> Sender<Server> {
         Sender::new(Server)
@@ -64,7 +65,7 @@ impl Sender<Server> {
 }
 
 impl<E: Entropy> Sender<Client<E>> {
-    /// Sends as a client: each frame is masked with a fresh key from `entropy`.
+    /// Makes a sender for a client: each frame is masked with a fresh key from `entropy`.
     #[must_use]
     pub const fn client(entropy: E) -> Sender<Client<E>> {
         Sender::new(Client::new(entropy))
@@ -75,10 +76,14 @@ impl<R: Role> Sender<R> {
     /// Writes a text message as a single frame.
     ///
     /// # Errors
-    /// Returns [`Misuse::Closed`] after a Close, [`Misuse::MessageUnfinished`] inside a message,
-    /// [`Misuse::PayloadPending`] while the payload of a vectored send is unsent, [`Error::NoRoom`]
-    /// if the frame does not fit now, [`Error::NeverFits`] if it does not fit in the empty buffer,
-    /// and [`Error::Entropy`] if a client has no key. Nothing is written then.
+    /// - Returns [`Misuse::Closed`] if a Close was sent.
+    /// - Returns [`Misuse::MessageUnfinished`] if a fragmented message is not finished.
+    /// - Returns [`Misuse::PayloadPending`] if the payload of a vectored send is unsent.
+    /// - Returns [`Error::NoRoom`] if the frame does not fit now.
+    /// - Returns [`Error::NeverFits`] if the frame does not fit in the empty buffer.
+    /// - Returns [`Error::Entropy`] if a client gets no masking key.
+    ///
+    /// After an error nothing is written.
     #[inline]
     pub fn text<S: Storage>(&mut self, text: &str, tx: &mut WriteBuffer<S>) -> Result<(), Error> {
         self.message(MessageKind::Text, text.as_bytes(), tx)
@@ -87,7 +92,7 @@ impl<R: Role> Sender<R> {
     /// Writes a binary message as a single frame.
     ///
     /// # Errors
-    /// As for [`text`](Self::text).
+    /// Returns the errors of [`text`](Self::text).
     #[inline]
     pub fn binary<S: Storage>(
         &mut self,
@@ -97,12 +102,12 @@ impl<R: Role> Sender<R> {
         self.message(MessageKind::Binary, bytes, tx)
     }
 
-    /// Writes the header of a text message. The payload stays in the caller's memory: send
-    /// [`WriteBuffer::slices`] with it. A client masks the payload into the buffer, with the same
-    /// calls. The message is not compressed.
+    /// Writes the header of a text message. The payload stays in the caller's memory: write
+    /// [`WriteBuffer::slices`] with the payload. A client instead masks the payload into the
+    /// buffer, and the caller makes the same calls. The message is not compressed.
     ///
     /// # Errors
-    /// As for [`text`](Self::text).
+    /// Returns the errors of [`text`](Self::text).
     #[inline]
     pub fn text_vectored<S: Storage>(
         &mut self,
@@ -112,10 +117,10 @@ impl<R: Role> Sender<R> {
         self.vectored(OpCode::Text, text.as_bytes(), tx)
     }
 
-    /// Writes the header of a binary message, as [`text_vectored`](Self::text_vectored) does.
+    /// Writes the header of a binary message; see [`text_vectored`](Self::text_vectored).
     ///
     /// # Errors
-    /// As for [`text_vectored`](Self::text_vectored).
+    /// Returns the errors of [`text_vectored`](Self::text_vectored).
     ///
     /// ```
     /// use sockless::{Sender, WriteBuffer};
@@ -140,14 +145,15 @@ impl<R: Role> Sender<R> {
         self.vectored(OpCode::Binary, bytes, tx)
     }
 
-    /// Writes the next fragment of a message; with `fin`, the last one. `kind` is the kind of the
-    /// message, the same for each fragment. Text may be cut anywhere, also inside a character.
-    /// A first fragment with `fin` is a whole message: of text, too, that lies in a byte array.
+    /// Writes the next fragment of a message. With `fin`, the fragment is the last one. `kind` is
+    /// the kind of the message, and must not change between its fragments. Text may be split
+    /// anywhere, even inside a character. A first fragment with `fin` is a complete message, so
+    /// text in a byte slice can be sent in one call.
     ///
     /// # Errors
-    /// As for [`text`](Self::text), without [`Misuse::MessageUnfinished`]. Returns
-    /// [`Misuse::WrongKind`] inside a message of the other kind, and [`Misuse::InvalidText`] if the
-    /// text so far cannot become UTF-8.
+    /// - Returns the errors of [`text`](Self::text), except [`Misuse::MessageUnfinished`].
+    /// - Returns [`Misuse::WrongKind`] if the unfinished message has another kind.
+    /// - Returns [`Misuse::InvalidText`] if the text so far cannot become valid UTF-8.
     pub fn fragment<S: Storage>(
         &mut self,
         kind: MessageKind,
@@ -187,19 +193,21 @@ impl<R: Role> Sender<R> {
         Ok(())
     }
 
-    /// Returns the header of the next frame of a message. Its payload of `len` bytes stays in the
-    /// caller's memory: send [`FrameHeader::encode`], then the payload, in order with all other
-    /// output. Any number of payloads can be queued without a copy.
+    /// Returns the header of the next frame of a message, with a payload of `len` bytes. The
+    /// payload stays in the caller's memory: send [`FrameHeader::encode`], then the payload, in
+    /// order with all other output. Any number of payloads can be queued without a copy.
     ///
-    /// A client masks the payload with the key of the header first; see [`mask`](crate::mask()).
-    /// The payload is not compressed. Text is not validated: a text message must be UTF-8, and a
-    /// payload in front of a [`fragment`](Self::fragment) must end between two characters.
+    /// A client must mask the payload with the key of the header before sending it; see
+    /// [`mask`](crate::mask()). The payload is not compressed. Text is not validated: a text
+    /// message must be UTF-8. If a [`fragment`](Self::fragment) follows, the payload must end
+    /// between two characters.
     ///
     /// # Errors
-    /// Returns [`Misuse::Closed`] after a Close, [`Misuse::WrongKind`] inside a message of the
-    /// other kind, [`Misuse::MessageCompressed`] inside a compressed message,
-    /// [`Misuse::PayloadTooLong`] if `len` is 2^63 or more, and [`Error::Entropy`] if a client has
-    /// no key.
+    /// - Returns [`Misuse::Closed`] if a Close was sent.
+    /// - Returns [`Misuse::WrongKind`] if the unfinished message has another kind.
+    /// - Returns [`Misuse::MessageCompressed`] if the unfinished message is compressed.
+    /// - Returns [`Misuse::PayloadTooLong`] if `len` is 2^63 or more.
+    /// - Returns [`Error::Entropy`] if a client gets no masking key.
     ///
     /// ```
     /// use sockless::{MessageKind, Sender};
@@ -229,9 +237,11 @@ impl<R: Role> Sender<R> {
     /// Writes a ping with a payload of at most 125 bytes (RFC 6455 section 5.5.2).
     ///
     /// # Errors
-    /// Returns [`Misuse::Closed`] after a Close, [`Misuse::ControlTooLong`] for a longer payload,
-    /// [`Error::NoRoom`] if the frame does not fit now, and [`Error::Entropy`] if a client has no
-    /// key.
+    /// - Returns [`Misuse::Closed`] if a Close was sent.
+    /// - Returns [`Misuse::ControlTooLong`] if the payload has more than 125 bytes.
+    /// - Returns [`Error::NoRoom`] if the frame does not fit now.
+    /// - Returns [`Error::NeverFits`] if the frame does not fit in the empty buffer.
+    /// - Returns [`Error::Entropy`] if a client gets no masking key.
     pub fn ping<S: Storage>(
         &mut self,
         payload: &[u8],
@@ -240,11 +250,10 @@ impl<R: Role> Sender<R> {
         self.control(OpCode::Ping, payload, tx)
     }
 
-    /// Writes a pong with a payload of at most 125 bytes, also without a ping (RFC 6455 section
-    /// 5.5.3).
+    /// Writes an unsolicited pong with a payload of at most 125 bytes (RFC 6455 section 5.5.3).
     ///
     /// # Errors
-    /// As for [`ping`](Self::ping).
+    /// Returns the errors of [`ping`](Self::ping).
     pub fn pong<S: Storage>(
         &mut self,
         payload: &[u8],
@@ -253,14 +262,16 @@ impl<R: Role> Sender<R> {
         self.control(OpCode::Pong, payload, tx)
     }
 
-    /// Writes a Close (RFC 6455 section 5.5.1). A `reason` of more than 123 bytes is cut between
-    /// two characters. With [`CloseCode::NO_STATUS_RECEIVED`] the frame has no code and no reason.
-    /// A Close without a reason always fits.
+    /// Writes a Close (RFC 6455 section 5.5.1). A `reason` of more than 123 bytes is truncated
+    /// between two characters. With [`CloseCode::NO_STATUS_RECEIVED`], the frame has no code and no
+    /// reason. A Close without a reason always fits.
     ///
     /// # Errors
-    /// Returns [`Misuse::Closed`] after a Close, [`Misuse::InvalidCloseCode`] for a code that may
-    /// not be sent or a reason without a code, [`Error::NoRoom`] if a reason does not fit now, and
-    /// [`Error::Entropy`] if a client has no key.
+    /// - Returns [`Misuse::Closed`] if a Close was sent.
+    /// - Returns [`Misuse::InvalidCloseCode`] if the code must not be sent, or a reason has no
+    ///   code.
+    /// - Returns [`Error::NoRoom`] or [`Error::NeverFits`] if a Close with a reason does not fit.
+    /// - Returns [`Error::Entropy`] if a client gets no masking key.
     pub fn close<S: Storage>(
         &mut self,
         code: CloseCode,
@@ -288,14 +299,15 @@ impl<R: Role> Sender<R> {
         put
     }
 
-    /// Sends a reply that the protocol demands. Does nothing after our own Close, because nothing
-    /// may follow it.
+    /// Writes a reply that the protocol demands. Does nothing after our own Close, because nothing
+    /// may follow a Close.
     ///
-    /// A pong and a Close always fit in a buffer of [`WRITE_BUFFER_MIN`](crate::WRITE_BUFFER_MIN).
+    /// A pong and a Close always fit in a buffer of [`WRITE_BUFFER_MIN`](crate::WRITE_BUFFER_MIN)
+    /// bytes.
     ///
     /// # Errors
-    /// Returns [`Error::Entropy`] if a client has no key for it, and [`Misuse::InvalidCloseCode`]
-    /// for a Close with a code that may not be sent.
+    /// - Returns [`Error::Entropy`] if a client gets no masking key.
+    /// - Returns [`Misuse::InvalidCloseCode`] if the code of a Close must not be sent.
     pub fn reply<S: Storage>(
         &mut self,
         reply: Reply,
@@ -309,7 +321,7 @@ impl<R: Role> Sender<R> {
         }
     }
 
-    /// Returns `true` if a Close was sent. Nothing can follow it.
+    /// Returns `true` if a Close was sent. No frame can follow a Close.
     #[must_use]
     pub const fn is_closed(&self) -> bool {
         self.closed
@@ -331,7 +343,7 @@ impl<R: Role> Sender<R> {
         &mut self.role
     }
 
-    /// Refuses all further frames, also a Close.
+    /// Refuses all further frames, including a Close.
     pub(crate) const fn shut(&mut self) {
         self.closed = true;
     }
@@ -374,7 +386,10 @@ impl<R: Role> Sender<R> {
         Ok(())
     }
 
-    /// Returns the state of the text after the next fragment.
+    /// Returns the validation state of the text after the next fragment.
+    ///
+    /// # Errors
+    /// Returns [`Misuse::InvalidText`] if the text cannot become valid UTF-8.
     #[inline(never)]
     fn utf8_behind(
         &self,
@@ -390,7 +405,7 @@ impl<R: Role> Sender<R> {
         Ok(utf8)
     }
 
-    /// Writes the Close that replies to the peer's, unless ours was sent.
+    /// Writes the Close that replies to the peer's Close, unless our Close was sent.
     pub(crate) fn reply_close<S: Storage>(
         &mut self,
         code: CloseCode,
@@ -400,12 +415,14 @@ impl<R: Role> Sender<R> {
     }
 
     /// Writes the pong that replies to a ping, unless our Close was sent. Unlike
-    /// [`pong`](Self::pong) it always fits in a buffer of
-    /// [`WRITE_BUFFER_MIN`](crate::WRITE_BUFFER_MIN). After 4 KiB of unsent output, or if the
-    /// reserve is used up, it replaces the last unsent pong: RFC 6455 section 5.5.3 asks for a
-    /// reply to the latest ping only.
+    /// [`pong`](Self::pong), the reply always fits in a buffer of
+    /// [`WRITE_BUFFER_MIN`](crate::WRITE_BUFFER_MIN) bytes. With more than 4 KiB of unsent output,
+    /// or with a used reserve, the pong replaces the last unsent pong. RFC 6455 section 5.5.3
+    /// allows a reply to only the latest ping.
     ///
-    /// Fails if a client has no key. The earlier pong may be gone then.
+    /// # Errors
+    /// Returns [`Error::Entropy`] if a client gets no masking key. The earlier pong may then be
+    /// lost.
     pub(crate) fn reply_pong<S: Storage>(
         &mut self,
         payload: &[u8],
@@ -426,8 +443,12 @@ impl<R: Role> Sender<R> {
         if self.closed { Err(Misuse::Closed) } else { Ok(()) }
     }
 
-    /// Refuses data after a pending payload. A caller who writes only the buffer would never send
-    /// it.
+    /// Checks that no payload is pending. A caller that writes only the buffer would never send the
+    /// pending payload.
+    ///
+    /// # Errors
+    /// Returns [`Misuse::PayloadPending`] if a payload is pending, and [`Misuse::Closed`] after a
+    /// Close.
     #[inline]
     fn may_send_data<S: Storage>(&self, tx: &WriteBuffer<S>) -> Result<(), Misuse> {
         self.may_send()?;
@@ -435,6 +456,9 @@ impl<R: Role> Sender<R> {
     }
 
     /// Returns the opcode of the next fragment of a message of this kind.
+    ///
+    /// # Errors
+    /// Returns [`Misuse::WrongKind`] if the unfinished message has another kind.
     fn next_opcode(&self, kind: MessageKind) -> Result<OpCode, Misuse> {
         match self.fragmented {
             None => Ok(kind.opcode()),
@@ -470,8 +494,8 @@ impl<R: Role> Sender<R> {
         payload: &[u8],
         tx: &mut WriteBuffer<S>,
     ) -> Result<(), Error> {
-        // Most frames are short. With a constant length of the header, the compiler removes most of
-        // the code.
+        // Most frames are short. With a constant header length, the compiler removes most of the
+        // code.
         if !crate::config::OPTIMIZE_FOR_SIZE && payload.len() <= MAX_CONTROL {
             let header_len = FrameHeader::len_for(0, R::MASKS);
             return self.write_frame(header_len, first, [&[], payload], tx, CONTROL_RESERVE);
@@ -479,7 +503,7 @@ impl<R: Role> Sender<R> {
         self.long_frame(first, [&[], payload], tx, CONTROL_RESERVE)
     }
 
-    /// Writes one frame of any length. Its payload is in two parts.
+    /// Writes one frame of any length. Its payload consists of two parts.
     #[inline(never)]
     fn long_frame<S: Storage>(
         &mut self,
@@ -493,8 +517,8 @@ impl<R: Role> Sender<R> {
         self.write_frame(header_len, first, payload, tx, keep)
     }
 
-    /// Writes one frame with a header of `header_len` bytes. Space is reserved first, so that no
-    /// key is drawn for a frame that does not fit.
+    /// Writes one frame with a header of `header_len` bytes. Reserves space first, so that no key
+    /// is drawn for a frame that does not fit.
     #[inline(always)]
     fn write_frame<S: Storage>(
         &mut self,

@@ -1,4 +1,4 @@
-//! Messages of any size through a buffer of any size.
+//! Sends messages of any size through a buffer of any size.
 
 use super::Sender;
 use crate::Error;
@@ -10,18 +10,17 @@ use crate::role::Role;
 #[cfg(feature = "deflate")]
 use crate::utf8::Utf8Validator;
 
-/// Least free bytes to start a frame in if more frames may follow. Less payload is not worth a
-/// header.
+/// Number of free bytes below which no frame is started. A smaller payload is not worth a header.
 const LEAST_ROOM: usize = FrameHeader::MAX_LEN + 64;
 
-/// The result of [`Sender::stream`].
+/// Describes the result of [`Sender::stream`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Streamed {
-    /// The part was consumed. If it was the last one, the message has ended.
+    /// The part is consumed. If the part was the last one, the message has ended.
     Done,
-    /// The buffer is full. Flush it, then call again with the rest of the part, even if it is
-    /// empty.
+    /// The buffer is full. Flush the buffer, then call `stream` with the rest of the part, even if
+    /// the rest is empty.
     NeedsFlush,
 }
 
@@ -34,18 +33,19 @@ impl Streamed {
 }
 
 impl<R: Role> Sender<R> {
-    /// Writes as much of the next part of a message as fits, and moves `input` past it. With `fin`
-    /// the part is the last one.
+    /// Writes as much of the next part of a message as fits, and advances `input`. With `fin`, the
+    /// part is the last one.
     ///
-    /// A message of any size leaves through a small buffer, in as many frames as that takes. A part
-    /// may be cut anywhere, also inside a character. If compression was negotiated and is not
-    /// switched off, the message is compressed. The compressed bytes of a part may then leave with
-    /// a later part.
+    /// A message of any size is sent through a small buffer, in as many frames as necessary. A part
+    /// may end anywhere, even inside a character. If compression was negotiated and is not switched
+    /// off, the message is compressed. The compressed bytes of a part may be written with a later
+    /// part.
     ///
     /// # Errors
-    /// As for [`fragment`](Self::fragment), but without [`Error::NoRoom`]. Returns
-    /// [`Error::NeverFits`] if the empty buffer is too small. Valid text in front of invalid text
-    /// may have been written.
+    /// - Returns the errors of [`fragment`](Self::fragment), except [`Error::NoRoom`].
+    /// - Returns [`Error::NeverFits`] if the empty buffer is too small.
+    ///
+    /// If the text is invalid, valid text before the invalid text may have been written.
     ///
     /// ```
     /// use sockless::{MessageKind, Sender, WriteBuffer};
@@ -75,7 +75,7 @@ impl<R: Role> Sender<R> {
             let room = tx.available();
             if room < LEAST_ROOM {
                 if tx.is_empty() {
-                    // An empty buffer never has more space.
+                    // An empty buffer cannot get more space.
                     return Err(Error::NeverFits { needed: LEAST_ROOM + CONTROL_RESERVE });
                 }
                 return Ok(Streamed::NeedsFlush);
@@ -90,7 +90,7 @@ impl<R: Role> Sender<R> {
                 }
                 continue;
             }
-            // The part stays within the space, so that text is validated once.
+            // The part is at most as long as the space, so that text is validated only once.
             let len = room - FrameHeader::MAX_LEN;
             let (part, rest) = input.split_at_checked(len).unwrap_or((input, &[]));
             self.plain_fragment(kind, part, fin && rest.is_empty(), tx)?;
@@ -107,8 +107,11 @@ impl<R: Role> Sender<R> {
         self.deflation.as_ref().is_some_and(|deflation| deflation.takes(begins, part, fin))
     }
 
-    /// Compresses the first `limit` bytes of `input`, as far as they fit. Returns `true` if all of
-    /// them were consumed.
+    /// Compresses up to `limit` bytes of `input`, as far as the output fits. Returns `true` if all
+    /// of these bytes were consumed.
+    ///
+    /// # Errors
+    /// Returns [`Misuse::InvalidText`] if the text cannot become valid UTF-8.
     #[cfg(feature = "deflate")]
     fn compress_some<S: Storage>(
         &mut self,
@@ -119,7 +122,7 @@ impl<R: Role> Sender<R> {
         tx: &mut WriteBuffer<S>,
     ) -> Result<bool, Error> {
         let Some(deflation) = &mut self.deflation else { return Ok(true) };
-        // Bounds the look-ahead: text that is not consumed is validated again by the next call.
+        // Bounds the look-ahead: the next call validates unconsumed text again.
         let part = input.get(..limit).unwrap_or(input);
         let last = fin && part.len() == input.len();
         let mut utf8 = if self.fragmented.is_none() { Utf8Validator::new() } else { self.utf8 };

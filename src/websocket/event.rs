@@ -1,4 +1,4 @@
-//! The events of a connection.
+//! Defines the events of a connection.
 
 use core::fmt;
 
@@ -8,54 +8,57 @@ use crate::error::Failure;
 use crate::handshake::{RequestHead, ResponseHead};
 use crate::receiver::Chunk;
 
-/// An event of a connection. It borrows the [`ReadBuffer`](crate::ReadBuffer), never the machine.
+/// Describes an event of a connection. Borrows the [`ReadBuffer`](crate::ReadBuffer), never the
+/// [`WebSocket`](crate::WebSocket).
 ///
-/// A `_ =>` arm may ignore every event except the messages that the application needs: requests,
-/// pings and the peer's Close get their replies without it. After [`Close`](Event::Close) and
-/// [`Failed`](Event::Failed), write the output until [`is_done`](crate::WebSocket::is_done).
+/// A `_ =>` arm may ignore every event except the messages that the application needs. Requests,
+/// pings and the peer's Close are answered without the caller. After [`Close`](Event::Close) and
+/// [`Failed`](Event::Failed), write the output until [`is_done`](crate::WebSocket::is_done) returns
+/// `true`.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'b> {
-    /// A valid request to open a WebSocket, to a server. Call [`accept`](crate::WebSocket::accept)
-    /// or [`respond`](crate::WebSocket::respond) before the next `receive`, which refuses it with
-    /// 403.
+    /// A valid request to open a WebSocket, received by a server. Call
+    /// [`accept`](crate::WebSocket::accept) or [`respond`](crate::WebSocket::respond) before the
+    /// next `receive`, which refuses the request with 403.
     #[cfg(feature = "handshake")]
     UpgradeRequest(RequestHead<'b>),
-    /// A request for something else, such as a page, to a server. Call
+    /// A request for something else, such as a page, received by a server. Call
     /// [`respond`](crate::WebSocket::respond) before the next `receive`, which responds to a GET
     /// with 426 and to other methods with 405.
     #[cfg(feature = "handshake")]
     OtherRequest(RequestHead<'b>),
-    /// The server's 101 to a client, checked except for the subprotocol. If subprotocols were
+    /// A valid 101, received by a client. Only the subprotocol is not checked. If subprotocols were
     /// offered, call [`confirm`](crate::WebSocket::confirm) before the next `receive`. Messages can
     /// be sent after either of the two calls.
     #[cfg(feature = "handshake")]
     UpgradeResponse(ResponseHead<'b>),
-    /// A response other than 101 to a client (RFC 6455 section 4.1). Its body follows as
+    /// A response other than 101, received by a client (RFC 6455 section 4.1). Its body follows as
     /// [`RejectionBody`](Event::RejectionBody), until its announced end or the end of the stream.
-    /// Then [`is_done`](crate::WebSocket::is_done) returns `true`, without a further event. A
-    /// server may take long to end the stream.
+    /// [`is_done`](crate::WebSocket::is_done) then returns `true`, without a further event. A
+    /// server may delay the end of the stream for a long time.
     #[cfg(feature = "handshake")]
     Rejected(ResponseHead<'b>),
-    /// Bytes of the body of a rejection, without the chunked coding (RFC 9112 section
-    /// 7.1).
+    /// Bytes of the body of a rejection, without the chunked coding (RFC 9112 section 7.1).
     #[cfg(feature = "handshake")]
     RejectionBody(&'b [u8]),
-    /// A whole text message.
+    /// A complete text message.
     Text(&'b str),
-    /// A whole binary message.
+    /// A complete binary message.
     Binary(&'b [u8]),
-    /// A piece of a message; from [`receive_chunks`](crate::WebSocket::receive_chunks).
+    /// A piece of a message. Only [`receive_chunks`](crate::WebSocket::receive_chunks) returns this
+    /// event.
     Chunk(Chunk<'b>),
     /// A ping. The pong is already in the output. With more than 4 KiB queued, the pong replaces
     /// the last unsent pong (RFC 6455 section 5.5.3).
     Ping(&'b [u8]),
     /// A pong.
     Pong(&'b [u8]),
-    /// The peer's Close, with 1005 if it has no code; the reply is already in the output. Or the
-    /// end of the stream without a Close, with 1006: [`Close::is_clean`] tells them apart.
+    /// The peer's Close, or the end of the stream without a Close. The reply to a Close is already
+    /// in the output. A Close without a code has the code 1005, and the end of the stream has 1006.
+    /// [`Close::is_clean`] distinguishes the two.
     Close(Close<'b>),
-    /// The connection has failed. The right Close or refusal is already in the output.
+    /// The connection has failed. The Close or the refusal is already in the output.
     Failed(Failure),
 }
 
@@ -84,7 +87,7 @@ impl fmt::Debug for Event<'_> {
     }
 }
 
-/// An event of an open connection that receives whole messages.
+/// Generates an event of an open connection that receives complete messages.
 #[cfg(feature = "arbitrary")]
 impl<'a> arbitrary::Arbitrary<'a> for Event<'a> {
     fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Event<'a>> {

@@ -1,4 +1,4 @@
-//! The opening handshake of a whole connection, in both roles.
+//! Runs the opening handshake of a connection, in both roles.
 
 use super::event::Event;
 use super::opening::{Opening, Outcome};
@@ -15,7 +15,7 @@ use crate::handshake::{
 use crate::role::{Client, Role, Server};
 
 impl WebSocket<Server> {
-    /// Makes a server's connection, from its first byte on.
+    /// Makes a server's connection that starts with the opening handshake.
     ///
     /// ```
     /// use sockless::handshake::{Accept, HttpResponse};
@@ -66,11 +66,11 @@ impl WebSocket<Server> {
         WebSocket::new(Server, config, Phase::Opening(ServerHandshake::new(&config)))
     }
 
-    /// Accepts the `request` of [`Event::UpgradeRequest`](crate::Event::UpgradeRequest): writes the
+    /// Accepts the `request` of [`Event::UpgradeRequest`](crate::Event::UpgradeRequest). Writes the
     /// 101, and the connection is open.
     ///
     /// # Errors
-    /// As for [`ServerHandshake::accept`].
+    /// Returns the errors of [`ServerHandshake::accept`].
     pub fn accept<T: Storage>(
         &mut self,
         request: &RequestHead<'_>,
@@ -86,12 +86,12 @@ impl WebSocket<Server> {
         Ok(())
     }
 
-    /// Answers the request of [`Event::UpgradeRequest`](crate::Event::UpgradeRequest) or
-    /// [`Event::OtherRequest`](crate::Event::OtherRequest) by an HTTP response instead of a
-    /// WebSocket. The connection is done then.
+    /// Answers a request with an HTTP response instead of a WebSocket. The connection is then done.
+    /// The request is that of the last [`Event::UpgradeRequest`](crate::Event::UpgradeRequest) or
+    /// [`Event::OtherRequest`](crate::Event::OtherRequest).
     ///
     /// # Errors
-    /// As for [`ServerHandshake::respond`].
+    /// Returns the errors of [`ServerHandshake::respond`].
     pub fn respond<T: Storage>(
         &mut self,
         response: HttpResponse<'_>,
@@ -104,8 +104,8 @@ impl WebSocket<Server> {
 }
 
 impl<E: Entropy> WebSocket<Client<E>> {
-    /// Makes a client's connection, from its first byte on, whose keys are drawn from `entropy`.
-    /// [`connect`](Self::connect) starts it.
+    /// Makes a client's connection that starts with the opening handshake. Keys are drawn from
+    /// `entropy`. Call [`connect`](Self::connect) to start the handshake.
     ///
     /// ```
     /// use sockless::handshake::{ConnectRequest, Uri};
@@ -156,7 +156,7 @@ impl<E: Entropy> WebSocket<Client<E>> {
     /// Writes the request to open the connection, with a fresh key.
     ///
     /// # Errors
-    /// As for [`ClientHandshake::connect`].
+    /// Returns the errors of [`ClientHandshake::connect`].
     pub fn connect<T: Storage>(
         &mut self,
         request: &ConnectRequest<'_>,
@@ -168,14 +168,15 @@ impl<E: Entropy> WebSocket<Client<E>> {
         opening.connect(request, &mut self.sender.role().entropy, tx)
     }
 
-    /// Confirms the response of [`Event::UpgradeResponse`](crate::Event::UpgradeResponse): the
-    /// connection is open. `offered` are the subprotocols of the request. Returns the one that the
-    /// server chose, if any.
+    /// Confirms the response of [`Event::UpgradeResponse`](crate::Event::UpgradeResponse). The
+    /// connection is then open. `offered` lists the subprotocols of the request. Returns the
+    /// subprotocol that the server chose, if any.
     ///
-    /// Without this call, the next `receive` makes it with none offered.
+    /// If this call is omitted, the next `receive` confirms the response as if no subprotocol was
+    /// offered.
     ///
     /// # Errors
-    /// As for [`ClientHandshake::confirm`].
+    /// Returns the errors of [`ClientHandshake::confirm`].
     pub fn confirm<'b>(
         &mut self,
         response: &ResponseHead<'b>,

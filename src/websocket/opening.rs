@@ -1,4 +1,4 @@
-//! The interface of a connection to the opening handshake of either role.
+//! Defines the interface between a connection and the opening handshake of either role.
 
 use core::convert::Infallible;
 
@@ -6,10 +6,10 @@ use super::event::Event;
 use crate::buffer::{ReadBuffer, Storage, WriteBuffer};
 use crate::error::Failure;
 
-/// The opening handshake as the first phase of a connection.
+/// Runs the opening handshake as the first phase of a connection.
 pub trait Opening {
-    /// Does what is due before input is read: answers or confirms what the caller left alone.
-    /// Returns why the handshake has failed, if it has.
+    /// Answers an unanswered request, or confirms an unconfirmed response, before input is read.
+    /// Returns the failure if the handshake has failed.
     fn resume<T: Storage>(&mut self, tx: &mut WriteBuffer<T>) -> Option<Failure>;
 
     /// Returns the next event of the handshake, or `None` if more input is needed.
@@ -19,21 +19,21 @@ pub trait Opening {
         tx: &mut WriteBuffer<T>,
     ) -> Option<Event<'b>>;
 
-    /// Returns how the handshake stands.
+    /// Returns the state of the handshake.
     fn outcome(&self) -> Outcome;
 
-    /// Returns the compression that a client's handshake has agreed on; a server's returns it when
-    /// it accepts.
+    /// Returns the compression that a client's handshake has agreed on. A server's handshake
+    /// returns the compression from `accept` instead.
     #[cfg(feature = "deflate")]
     fn compression(&self) -> crate::deflate::Compression {
         None
     }
 }
 
-/// The state of an opening handshake.
+/// Describes the state of an opening handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It goes on.
+    /// The handshake is not finished.
     Pending,
     /// The connection is open.
     Open,
@@ -49,7 +49,8 @@ pub(crate) use crate::handshake::{
     ClientHandshake as ClientOpening, ServerHandshake as ServerOpening,
 };
 
-/// Without the feature `handshake`, every connection begins open.
+/// Provides a handshake type without values. Without the feature `handshake`, every connection
+/// starts open.
 impl Opening for Infallible {
     fn resume<T: Storage>(&mut self, _: &mut WriteBuffer<T>) -> Option<Failure> {
         match *self {}
