@@ -162,35 +162,10 @@ impl<R: Role> Sender<R> {
         tx: &mut WriteBuffer<S>,
     ) -> Result<(), Error> {
         #[cfg(feature = "deflate")]
-        if self.compresses_part(bytes, fin) {
-            self.may_send_data(tx)?;
-            self.next_opcode(kind)?;
-            let utf8 = self.utf8_behind(kind, bytes, fin)?;
-            if let Some(deflation) = &mut self.deflation {
-                deflation.write_frame(kind, bytes, fin, &mut self.role, tx)?;
-            }
-            self.utf8 = utf8;
-            self.fragmented = if fin { None } else { Some(kind) };
-            return Ok(());
-        }
-        self.plain_fragment(kind, bytes, fin, tx)
-    }
-
-    /// Writes the next fragment of a message that is not compressed.
-    fn plain_fragment<S: Storage>(
-        &mut self,
-        kind: MessageKind,
-        bytes: &[u8],
-        fin: bool,
-        tx: &mut WriteBuffer<S>,
-    ) -> Result<(), Error> {
-        self.may_send_data(tx)?;
-        let opcode = self.next_opcode(kind)?;
-        let utf8 = self.utf8_behind(kind, bytes, fin)?;
-        self.frame(opcode.first_byte(fin), bytes, tx)?;
-        self.utf8 = utf8;
-        self.fragmented = if fin { None } else { Some(kind) };
-        Ok(())
+        let compressed = self.compresses_part(bytes, fin);
+        #[cfg(not(feature = "deflate"))]
+        let compressed = false;
+        self.write_fragment(kind, bytes, fin, compressed, tx)
     }
 
     /// Returns the header of the next frame of a message, with a payload of `len` bytes. The
@@ -441,6 +416,30 @@ impl<R: Role> Sender<R> {
         // RFC 6455 section 5.5.1: "The application MUST NOT send any more data frames after sending
         // a Close frame."
         if self.closed { Err(Misuse::Closed) } else { Ok(()) }
+    }
+
+    /// Writes the next fragment of a message, compressed or not.
+    fn write_fragment<S: Storage>(
+        &mut self,
+        kind: MessageKind,
+        bytes: &[u8],
+        fin: bool,
+        compressed: bool,
+        tx: &mut WriteBuffer<S>,
+    ) -> Result<(), Error> {
+        self.may_send_data(tx)?;
+        let opcode = self.next_opcode(kind)?;
+        let utf8 = self.utf8_behind(kind, bytes, fin)?;
+        if !compressed {
+            self.frame(opcode.first_byte(fin), bytes, tx)?;
+        }
+        #[cfg(feature = "deflate")]
+        if let Some(deflation) = self.deflation.as_mut().filter(|_| compressed) {
+            deflation.write_frame(kind, bytes, fin, &mut self.role, tx)?;
+        }
+        self.utf8 = utf8;
+        self.fragmented = if fin { None } else { Some(kind) };
+        Ok(())
     }
 
     /// Checks that no payload is pending. A caller that writes only the buffer would never send the

@@ -93,7 +93,7 @@ impl<R: Role> Sender<R> {
             // The part is at most as long as the space, so that text is validated only once.
             let len = room - FrameHeader::MAX_LEN;
             let (part, rest) = input.split_at_checked(len).unwrap_or((input, &[]));
-            self.plain_fragment(kind, part, fin && rest.is_empty(), tx)?;
+            self.write_fragment(kind, part, fin && rest.is_empty(), false, tx)?;
             *input = rest;
             if rest.is_empty() {
                 return Ok(Streamed::Done);
