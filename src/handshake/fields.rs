@@ -94,16 +94,11 @@ impl Lines {
     /// Records a complete line. If there is no capacity, the line is not counted.
     #[inline]
     pub(super) fn record(&mut self, name: &[u8], value: Range<usize>) {
-        // Lengths of the known names, as bits. `Origin` is missing, because no rule reads it.
-        const LENGTHS: u32 =
-            1 << 4 | 1 << 7 | 1 << 10 | 1 << 14 | 1 << 17 | 1 << 20 | 1 << 21 | 1 << 22 | 1 << 24;
-        if 1_u32.checked_shl(name.len() as u32).unwrap_or(0) & LENGTHS != 0 {
-            let field = Field::of(name);
-            if field != Field::Other {
-                let Some(place) = self.places.get_mut(self.len) else { return };
-                *place = (field, value.start as u32, value.end as u32);
-                self.len += 1;
-            }
+        let field = Field::of(name);
+        if field != Field::Other {
+            let Some(place) = self.places.get_mut(self.len) else { return };
+            *place = (field, value.start as u32, value.end as u32);
+            self.len += 1;
         }
         self.read += 1;
     }
