@@ -39,6 +39,18 @@ macro_rules! with_sender {
     };
 }
 
+/// Calls a method of the sender that queues output. Refuses the output after a failed write, which
+/// can have ended inside a frame.
+macro_rules! queue {
+    ($self:expr, $sender:ident => $call:expr) => {
+        if $self.broken {
+            Err(Error::Closed)
+        } else {
+            with_sender!($self, $sender => $call).map_err(Error::from)
+        }
+    };
+}
+
 /// The unsent bytes, and the machine that encodes them.
 #[derive(Debug)]
 pub(crate) struct WriteSide {
@@ -82,24 +94,18 @@ impl WriteSide {
         }
     }
 
-    /// Refuses output after a failed write, which can have ended inside a frame.
-    fn check(&self) -> Result<(), Error> {
-        if self.broken { Err(Error::Closed) } else { Ok(()) }
-    }
-
     /// Queues a message. Check [`has_room`](Self::has_room) first.
     pub(crate) fn queue(&mut self, message: Message) -> Result<(), Error> {
-        self.check()?;
         match message {
             Message::Text(text) if self.is_vectored(text.len()) => {
                 let tx = &mut self.tx;
-                with_sender!(self, sender => sender.text_vectored(&text, tx))?;
+                queue!(self, sender => sender.text_vectored(&text, tx))?;
                 self.payload = text.into();
                 Ok(())
             }
             Message::Binary(bytes) if self.is_vectored(bytes.len()) => {
                 let tx = &mut self.tx;
-                with_sender!(self, sender => sender.binary_vectored(&bytes, tx))?;
+                queue!(self, sender => sender.binary_vectored(&bytes, tx))?;
                 self.payload = bytes;
                 Ok(())
             }
@@ -108,7 +114,7 @@ impl WriteSide {
             Message::Ping(payload) => self.ping(&payload),
             Message::Pong(payload) => {
                 let tx = &mut self.tx;
-                Ok(with_sender!(self, sender => sender.pong(&payload, tx))?)
+                queue!(self, sender => sender.pong(&payload, tx))
             }
             Message::Close(None) => self.close(CloseCode::NO_STATUS_RECEIVED, ""),
             Message::Close(Some(close)) => self.close(close.code, &close.reason),
@@ -116,21 +122,19 @@ impl WriteSide {
     }
 
     pub(crate) fn queue_text(&mut self, text: &str) -> Result<(), Error> {
-        self.check()?;
         self.borrow_codec();
         let tx = &mut self.tx;
-        let sent = with_sender!(self, sender => sender.text(text, tx));
+        let sent = queue!(self, sender => sender.text(text, tx));
         self.return_codec();
-        Ok(sent?)
+        sent
     }
 
     pub(crate) fn queue_binary(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.check()?;
         self.borrow_codec();
         let tx = &mut self.tx;
-        let sent = with_sender!(self, sender => sender.binary(bytes, tx));
+        let sent = queue!(self, sender => sender.binary(bytes, tx));
         self.return_codec();
-        Ok(sent?)
+        sent
     }
 
     /// Queues a text message. Writes a large one at once, as far as `io` accepts it, from the
@@ -145,9 +149,8 @@ impl WriteSide {
         if text.len() < WRITE_NOW || !self.is_vectored(text.len()) {
             return self.queue_text(text);
         }
-        self.check()?;
         let tx = &mut self.tx;
-        with_sender!(self, sender => sender.text_vectored(text, tx))?;
+        queue!(self, sender => sender.text_vectored(text, tx))?;
         self.write_now(text.as_bytes(), io, cx)
     }
 
@@ -162,9 +165,8 @@ impl WriteSide {
         if bytes.len() < WRITE_NOW || !self.is_vectored(bytes.len()) {
             return self.queue_binary(bytes);
         }
-        self.check()?;
         let tx = &mut self.tx;
-        with_sender!(self, sender => sender.binary_vectored(bytes, tx))?;
+        queue!(self, sender => sender.binary_vectored(bytes, tx))?;
         self.write_now(bytes, io, cx)
     }
 
@@ -193,18 +195,16 @@ impl WriteSide {
         bytes: &[u8],
         fin: bool,
     ) -> Result<(), Error> {
-        self.check()?;
         self.borrow_codec();
         let tx = &mut self.tx;
-        let sent = with_sender!(self, sender => sender.fragment(kind, bytes, fin, tx));
+        let sent = queue!(self, sender => sender.fragment(kind, bytes, fin, tx));
         self.return_codec();
-        Ok(sent?)
+        sent
     }
 
     pub(crate) fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.check()?;
         let tx = &mut self.tx;
-        Ok(with_sender!(self, sender => sender.ping(payload, tx))?)
+        queue!(self, sender => sender.ping(payload, tx))
     }
 
     /// Queues what a received item obliges us to send. After our Close it is nothing.
@@ -217,9 +217,8 @@ impl WriteSide {
     }
 
     pub(crate) fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        self.check()?;
         let tx = &mut self.tx;
-        Ok(with_sender!(self, sender => sender.close(code, reason, tx))?)
+        queue!(self, sender => sender.close(code, reason, tx))
     }
 
     /// Forgets what is queued: the transport takes nothing more.
