@@ -3,14 +3,18 @@
 //!
 //! | you have | use |
 //! |---|---|
-//! | a socket | [`WebSocket::server`](crate::WebSocket::server), [`WebSocket::client`](crate::WebSocket::client) |
-//! | a socket, a reader task and a writer task | the row above, then [`WebSocket::split`](crate::WebSocket::split) |
-//! | a socket whose open stream is passed to other code | [`ServerHandshake`], [`ClientHandshake`] |
+//! | a socket | [`WebSocket::server`], [`WebSocket::client`] |
+//! | a socket, a reader task and a writer task | the row above, then [`WebSocket::split`] |
+//! | a socket, and other code for the open stream | [`ServerHandshake`], [`ClientHandshake`] |
 //! | a request of an HTTP library | [`Upgrade::from_request`], [`Upgrade::from_connect`] |
 //! | an HTTP library that sends requests | [`ConnectRequest::fields`], [`ConnectRequest::check_response`] |
 //! | bytes to inspect | [`head_len`] |
 //!
 //! Headers may have any type that an HTTP library uses: see [`HeaderField`].
+//!
+//! [`WebSocket::server`]: crate::WebSocket::server
+//! [`WebSocket::client`]: crate::WebSocket::client
+//! [`WebSocket::split`]: crate::WebSocket::split
 
 mod accept;
 mod body;

@@ -72,7 +72,7 @@ pub fn tables(transport: &str, rows: &[Row]) -> String {
     }
     out.push_str(
         "\nOurs over the fastest peer: medians of the ratios within rounds.\n\n\
-         | | load | ratio | wanted | | fastest peer |\n|---|---|---:|---:|---|---|\n",
+         | ours by | load | ratio | wanted | | fastest peer |\n|---|---|---:|---:|---|---|\n",
     );
     for ours in ALL.into_iter().filter(|server| server.is_ours()) {
         for row in rows {
@@ -82,7 +82,8 @@ pub fn tables(transport: &str, rows: &[Row]) -> String {
                 Some(most) => (format!("{most:.2}"), "missed"),
                 None => (String::new(), ""),
             };
-            let (name, load, fastest) = (ours.name(), row.load.name, fastest.name());
+            let name = ours.name().trim_start_matches("sockless-tokio, ");
+            let (load, fastest) = (row.load.name, fastest.name());
             let _ = writeln!(out, "| {name} | {load} | {ratio:.2} | {most} | {met} | {fastest} |");
         }
     }
