@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use sockless_fuzz::head_differential::{Kind, Outcome, compare};
 use sockless_fuzz::head_generator::write_head;
+use sockless_fuzz::random::Random;
 
 fn main() {
     let mut numbers = std::env::args().skip(1).map(|word| word.parse::<u64>().expect("a number"));
     let count = numbers.next().unwrap_or(1_000_000);
-    let mut state = numbers.next().unwrap_or(1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut random = Random::new(numbers.next().unwrap_or(1));
     let mut found = BTreeMap::new();
     let mut head = Vec::new();
     let mut bytes = 0;
@@ -17,13 +18,7 @@ fn main() {
     for i in 1..=count {
         let kind = if i % 2 == 0 { Kind::Request } else { Kind::Response };
         head.clear();
-        let mut next = || {
-            // xorshift64
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 24) as u8
-        };
+        let mut next = || random.bits() as u8;
         let cut = next();
         write_head(kind, &mut head, next);
         bytes += head.len();

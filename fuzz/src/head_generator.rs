@@ -194,7 +194,8 @@ fn pick(list: &[&str], good: usize, head: &mut Vec<u8>, choose: &mut impl FnMut(
 }
 
 fn mutate(head: &mut Vec<u8>, choose: &mut impl FnMut() -> u8) {
-    let at = (usize::from(choose()) << 8 | usize::from(choose())) * (head.len() + 1) >> 16;
+    let place = usize::from(choose()) << 8 | usize::from(choose());
+    let at = (place * (head.len() + 1)) >> 16;
     let byte = choose();
     match choose() % 6 {
         0 => head.insert(at, byte),

@@ -13,3 +13,4 @@ pub mod header;
 pub mod heads;
 pub mod lists;
 pub mod lives;
+pub mod random;
