@@ -616,3 +616,91 @@ fn storage_that_shrinks_does_not_panic() {
         tx.clear();
     }
 }
+
+/// Checks that the space ends with a large frame, so that the next message starts at the front of
+/// the buffer. The space of other messages ends with the buffer.
+#[test]
+fn a_read_ends_with_a_large_frame() {
+    let large = masked(0x82, &[1; 16 << 10]);
+    let mut receiver = Receiver::server(Config::default());
+    for (len, limited) in [(16 << 10, true), ((16 << 10) - 1, false)] {
+        let mut rx = ReadBuffer::new([0; 64 << 10]);
+        let frame = masked(0x82, &vec![1; len]);
+        assert_eq!(rx.extend(&frame[..1000]), 1000);
+        assert!(receiver.receive(&mut rx).unwrap().is_none());
+        let rest = frame.len() - 1000;
+        assert_eq!(rx.space().len(), if limited { rest } else { (64 << 10) - 1000 });
+        // A part of the frame arrives, then the rest.
+        assert_eq!(rx.extend(&frame[1000..3000]), 2000);
+        assert_eq!(rx.space().len(), if limited { rest - 2000 } else { (64 << 10) - 3000 });
+        let more = [&frame[3000..], &large].concat();
+        assert_eq!(rx.extend(&more), more.len(), "a copy does not end with the frame");
+        assert!(receiver.receive(&mut rx).unwrap().is_some());
+        assert!(receiver.receive(&mut rx).unwrap().is_some());
+        assert_eq!(rx.space().len(), 64 << 10);
+    }
+    // A report of more than the space counts as the space.
+    let mut rx = ReadBuffer::new([0; 64 << 10]);
+    assert_eq!(rx.extend(&large[..1000]), 1000);
+    assert!(receiver.receive(&mut rx).unwrap().is_none());
+    rx.space().fill(1);
+    rx.filled(usize::MAX);
+    assert!(receiver.receive(&mut rx).unwrap().is_some());
+    assert!(rx.is_empty());
+}
+
+/// Checks that a peer who reads slowly from a full buffer causes little work: each byte is moved a
+/// few times at most.
+#[test]
+fn slow_output_moves_each_byte_a_few_times_at_most() {
+    const SIZE: usize = 256 << 10;
+    let mut memory = vec![0; SIZE];
+    let mut tx = WriteBuffer::new(&mut memory[..]);
+    let mut sender = Sender::server();
+    let (mut sent, mut moved) = (0, 0);
+    while sent < 4 << 20 {
+        let before = tx.bytes().as_ptr() as usize;
+        let unsent = tx.len();
+        while sender.binary(&[0; 100], &mut tx).is_ok() {}
+        if (tx.bytes().as_ptr() as usize) < before {
+            moved += unsent;
+        }
+        tx.consume(1448);
+        sent += 1448;
+        // Replies fit at any time.
+        sender.reply(pong(b'p'), &mut tx).unwrap();
+    }
+    assert!(moved <= 5 * sent, "{moved} bytes moved for {sent}");
+    // Space that needs no move, or a cheap one, is used: three quarters of the buffer at least.
+    assert!(tx.len() > SIZE * 3 / 4 - 1448, "{}", tx.len());
+}
+
+/// Checks the same for input that is received although earlier input is not consumed.
+#[test]
+fn unconsumed_input_moves_each_byte_a_few_times_at_most() {
+    const SIZE: usize = 256 << 10;
+    let stream = [masked(0x01, b"a"), masked(0x89, b""), masked(0x80, b"b")].concat();
+    let mut memory = vec![0; SIZE];
+    let mut rx = ReadBuffer::new(&mut memory[..]);
+    let mut receiver = Receiver::server(Config::default());
+    let (mut received, mut moved) = (0, 0);
+    while received < 2 << 20 {
+        loop {
+            let before = rx.unread().as_ptr() as usize;
+            let unread = rx.unread().len();
+            let at = received % stream.len();
+            let taken = rx.extend(&stream[at..]);
+            if (rx.unread().as_ptr() as usize) < before {
+                moved += unread;
+            }
+            received += taken;
+            if taken == 0 {
+                break;
+            }
+        }
+        assert!(receiver.receive(&mut rx).unwrap().is_some());
+    }
+    assert!(moved <= 5 * received, "{moved} bytes moved for {received}");
+    while receiver.receive(&mut rx).unwrap().is_some() {}
+    assert!(!rx.space().is_empty());
+}

@@ -5,13 +5,14 @@
 #[path = "common/allocator.rs"]
 mod allocator;
 
-use allocator::{Cost, Counting, cost_of, without_allocator};
+use allocator::{Cost, Counting, cost_of, with_allocations_up_to, without_allocator};
 use flate2::{Compress, Compression, FlushCompress};
 use sockless::deflate::{
     Context, DeflateConfig, DeflateParams, Deflater, Flush, InflateLimits, Inflater, Pool,
 };
 use sockless::{
-    Config, Event, FrameHeader, OpCode, ReadBuffer, Server, Violation, WebSocket, WriteBuffer,
+    Config, EntropyError, Event, FrameHeader, OpCode, ReadBuffer, Receiver, Sender, Server,
+    Violation, WebSocket, WriteBuffer,
 };
 
 #[global_allocator]
@@ -31,6 +32,12 @@ fn masked(payload: &[u8]) -> Vec<u8> {
     let payload_len = payload.len() as u64;
     let header = FrameHeader { fin, rsv, opcode, mask: Some([0; 4]), payload_len }.encode();
     [header.as_bytes(), payload].concat()
+}
+
+/// Fills keys with zeros, which leave the payload unchanged.
+fn zeros(key: &mut [u8]) -> Result<(), EntropyError> {
+    key.fill(0);
+    Ok(())
 }
 
 /// Appends received bytes to a buffer that has space for them.
@@ -226,5 +233,32 @@ fn a_short_message_takes_little_of_a_high_limit() {
             assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Binary(b"Hello")));
         });
         assert!(cost.bytes <= DECOMPRESSOR + (4 << 10), "{cost:?}");
+    }
+}
+
+/// A refused allocation ends the message, and not in an endless loop.
+#[test]
+fn a_lack_of_memory_for_a_message_is_an_error() {
+    let compressed = |message: &[u8]| {
+        let mut sender = Sender::client(zeros as fn(&mut [u8]) -> Result<(), EntropyError>)
+            .with_deflate(PER_MESSAGE, &CONFIG);
+        let mut tx = WriteBuffer::growing(2 << 20);
+        sender.binary(message, &mut tx).unwrap();
+        tx.bytes().to_vec()
+    };
+    let (small, large) = (compressed(&[1; 100]), compressed(&vec![1; 1 << 20]));
+    for (chunks, largest) in [(false, 200 << 10), (true, 900)] {
+        let mut receiver = Receiver::server(Config::default()).with_deflate(PER_MESSAGE, &CONFIG);
+        let mut rx = ReadBuffer::growing(4 << 20);
+        // The decompressor has its memory now.
+        feed(&mut rx, &small);
+        assert!(receiver.receive(&mut rx).unwrap().is_some());
+        let mut rx = ReadBuffer::growing(4 << 20);
+        feed(&mut rx, &large);
+        let refused = with_allocations_up_to(largest, || {
+            if chunks { receiver.receive_chunks(&mut rx) } else { receiver.receive(&mut rx) }
+                .map(|item| item.is_some())
+        });
+        assert_eq!(refused, Err(Violation::MessageTooBig));
     }
 }

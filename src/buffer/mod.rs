@@ -124,9 +124,12 @@ impl Storage for GrowableBuffer {
 fn grow(bytes: &mut alloc::vec::Vec<u8>, size: usize, limit: usize) -> bool {
     if size > bytes.len() && size <= limit {
         // At least doubled, so that the total work of growing is linear in the bytes stored.
-        let size = size.max(bytes.len().saturating_mul(2)).min(limit);
-        if bytes.try_reserve_exact(size - bytes.len()).is_ok() {
-            bytes.resize(size, 0);
+        let doubled = size.max(bytes.len().saturating_mul(2)).min(limit);
+        for size in [doubled, size] {
+            if bytes.try_reserve_exact(size - bytes.len()).is_ok() {
+                bytes.resize(size, 0);
+                break;
+            }
         }
     }
     size <= bytes.len()

@@ -22,6 +22,10 @@ const READ_SIZE: usize = 64 << 10;
 /// short input costs less than the cache misses of walking through the buffer.
 const SHORT_MOVE: usize = 4 << 10;
 
+/// Length in bytes from which on a read ends with the frame. Moving so much costs more than another
+/// read.
+const LARGE_FRAME: u64 = 16 << 10;
+
 /// Buffers input. The caller reads into the buffer, and messages are returned in place.
 ///
 /// Between events the buffer contains only unconsumed input. Many connections can therefore share
@@ -47,6 +51,10 @@ pub struct ReadBuffer<S> {
     end: usize,
     /// Number of bytes at the end of the held message that are still masked.
     masked: u32,
+    /// Number of bytes up to the end of the large frame that is arriving, or 0.
+    rest_of_frame: u32,
+    /// `true` if `receive` has returned `None` since the last consumed input.
+    starved: bool,
     /// `true` if the last read filled the space. More input is then likely.
     full: bool,
     /// `false` between the end of the stream and its processing.
@@ -83,6 +91,8 @@ impl<S: Storage> ReadBuffer<S> {
             unread: 0,
             end: 0,
             masked: 0,
+            rest_of_frame: 0,
+            starved: false,
             full: false,
             open: true,
             #[cfg(feature = "deflate")]
@@ -94,7 +104,10 @@ impl<S: Storage> ReadBuffer<S> {
 
     /// Returns the space for the next read. After [`WebSocket::receive`](crate::WebSocket::receive)
     /// has returned `None`, the space is not empty, unless the allocator has no memory for growable
-    /// storage.
+    /// storage. Before that, the space can be empty.
+    ///
+    /// While a large frame of a whole message arrives, the space ends with the frame. The next
+    /// message then starts at the front of the buffer, and need not move there later.
     ///
     /// The space borrows the buffer, so bind the length of the read first: `let n =
     /// stream.read(rx.space())?;`, then `rx.filled(n)`.
@@ -109,10 +122,24 @@ impl<S: Storage> ReadBuffer<S> {
             // Headers leave a gap between the held message and the unread input. The gap is shorter
             // than a control frame. Without closing the gaps, many small fragments could use up the
             // space.
-            self.pull(self.unread, self.start + self.held);
+            let gap = self.unread - (self.start + self.held);
+            if self.may_move(self.unread_len(), gap) {
+                self.pull(self.unread, self.start + self.held);
+            }
         }
         self.make_space();
-        self.storage.as_mut().get_mut(self.end..).unwrap_or_default()
+        let len = self.space_len();
+        self.storage.as_mut().get_mut(self.end..self.end + len).unwrap_or_default()
+    }
+
+    /// Returns the length of the space after the input, up to the end of a large frame.
+    #[inline]
+    fn space_len(&self) -> usize {
+        let free = self.storage.as_ref().len().saturating_sub(self.end);
+        match self.rest_of_frame {
+            0 => free,
+            rest => free.min(rest as usize),
+        }
     }
 
     /// Appends the first `n` bytes of [`space`](Self::space) to the input, after a read. An `n` of
@@ -120,10 +147,11 @@ impl<S: Storage> ReadBuffer<S> {
     /// complete space.
     #[inline]
     pub fn filled(&mut self, n: usize) {
-        let room = self.storage.as_ref().len().saturating_sub(self.end);
-        self.end += n.min(room);
         self.open &= n > 0;
-        self.full = n >= room;
+        let n = n.min(self.space_len());
+        self.end += n;
+        self.rest_of_frame = self.rest_of_frame.saturating_sub(n as u32);
+        self.full = self.end == self.storage.as_ref().len();
     }
 
     /// Reports the end of the stream, for callers that learn of the end without a read of 0 bytes.
@@ -214,8 +242,7 @@ impl<S: Storage> ReadBuffer<S> {
         let len = self.storage.as_ref().len();
         let (kept, free) = (self.end - self.start, len.saturating_sub(self.end));
         // Unconsumed input moves to the front only if the move frees at least as many bytes as it
-        // moves. The total work stays linear in the bytes received. Long input moves only once half
-        // of the buffer is used. If there is no other way to get space, input of any length moves.
+        // moves. Long input moves only once half of the buffer is used.
         if self.start > 0 && kept <= self.start && (kept <= SHORT_MOVE || free < len / 2) {
             self.pull(self.start, 0);
         }
@@ -224,10 +251,23 @@ impl<S: Storage> ReadBuffer<S> {
         // buffered bytes.
         if self.end == len || self.full && len < READ_SIZE {
             self.full = false;
-            if !self.storage.grow(len.saturating_add(1)) && self.start > 0 {
+            let grown = self.storage.grow(len.saturating_add(1));
+            if !grown && self.start > 0 && self.may_move(kept, self.start) {
                 self.pull(self.start, 0);
             }
         }
+    }
+
+    /// Returns `true` if `len` bytes may move to free `freed` bytes. The total work stays linear in
+    /// the bytes received, because incomplete input moves only once in a buffer.
+    fn may_move(&self, len: usize, freed: usize) -> bool {
+        self.starved || self.unread_len() <= SHORT_MOVE || freed >= len / 4
+    }
+
+    /// Notes that the unread input is incomplete.
+    #[inline]
+    pub(crate) const fn starve(&mut self) {
+        self.starved = true;
     }
 
     /// Moves the bytes from `from` to the end of the input down to `to`.
@@ -266,7 +306,7 @@ impl<S: Storage> ReadBuffer<S> {
     /// Discards all input.
     pub(crate) fn discard_input(&mut self) {
         (self.start, self.held, self.unread, self.end) = (0, 0, 0, 0);
-        (self.masked, self.full) = (0, false);
+        (self.masked, self.rest_of_frame, self.full) = (0, 0, false);
         #[cfg(feature = "deflate")]
         {
             self.inflated_len = 0;
@@ -278,6 +318,7 @@ impl<S: Storage> ReadBuffer<S> {
     pub(crate) fn take(&mut self, skip: usize, len: usize) -> Range<usize> {
         let start = self.unread + skip;
         self.unread = start + len;
+        self.starved = false;
         start..self.unread
     }
 
@@ -307,6 +348,14 @@ impl<S: Storage> ReadBuffer<S> {
     #[inline]
     pub(crate) const fn set_masked(&mut self, len: usize) {
         self.masked = len as u32;
+    }
+
+    /// Ends the next reads with the frame, if the held message is large. Without this, the start of
+    /// the next message would have to move later.
+    #[inline]
+    pub(crate) fn expect_frame(&mut self, rest: u64) {
+        let large = self.held > 0 && (self.held as u64).saturating_add(rest) >= LARGE_FRAME;
+        self.rest_of_frame = if large { u32::try_from(rest).unwrap_or(u32::MAX) } else { 0 };
     }
 
     /// Returns a part of the held message.

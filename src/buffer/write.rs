@@ -21,12 +21,16 @@ const CLOSE_LEN: usize = 8;
 /// Number of unsent bytes beyond which only the latest pong is kept.
 const MAX_PONG_BACKLOG: usize = 4096;
 
+/// Length in bytes up to which unsent bytes always move. A pong and a Close therefore always fit.
+const SHORT_MOVE: usize = 4 << 10;
+
 /// Buffers output. The library appends frames, and the caller consumes them after each write.
 ///
 /// The last 139 bytes of the capacity are reserved for replies, so that a pong and a Close always
-/// fit; see [`WRITE_BUFFER_MIN`]. A server can answer each uncompressed message of a read with a
-/// message of equal size. To never run out of space for these answers, use 149 bytes more than the
-/// capacity of the [`ReadBuffer`](crate::ReadBuffer).
+/// fit; see [`WRITE_BUFFER_MIN`]. A server without compression can answer each message of a read
+/// with a message of equal size. To never run out of space for these answers, write all output
+/// before the next read, and use 149 bytes more than the capacity of the
+/// [`ReadBuffer`](crate::ReadBuffer). Compressed answers can be longer than the messages.
 ///
 /// ```
 /// use sockless::{Sender, WriteBuffer};
@@ -302,8 +306,9 @@ impl<S: Storage> WriteBuffer<S> {
     fn make_space(&mut self, wanted: usize) -> bool {
         let len = self.end - self.start;
         // The unsent bytes move only if the move frees at least as many bytes, or if the storage
-        // cannot grow. The work of moving stays linear in the bytes sent.
-        if self.start >= len || self.end.saturating_add(wanted) > self.storage.limit() {
+        // cannot grow.
+        let full = self.end.saturating_add(wanted) > self.storage.limit();
+        if self.start >= len || full && self.may_move() {
             move_down(self.storage.as_mut(), self.start..self.end, 0);
             (self.start, self.end) = (0, len);
         }
@@ -312,6 +317,13 @@ impl<S: Storage> WriteBuffer<S> {
             return false;
         }
         self.storage.grow(size)
+    }
+
+    /// Returns `true` if the unsent bytes may move to the front. The work of moving stays linear in
+    /// the bytes sent, also if the peer reads slowly from a full buffer.
+    const fn may_move(&self) -> bool {
+        let len = self.end - self.start;
+        len <= SHORT_MOVE || self.start >= len / 4
     }
 
     /// Appends the first `n` bytes of the last reserved space to the unsent bytes.
@@ -328,7 +340,8 @@ impl<S: Storage> WriteBuffer<S> {
 
     /// Returns the largest number of bytes that [`reserve`](Self::reserve) can return.
     pub(crate) fn available(&self) -> usize {
-        self.storage.limit().saturating_sub(self.end - self.start).saturating_sub(CONTROL_RESERVE)
+        let used = if self.may_move() { self.end - self.start } else { self.end };
+        self.storage.limit().saturating_sub(used).saturating_sub(CONTROL_RESERVE)
     }
 
     pub(crate) const fn has_payload(&self) -> bool {

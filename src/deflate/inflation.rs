@@ -55,6 +55,7 @@ impl Inflation {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         loop {
             let (input, output) = rx.inflating(most);
+            let no_space = output.is_empty();
             let progress = match self.inflater.inflate_within(limit, input, output, last) {
                 Ok(progress) => progress,
                 Err(error) => {
@@ -70,6 +71,11 @@ impl Inflation {
             self.totals.add(progress.produced, progress.consumed);
             match progress.step {
                 Step::OutputFull if !whole && rx.inflated_len() > 0 => return Ok(false),
+                // The allocator has no memory for the message.
+                Step::OutputFull if no_space => {
+                    self.piece = None;
+                    return Err(Violation::MessageTooBig);
+                }
                 Step::OutputFull => {}
                 Step::InputTaken => {
                     self.piece = None;

@@ -105,7 +105,10 @@ impl<const RESPONSE: bool> HeadReader<RESPONSE> {
             Ok(None) if rx.unread().len() == rx.capacity() => {
                 Received::Failed(HandshakeError::HeadTooLarge, self.max_size)
             }
-            Ok(None) => Received::Nothing,
+            Ok(None) => {
+                rx.starve();
+                Received::Nothing
+            }
             Err(error) => Received::Failed(error, 0),
         }
     }
@@ -137,7 +140,8 @@ impl<const RESPONSE: bool> HeadReader<RESPONSE> {
             // Number of bytes before the next delimiter or invalid byte.
             let run = match self.state {
                 State::Method | State::Name => token_len(rest),
-                State::Target => length_while(rest, |byte| byte.is_ascii_graphic()),
+                // RFC 9112 section 3.2: a target has no fragment.
+                State::Target => length_while(rest, |byte| byte.is_ascii_graphic() && byte != b'#'),
                 State::Value | State::Reason => text_len(rest),
                 _ => 0,
             };

@@ -55,6 +55,7 @@ impl Receiver {
         let len = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(rx.unread_len());
         rx.hold(len);
         self.remaining -= len as u64;
+        rx.expect_frame(self.remaining);
         let held = before + len;
         let due = if self.kind == MessageKind::Text && !self.compressed {
             validated_len(before)..validated_len(held)

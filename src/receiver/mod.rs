@@ -312,7 +312,7 @@ impl Receiver {
     ) -> Result<Option<Incoming<'b>>, Violation> {
         match self.state {
             State::Failed(violation) => {
-                rx.discard_input();
+                rx.discard();
                 return Err(violation);
             }
             // Input is discarded, so that there is space for more until the end of the stream.
@@ -371,14 +371,17 @@ impl Receiver {
         if rx.at_end() {
             return Ok(self.end_of_input(rx));
         }
+        rx.starve();
         Ok(None)
     }
 
     /// Discards all input of a closed connection. Returns the end of the stream, once.
     #[cold]
     fn end_of_input<'b, S: Storage>(&mut self, rx: &mut ReadBuffer<S>) -> Option<Incoming<'b>> {
-        rx.discard_input();
-        if !rx.at_end() || matches!(self.state, State::Ended { .. }) {
+        let at_end = rx.at_end();
+        // The buffer is ready for another connection.
+        rx.discard();
+        if !at_end || matches!(self.state, State::Ended { .. }) {
             return None;
         }
         self.state = State::Ended { closed: self.state == State::Closed };

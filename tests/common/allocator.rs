@@ -11,6 +11,7 @@ pub struct Counting;
 thread_local! {
     static WATCH: Watch = const { Watch {
         forbidden: Cell::new(false),
+        largest: Cell::new(usize::MAX),
         held: Cell::new(0),
         most: Cell::new(0),
         calls: Cell::new(0),
@@ -19,6 +20,8 @@ thread_local! {
 
 struct Watch {
     forbidden: Cell<bool>,
+    /// Larger allocations are refused.
+    largest: Cell<usize>,
     /// Bytes allocated and not freed since the thread last reset the count. Negative if the thread
     /// freed older memory.
     held: Cell<isize>,
@@ -73,16 +76,32 @@ pub fn without_allocator<T>(work: impl FnOnce() -> T) -> T {
     result
 }
 
+/// Runs `work`, and refuses its allocations of more than `largest` bytes.
+pub fn with_allocations_up_to<T>(largest: usize, work: impl FnOnce() -> T) -> T {
+    WATCH.with(|watch| watch.largest.set(largest));
+    let result = work();
+    WATCH.with(|watch| watch.largest.set(usize::MAX));
+    result
+}
+
+fn refuses(size: usize) -> bool {
+    WATCH.try_with(|watch| size > watch.largest.get()).unwrap_or(false)
+}
+
 fn change(by: isize) {
     // At the end of a thread the counters are gone.
     let _ = WATCH.try_with(|watch| watch.change(by));
 }
 
 #[expect(unsafe_code, reason = "an allocator cannot be had without")]
-// SAFETY: every call is passed on unchanged to the system's allocator. The counting allocates
-// nothing, keeps its state in thread-local cells without a destructor, and does not unwind.
+// SAFETY: every call is refused, or passed on unchanged to the system's allocator. The counting
+// allocates nothing, keeps its state in thread-local cells without a destructor, and does not
+// unwind.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if refuses(layout.size()) {
+            return std::ptr::null_mut();
+        }
         change(layout.size() as isize);
         unsafe { System.alloc(layout) }
     }
@@ -93,11 +112,17 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        if refuses(layout.size()) {
+            return std::ptr::null_mut();
+        }
         change(layout.size() as isize);
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if refuses(size) {
+            return std::ptr::null_mut();
+        }
         // Count both at once, because the memory may have to move.
         change(size as isize);
         change(-(layout.size() as isize));
