@@ -62,7 +62,7 @@ fn targets_are_of_visible_characters() {
         };
         assert_eq!(event, expected, "{byte:?}");
         let event = with_line(&format!("GET /{byte}a HTTP/1.1"), b"X: y");
-        let expected = if byte.is_ascii_graphic() {
+        let expected = if byte.is_ascii_graphic() && byte != '#' {
             format!("request /{byte}a 6")
         } else {
             "failed Handshake(Malformed)".to_string()

@@ -78,7 +78,7 @@ fn a_refusal_is_the_same_from_any_source() {
         let refusal = error.response();
         assert_eq!((answer.status, &answer.body[..]), (refusal.status(), refusal.body()));
         for (name, value) in refusal.headers() {
-            assert_eq!(answer.header(name), [*value]);
+            assert!(answer.header(name).contains(value), "{name}: {value}");
         }
     }
     assert!(HandshakeError::Method.response().headers().contains(&("Allow", "GET")));

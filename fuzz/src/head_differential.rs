@@ -193,6 +193,9 @@ fn stricter(
         Malformed if is_request && is_first_line && spaces == 1 && byte >= 0x80 => {
             Some("httparse lets UTF-8 into a target (RFC 3986 section 2: ASCII)")
         }
+        Malformed if is_request && is_first_line && spaces == 1 && byte == b'#' => {
+            Some("httparse lets a target have a fragment (RFC 9112 section 3.2)")
+        }
         Malformed if is_request && is_first_line && spaces == 1 && before.ends_with(b" ") => byte
             .is_ascii_graphic()
             .then_some("httparse lets a target begin with anything (RFC 9112 section 3.2)"),

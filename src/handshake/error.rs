@@ -26,7 +26,7 @@ pub enum HandshakeError {
     /// An upgrade request announces a body: 400. One parser would interpret the body as frames, and
     /// another would not.
     Body,
-    /// `Upgrade` does not contain the token `websocket`: 400.
+    /// `Upgrade` is not `websocket`: 400.
     Upgrade,
     /// `Connection` does not contain the token `Upgrade`: 400.
     Connection,

@@ -11,7 +11,7 @@ use crate::error::{Error, Misuse};
 
 /// Represents an HTTP response that does not open a WebSocket: a page, a redirect or a refusal. See
 /// [`WebSocket::respond`](crate::WebSocket::respond). Writing the response adds `Connection: close`
-/// and `Content-Length`.
+/// and `Content-Length`. The headers may contain further options of `Connection`.
 ///
 /// ```
 /// let response = sockless::handshake::HttpResponse::new(401)
@@ -60,7 +60,7 @@ impl<'a> HttpResponse<'a> {
         self.status
     }
 
-    /// Returns the header fields, without `Connection` and `Content-Length`.
+    /// Returns the header fields, without `Connection: close` and `Content-Length`.
     #[must_use]
     pub const fn headers(&self) -> &'a [(&'a str, &'a str)] {
         self.headers
@@ -74,13 +74,13 @@ impl<'a> HttpResponse<'a> {
 
     pub(super) fn check(&self) -> Result<(), Misuse> {
         // RFC 9110 section 6.4.1: "All 204 (No Content) ... and 304 (Not Modified) responses do not
-        // include content."
-        let bodiless = matches!(self.status, 204 | 304);
+        // include content." Section 15.3.6: "a server MUST NOT generate content in a 205 response."
+        let bodiless = matches!(self.status, 204 | 205 | 304);
         if !(200..600).contains(&self.status) || (bodiless && !self.body.is_empty()) {
             return Err(Misuse::InvalidStatus);
         }
-        // A 426 has both fields.
-        check_headers(self.headers, &[Field::Upgrade, Field::Version])
+        // A 426 has these fields.
+        check_headers(self.headers, &[Field::Connection, Field::Upgrade, Field::Version])
     }
 
     /// Writes the response. No output follows the response.
@@ -112,7 +112,9 @@ impl<'a> HttpResponse<'a> {
 /// Makes a response with the headers that its status demands, and with `text` as its body.
 pub(super) fn refusal(status: u16, text: &'static str) -> HttpResponse<'static> {
     let headers: &[(&str, &str)] = match status {
-        426 => &[PLAIN, ("Upgrade", "websocket"), VERSION],
+        // RFC 9110 section 7.8: "A sender of Upgrade MUST also send an "Upgrade" connection option
+        // in the Connection header field".
+        426 => &[PLAIN, ("Connection", "Upgrade"), ("Upgrade", "websocket"), VERSION],
         405 => &[PLAIN, ("Allow", "GET")],
         _ => &[PLAIN],
     };

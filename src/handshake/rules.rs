@@ -197,9 +197,11 @@ pub(super) fn check_response<'a>(
     headers: impl IntoIterator<Item: HeaderField<'a>> + Clone,
     offer: Offer,
 ) -> Result<Agreed<'a>, HandshakeError> {
-    let [.., answer, protocol] = found.once;
+    let [.., answer, protocol, upgrade] = found.once;
     if let Some(accept) = accept {
-        if !found.upgrade {
+        // RFC 6455 section 4.1: a value that is not "an ASCII case-insensitive match for the value
+        // "websocket"" fails the connection. It is not a list here.
+        if !upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case(b"websocket")) {
             return Err(HandshakeError::Upgrade);
         }
         if !found.connection {
@@ -335,8 +337,8 @@ fn check_offered<'a>(
 pub(super) struct Found<'a> {
     /// One bit for each field that is present.
     fields: u16,
-    /// The values of the first five fields of [`Field`], if present exactly once.
-    once: [Option<&'a [u8]>; 5],
+    /// The values of the first six fields of [`Field`], if present exactly once.
+    once: [Option<&'a [u8]>; 6],
     /// `true` if `Upgrade` contains the token `websocket`.
     upgrade: bool,
     /// `true` if `Connection` contains the token `Upgrade`.
@@ -357,7 +359,7 @@ enum Extensions {
 impl<'a> Found<'a> {
     const NONE: Found<'a> = Found {
         fields: 0,
-        once: [None; 5],
+        once: [None; 6],
         upgrade: false,
         connection: false,
         body: false,

@@ -62,7 +62,13 @@ impl Answer {
     /// Parses one whole response that ends its connection, with nothing after it.
     pub fn whole(bytes: &[u8]) -> Answer {
         let answer = Answer::head(bytes);
-        assert_eq!(answer.header("Connection"), ["close"]);
+        // RFC 9110 section 7.8: `Upgrade` needs its connection option.
+        let options = if answer.header("Upgrade").is_empty() {
+            &["close"][..]
+        } else {
+            &["close", "Upgrade"]
+        };
+        assert_eq!(answer.header("Connection"), options);
         assert_eq!(answer.header("Content-Length"), [answer.body.len().to_string()]);
         answer
     }

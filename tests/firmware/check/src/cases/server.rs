@@ -97,7 +97,8 @@ fn refusals() -> Vec<(&'static str, Vec<u8>, String, u32)> {
     };
     let bad = |body| plain("400 Bad Request", "", body);
     let version = |body| {
-        plain("426 Upgrade Required", "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n", body)
+        let headers = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+        plain("426 Upgrade Required", headers, body)
     };
     let too_large = |body| plain("431 Request Header Fields Too Large", "", body);
     let bad_version = || version("Sec-WebSocket-Version: 13 is required");
