@@ -167,7 +167,7 @@ pub enum Error {
     /// The [`WriteBuffer`](crate::WriteBuffer) has no room now. Write the unsent bytes, then retry.
     NoRoom,
     /// The output of the call does not fit in the [`WriteBuffer`](crate::WriteBuffer), even when
-    /// the buffer is empty.
+    /// the buffer is empty. Or the buffer is empty, and the allocator has no memory for it.
     NeverFits {
         /// The capacity in bytes that would be enough.
         needed: usize,

@@ -167,7 +167,8 @@ impl FrameHeader {
     /// on earlier frames.
     ///
     /// # Errors
-    /// Returns each error as soon as `bytes` has the byte that breaks the rule.
+    /// Returns each error as soon as `bytes` has the byte that breaks the rule. A length is judged
+    /// once it is complete.
     ///
     /// - Returns [`Violation::ReservedOpCode`] for a reserved opcode.
     /// - Returns [`Violation::FragmentedControl`] or [`Violation::ControlTooLong`] for a control

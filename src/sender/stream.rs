@@ -42,7 +42,8 @@ impl<R: Role> Sender<R> {
     /// part.
     ///
     /// # Errors
-    /// - Returns the errors of [`fragment`](Self::fragment), except [`Error::NoRoom`].
+    /// - Returns the errors of [`fragment`](Self::fragment), but [`Error::NoRoom`] only if the
+    ///   allocator has no memory for growable storage.
     /// - Returns [`Error::NeverFits`] if the empty buffer is too small.
     ///
     /// If the text is invalid, valid text before the invalid text may have been written.

@@ -46,11 +46,11 @@ pub enum Event<'b> {
     Text(&'b str),
     /// A complete binary message.
     Binary(&'b [u8]),
-    /// A piece of a message. Only [`receive_chunks`](crate::WebSocket::receive_chunks) returns this
-    /// event.
+    /// A piece of a message. [`receive_chunks`](crate::WebSocket::receive_chunks) returns this
+    /// event, and [`receive`](crate::WebSocket::receive) inside a message that started in chunks.
     Chunk(Chunk<'b>),
-    /// A ping. The pong is already in the output. With more than 4 KiB queued, the pong replaces
-    /// the last unsent pong (RFC 6455 section 5.5.3).
+    /// A ping. Unless our Close was sent, the pong is already in the output. A pong that was queued
+    /// behind 4 KiB is replaced by the next pong, until it is partly sent (RFC 6455 section 5.5.3).
     Ping(&'b [u8]),
     /// A pong.
     Pong(&'b [u8]),
