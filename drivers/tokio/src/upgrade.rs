@@ -6,10 +6,12 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use http::Version;
+use http::header::{CONNECTION, HeaderValue};
 use hyper::ext::Protocol;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
-use sockless::handshake::{Accept, HttpResponse, Upgrade, Uri};
+use sockless::handshake::{Accept, HandshakeError, HttpResponse, Upgrade, Uri};
 
 use crate::handshake::{borrowed, connect_request, own};
 use crate::stream::{Agreed, WebSocketStream};
@@ -47,8 +49,15 @@ pub type Upgrading =
 /// ```
 ///
 /// # Errors
-/// Returns the response that refuses the request: 426 if it asks for something else than a
-/// WebSocket, otherwise the status of the rule that it breaks, with the reason as its body.
+/// Returns the response that refuses the request, with the reason as its body.
+///
+/// | request | status |
+/// |---|---|
+/// | HTTP/1.1, for something else than a WebSocket | 426, with `Upgrade` |
+/// | HTTP/1.0 or earlier | 505 |
+/// | HTTP/2 or 3, a CONNECT for another protocol | 501 (RFC 9220 section 3) |
+/// | HTTP/2 or 3, for something else, such as a page | 400 |
+/// | for a WebSocket, but not valid | that of the broken rule, such as 400 |
 #[allow(clippy::result_large_err)]
 pub fn upgrade<B>(
     request: &mut http::Request<B>,
@@ -124,20 +133,28 @@ fn judge<B>(
 ) -> Result<(http::Response<()>, Agreed), http::Response<String>> {
     let method = request.method().as_str();
     let headers = request.headers();
-    let judged = match request.extensions().get::<Protocol>() {
-        Some(protocol) => Upgrade::from_connect(method, protocol.as_str(), headers)
-            .map_err(|error| error.connect_response()),
-        None => Upgrade::from_request(method, headers).map_err(|error| error.response()),
+    let protocol = request.extensions().get::<Protocol>();
+    // Each version has its response to a request for something else.
+    let (judged, other) = match (request.version(), protocol) {
+        // RFC 9220 section 3: a server responds to a protocol that it does not know with a 501.
+        (_, Some(protocol)) => (
+            Upgrade::from_connect(method, protocol.as_str(), headers)
+                .map_err(|error| error.connect_response()),
+            HttpResponse::new(501),
+        ),
+        // RFC 9113 section 8.2.2: HTTP/2 has no `Upgrade`, which a 426 needs.
+        (Version::HTTP_2 | Version::HTTP_3, None) => (Ok(None), HttpResponse::new(400)),
+        (Version::HTTP_11, None) => (
+            Upgrade::from_request(method, headers).map_err(|error| error.response()),
+            HttpResponse::new(426)
+                .with_headers(&[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")]),
+        ),
+        // RFC 9110 section 7.8: a server ignores `Upgrade` in HTTP/1.0.
+        _ => return Err(refusal(&HandshakeError::HttpVersion.response())),
     };
     let upgrade = match judged {
         Ok(Some(upgrade)) => upgrade,
-        Ok(None) => {
-            return Err(refusal(
-                &HttpResponse::new(426)
-                    .with_headers(&[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")])
-                    .with_body(b"this is a WebSocket server"),
-            ));
-        }
+        Ok(None) => return Err(refusal(&other.with_body(b"this is a WebSocket server"))),
         Err(response) => return Err(refusal(&response)),
     };
     let mut accept = Accept::new();
@@ -169,6 +186,11 @@ fn refusal(response: &HttpResponse<'_>) -> http::Response<String> {
         {
             refusal.headers_mut().append(name, value);
         }
+    }
+    // RFC 9110 section 7.8: the sender of `Upgrade` sends the connection option too. No response
+    // to HTTP/2 is a 426.
+    if response.status() == 426 {
+        refusal.headers_mut().append(CONNECTION, HeaderValue::from_static("Upgrade"));
     }
     refusal
 }

@@ -8,8 +8,10 @@ mod axum_example;
 #[allow(dead_code)]
 mod hyper_example;
 
+use http::{Request, Version};
+use hyper::ext::Protocol;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use sockless_tokio::http::{connected, extended_connect};
+use sockless_tokio::http::{connected, extended_connect, upgrade};
 use sockless_tokio::{CloseCode, Error, Message, Options, WebSocketStream, connect, connect_with};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -59,7 +61,74 @@ async fn a_request_for_a_page_is_refused() {
     let mut answer = String::new();
     socket.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
-    assert!(answer.contains("sec-websocket-version: 13"), "{answer}");
+    for line in ["sec-websocket-version: 13", "upgrade: websocket", "connection: Upgrade"] {
+        assert!(answer.contains(line), "{answer}");
+    }
+}
+
+/// The response to a request that hyper would have read.
+fn refused(request: http::request::Builder) -> http::Response<String> {
+    upgrade(&mut request.body(()).unwrap(), &Options::new()).err().unwrap()
+}
+
+/// A request for a WebSocket.
+fn asking(version: Version) -> http::request::Builder {
+    Request::get("/")
+        .version(version)
+        .header("host", "a")
+        .header("upgrade", "websocket")
+        .header("connection", "upgrade")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+}
+
+/// RFC 9110 section 7.8: a server ignores `Upgrade` in HTTP/1.0. RFC 6455 section 4.2.1 demands
+/// HTTP/1.1 or higher.
+#[test]
+fn http_1_0_is_refused() {
+    assert!(upgrade(&mut asking(Version::HTTP_11).body(()).unwrap(), &Options::new()).is_ok());
+    for version in [Version::HTTP_09, Version::HTTP_10] {
+        assert_eq!(refused(asking(version)).status(), 505, "{version:?}");
+    }
+}
+
+/// RFC 9113 section 8.2.2: HTTP/2 has no connection-specific header fields.
+#[test]
+fn http_2_is_refused_without_an_upgrade() {
+    for version in [Version::HTTP_2, Version::HTTP_3] {
+        let page = Request::get("https://a/").version(version);
+        let other = Request::connect("https://a/")
+            .version(version)
+            .extension(Protocol::from_static("connect-udp"));
+        let old = Request::connect("https://a/")
+            .version(version)
+            .extension(Protocol::from_static("websocket"))
+            .header("sec-websocket-version", "8");
+        for (request, status) in [(page, 400), (other, 501), (old, 400)] {
+            let refusal = refused(request);
+            assert_eq!(refusal.status(), status, "{version:?}");
+            assert!(!refusal.body().contains("Host"), "{refusal:?}");
+            for name in ["upgrade", "connection"] {
+                assert!(!refusal.headers().contains_key(name), "{refusal:?}");
+            }
+        }
+    }
+}
+
+/// RFC 9110 section 7.8: who sends `Upgrade` sends the connection option of that name too.
+#[test]
+fn a_426_has_the_connection_option() {
+    let old = Request::get("/")
+        .header("host", "a")
+        .header("upgrade", "websocket")
+        .header("connection", "upgrade")
+        .header("sec-websocket-version", "8");
+    for request in [Request::get("/").header("host", "a"), old] {
+        let refusal = refused(request);
+        assert_eq!(refusal.status(), 426);
+        assert_eq!(refusal.headers()["upgrade"], "websocket");
+        assert_eq!(refusal.headers()["connection"], "Upgrade");
+    }
 }
 
 /// Both roles over HTTP/2: two WebSockets on one connection.
