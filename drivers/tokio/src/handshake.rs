@@ -1,5 +1,6 @@
 //! The opening handshake over a transport, in both roles.
 
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ const BODY_WITHIN: Duration = Duration::from_secs(1);
 ///
 /// let acceptance = Acceptance::new().subprotocol("chat").header("Set-Cookie", "id=1; HttpOnly");
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Acceptance {
     subprotocol: Option<String>,
     headers: Vec<(String, String)>,
@@ -62,6 +63,16 @@ impl Acceptance {
     }
 }
 
+impl fmt::Debug for Acceptance {
+    /// Leaves out names and values: they may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acceptance")
+            .field("subprotocol", &self.subprotocol.is_some())
+            .field("headers", &self.headers.len())
+            .finish()
+    }
+}
+
 /// An HTTP response by which a server refuses a request; see [`accept_with`].
 ///
 /// ```
@@ -69,7 +80,7 @@ impl Acceptance {
 ///     .header("WWW-Authenticate", "Basic")
 ///     .body("who?");
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Refusal {
     status: u16,
     headers: Vec<(String, String)>,
@@ -95,6 +106,17 @@ impl Refusal {
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Refusal {
         self.body = body.into();
         self
+    }
+}
+
+impl fmt::Debug for Refusal {
+    /// Leaves out header values and the body: they may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refusal")
+            .field("status", &self.status)
+            .field("headers", &self.headers.len())
+            .field("body_len", &self.body.len())
+            .finish()
     }
 }
 

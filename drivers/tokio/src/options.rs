@@ -1,5 +1,6 @@
 //! Limits and choices of a connection.
 
+use std::fmt;
 use std::time::Duration;
 
 use sockless::Config;
@@ -28,7 +29,7 @@ use sockless::keepalive::Timers;
 ///     .idle_timeout(Some(Duration::from_secs(300)))
 ///     .subprotocols(["chat.v2", "chat.v1"]);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     pub(crate) config: Config,
     pub(crate) timers: Timers,
@@ -73,7 +74,8 @@ impl Options {
         self
     }
 
-    /// Sets how long the opening handshake may take. `None` turns the limit off.
+    /// Sets how long the opening handshake may take, with the response to a refused client. `None`
+    /// turns the limit off.
     #[must_use]
     pub fn handshake_timeout(mut self, limit: Option<Duration>) -> Options {
         self.timers = self.timers.with_handshake_within(limit.map(millis));
@@ -172,6 +174,21 @@ impl Options {
         let message = usize::try_from(self.config.max_message_size()).unwrap_or(usize::MAX);
         let head = self.config.max_head_size() as usize;
         message.saturating_add(2 * sockless::READ_BUFFER_MIN).max(head).min(isize::MAX as usize)
+    }
+}
+
+impl fmt::Debug for Options {
+    /// Leaves out subprotocols, the origin and headers: they may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("config", &self.config)
+            .field("timers", &self.timers)
+            .field("high_water", &self.high_water)
+            .field("deflate", &self.deflate)
+            .field("subprotocols", &self.subprotocols.len())
+            .field("origin", &self.origin.is_some())
+            .field("headers", &self.headers.len())
+            .finish()
     }
 }
 

@@ -1,5 +1,6 @@
 //! The stream: both directions of a connection in one value.
 
+use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
@@ -34,14 +35,13 @@ use crate::{Error, Options, Role};
 /// reads ahead what the peer sends, up to the size of one largest message, so two peers that send
 /// to each other before they read do not wait for each other. Beyond that limit they do: read now
 /// and then, or [`split`](Self::split) the stream. Answers to pings take constant memory.
-#[derive(Debug)]
 pub struct WebSocketStream<IO> {
     pub(crate) engine: Engine<Whole<IO>>,
     pub(crate) agreed: Agreed,
 }
 
 /// The agreement of the opening handshake.
-#[derive(Clone, Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Agreed {
     pub(crate) subprotocol: Option<Box<str>>,
     pub(crate) deflate: Option<(DeflateParams, DeflateConfig)>,
@@ -49,10 +49,26 @@ pub(crate) struct Agreed {
 
 /// Queues one message without waiting. Writes as much of a large message at once as the transport
 /// accepts, which saves a copy.
-#[derive(Debug)]
 pub struct Queue<'a, IO> {
     link: &'a mut Whole<IO>,
     waker: &'a Waker,
+}
+
+impl<IO> fmt::Debug for WebSocketStream<IO> {
+    /// Leaves out the subprotocol, payloads and the transport: they may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocketStream")
+            .field("subprotocol", &self.agreed.subprotocol.is_some())
+            .field("compressed", &self.agreed.deflate.is_some())
+            .field("unsent", &self.engine.link.write.unsent())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<IO> fmt::Debug for Queue<'_, IO> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue").field("unsent", &self.link.write.unsent()).finish_non_exhaustive()
+    }
 }
 
 impl<IO: AsyncWrite + Unpin> Queue<'_, IO> {
