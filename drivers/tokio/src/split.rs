@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use futures_core::Stream;
 use futures_sink::Sink;
 use sockless::MessageKind;
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadHalf, WriteHalf};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, Join, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
@@ -22,8 +22,23 @@ use crate::{CloseCode, Error};
 
 /// A transport that can be split into an owned reader and an owned writer.
 ///
-/// TCP and Unix sockets split without a lock. Implement it by [`tokio::io::split`] for a transport
-/// that has no halves of its own, as it is done here for [`DuplexStream`].
+/// TCP and Unix sockets split without a lock. [`Transport`](crate::Transport), [`DuplexStream`],
+/// the streams of tokio-rustls (feature `rustls`) and those of hyper (feature `http`) split by the
+/// lock of [`tokio::io::split`].
+///
+/// Split a transport of another crate before the handshake. [`Join`] makes one transport of any two
+/// halves, and splits into them again:
+///
+/// ```
+/// # async fn run() -> Result<(), sockless_tokio::Error> {
+/// # let (socket, _) = tokio::io::duplex(64);
+/// # let foreign = tokio::io::BufStream::new(socket);
+/// let (reader, writer) = tokio::io::split(foreign);
+/// let ws = sockless_tokio::accept(tokio::io::join(reader, writer)).await?;
+/// let (mut reader, mut writer) = ws.split();
+/// # Ok(())
+/// # }
+/// ```
 pub trait SplitTransport: AsyncRead + AsyncWrite + Unpin + Sized {
     /// The reading half.
     type Reader: AsyncRead + Unpin;
@@ -64,6 +79,19 @@ impl SplitTransport for tokio::net::UnixStream {
     }
 }
 
+impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> SplitTransport for Join<R, W> {
+    type Reader = R;
+    type Writer = W;
+
+    fn split(self) -> (R, W) {
+        self.into_inner()
+    }
+
+    fn reunite(reader: R, writer: W) -> Self {
+        tokio::io::join(reader, writer)
+    }
+}
+
 macro_rules! split_by_lock {
     ($([$($generics:tt)*] $transport:ty),+ $(,)?) => {$(
         impl<$($generics)*> SplitTransport for $transport {
@@ -84,6 +112,12 @@ macro_rules! split_by_lock {
 split_by_lock!([] DuplexStream, [] crate::Transport);
 #[cfg(feature = "http")]
 split_by_lock!([] crate::http::UpgradedIo);
+#[cfg(feature = "rustls")]
+split_by_lock!(
+    [IO: AsyncRead + AsyncWrite + Unpin] tokio_rustls::server::TlsStream<IO>,
+    [IO: AsyncRead + AsyncWrite + Unpin] tokio_rustls::client::TlsStream<IO>,
+    [IO: AsyncRead + AsyncWrite + Unpin] tokio_rustls::TlsStream<IO>,
+);
 
 /// The receiving half of a [`WebSocketStream`], from [`WebSocketStream::split`].
 ///

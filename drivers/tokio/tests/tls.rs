@@ -88,6 +88,31 @@ async fn wss_with_a_certificate_of_our_own() {
     assert!(matches!(connect(&uri).await, Err(Error::Io(_))));
 }
 
+/// Both kinds of streams of tokio-rustls split into halves for two tasks.
+#[tokio::test]
+async fn wss_splits_into_halves() {
+    let (server, client) = pair().await;
+    let ((mut reader, mut writer), (mut from, mut to)) = (server.split(), client.split());
+    let echo = tokio::spawn(async move {
+        while let Some(message) = reader.next().await {
+            let message = message?;
+            if message.is_data() {
+                writer.send(message).await?;
+            }
+        }
+        Ok::<_, Error>(())
+    });
+    let message = Message::binary(vec![7; 100_000]);
+    let (sent, received) = tokio::join!(to.send(message.clone()), from.next());
+    sent.unwrap();
+    assert_eq!(received.unwrap().unwrap(), message);
+    to.close(CloseCode::NORMAL, "").await.unwrap();
+    while let Some(event) = from.next().await {
+        event.unwrap();
+    }
+    echo.await.unwrap().unwrap();
+}
+
 /// The transport ends without TLS's `close_notify`, as when a process is killed.
 async fn ends_abruptly<IO: AsyncRead + AsyncWrite + Unpin>(mut ws: WebSocketStream<IO>) {
     let first = ws.next().await;
