@@ -26,6 +26,21 @@ pub enum Transport {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+impl Transport {
+    /// Connects to the server of a URI, for [`client`] and [`client_with`](crate::client_with):
+    /// resolves the name, and opens TCP and TLS as [`connect_with`] does.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the connection is dropped.
+    ///
+    /// # Errors
+    /// [`Error::Uri`], [`Error::Tls`], [`Error::Io`]; [`Error::TimedOut`] after
+    /// [`Options::handshake_timeout`].
+    pub async fn connect(uri: &str, options: &Options) -> Result<Transport, Error> {
+        within(options, open(&Uri::parse(uri)?)).await
+    }
+}
+
 /// Connects to `ws://` or, with the feature `rustls`, `wss://`, with the default [`Options`].
 ///
 /// ```no_run
@@ -64,16 +79,7 @@ pub async fn connect_with(
     options: &Options,
 ) -> Result<WebSocketStream<Transport>, Error> {
     let parsed = Uri::parse(uri)?;
-    within(options, async {
-        if parsed.is_secure() {
-            #[cfg(feature = "rustls")]
-            return connect_tls(uri, options, webpki_config()).await;
-            #[cfg(not(feature = "rustls"))]
-            return Err(Error::Tls);
-        }
-        client(uri, Transport::Plain(tcp(&parsed).await?), options).await
-    })
-    .await
+    within(options, async { client(uri, open(&parsed).await?, options).await }).await
 }
 
 /// Connects to `wss://` with a TLS configuration of the caller's: other roots, client certificates.
@@ -82,7 +88,8 @@ pub async fn connect_with(
 /// If the future is dropped, the connection is dropped.
 ///
 /// # Errors
-/// As for [`connect`]. A certificate that is not accepted is an [`Error::Io`].
+/// As for [`connect`]. [`Error::Tls`] for `ws://`: its port does not speak TLS. A certificate that
+/// is not accepted is an [`Error::Io`].
 #[cfg(feature = "rustls")]
 pub async fn connect_tls(
     uri: &str,
@@ -90,13 +97,28 @@ pub async fn connect_tls(
     config: Arc<rustls::ClientConfig>,
 ) -> Result<WebSocketStream<Transport>, Error> {
     let parsed = Uri::parse(uri)?;
-    within(options, async {
-        let name = rustls::pki_types::ServerName::try_from(parsed.host().to_owned())
-            .map_err(|_| Error::Tls)?;
-        let tls = TlsConnector::from(config).connect(name, tcp(&parsed).await?).await?;
-        client(uri, Transport::Tls(Box::new(tls)), options).await
-    })
-    .await
+    if !parsed.is_secure() {
+        return Err(Error::Tls);
+    }
+    within(options, async { client(uri, tls(&parsed, config).await?, options).await }).await
+}
+
+async fn open(uri: &Uri<'_>) -> Result<Transport, Error> {
+    if uri.is_secure() {
+        #[cfg(feature = "rustls")]
+        return tls(uri, webpki_config()).await;
+        #[cfg(not(feature = "rustls"))]
+        return Err(Error::Tls);
+    }
+    Ok(Transport::Plain(tcp(uri).await?))
+}
+
+#[cfg(feature = "rustls")]
+async fn tls(uri: &Uri<'_>, config: Arc<rustls::ClientConfig>) -> Result<Transport, Error> {
+    let name =
+        rustls::pki_types::ServerName::try_from(uri.host().to_owned()).map_err(|_| Error::Tls)?;
+    let tls = TlsConnector::from(config).connect(name, tcp(uri).await?).await?;
+    Ok(Transport::Tls(Box::new(tls)))
 }
 
 async fn tcp(uri: &Uri<'_>) -> io::Result<TcpStream> {

@@ -35,7 +35,8 @@ pub enum Error {
     Entropy,
     /// The URI to connect to is not valid.
     Uri(UriError),
-    /// `wss://` without the feature `rustls`, or a name that no certificate can have.
+    /// `wss://` without the feature `rustls`, a name that no certificate can have, or `ws://` where
+    /// TLS is demanded.
     Tls,
 }
 

@@ -84,6 +84,9 @@ async fn wss_with_a_certificate_of_our_own() {
         assert_eq!(ws.next().await.unwrap().unwrap(), message);
     }
     ws.close(CloseCode::NORMAL, "").await.unwrap();
+    // TLS is not spoken to the port of `ws://`.
+    let refused = connect_tls(&uri.replace("wss", "ws"), &Options::new(), configs().1).await;
+    assert!(matches!(refused, Err(Error::Tls)), "{refused:?}");
     // The roots of the web do not know the certificate.
     assert!(matches!(connect(&uri).await, Err(Error::Io(_))));
 }
