@@ -105,7 +105,8 @@ pub fn accept(
     let sender = respond.send_response(response.body(())?, false)?;
     let deflate = accepted.agreed().compression().map(|(params, _)| params);
     let io = H2Stream::new(request.into_body(), sender);
-    Ok(Some(WebSocketStream::from_upgraded(io, Role::Server, deflate, b"", options)))
+    let ws = WebSocketStream::from_upgraded(io, Role::Server, deflate, b"", options);
+    Ok(Some(ws.with_subprotocol(accepted.agreed().subprotocol())))
 }
 
 fn refuse(
@@ -131,12 +132,12 @@ pub async fn connect(
     let request = connect.fields(None)?.fold(request, |r, (k, v)| r.header(k, v.to_string()));
     let request = request.extension(Protocol::from_static("websocket")).body(())?;
     let (response, sender) = requests.ready().await?.send_request(request, false)?;
-    let response = response.await?;
-    let status = response.status().as_u16();
-    let agreed = connect.check_response(None, status, response.headers())?;
+    let (head, body) = response.await?.into_parts();
+    let agreed = connect.check_response(None, head.status.as_u16(), &head.headers)?;
     let deflate = agreed.compression().map(|(params, _)| params);
-    let io = H2Stream::new(response.into_body(), sender);
-    Ok(WebSocketStream::from_upgraded(io, Role::Client, deflate, b"", options))
+    let io = H2Stream::new(body, sender);
+    let ws = WebSocketStream::from_upgraded(io, Role::Client, deflate, b"", options);
+    Ok(ws.with_subprotocol(agreed.subprotocol()))
 }
 
 async fn echo(mut ws: WebSocketStream<H2Stream>) -> Result<(), Error> {

@@ -94,6 +94,7 @@ impl<IO: AsyncWrite + Unpin> Queue<'_, IO> {
 impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketStream<IO> {
     /// Wraps a transport whose upgrade was done elsewhere. `read` is what was received after the
     /// head of the upgrade, and `agreement` what was negotiated on compression, if anything was.
+    /// [`with_subprotocol`](Self::with_subprotocol) adds the subprotocol.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -124,6 +125,23 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketStream<IO> {
             .map(|agreement| (agreement, options.deflate.unwrap_or(DeflateConfig::DEFAULT)));
         let agreed = Agreed { subprotocol: None, deflate };
         WebSocketStream::from_handshake(io, role, agreed, rx, options)
+    }
+
+    /// Sets the subprotocol that [`subprotocol`](Self::subprotocol) returns, after an upgrade that
+    /// was done elsewhere.
+    ///
+    /// ```
+    /// use sockless_tokio::{Options, Role, WebSocketStream};
+    ///
+    /// let (io, _) = tokio::io::duplex(1024);
+    /// let ws = WebSocketStream::from_upgraded(io, Role::Server, None, b"", &Options::new())
+    ///     .with_subprotocol(Some("chat"));
+    /// assert_eq!(ws.subprotocol(), Some("chat"));
+    /// ```
+    #[must_use]
+    pub fn with_subprotocol(mut self, name: Option<&str>) -> WebSocketStream<IO> {
+        self.agreed.subprotocol = name.map(Into::into);
+        self
     }
 
     pub(crate) fn from_handshake(
