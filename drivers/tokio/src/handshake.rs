@@ -224,8 +224,44 @@ pub async fn client<IO>(uri: &str, io: IO, options: &Options) -> Result<WebSocke
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
+    client_with(uri, io, options, |_| ()).await
+}
+
+/// Opens a connection as [`client`] does, and shows the accepting response to `see`: its headers,
+/// such as `Set-Cookie`.
+///
+/// ```no_run
+/// # async fn run() -> Result<(), sockless_tokio::Error> {
+/// use sockless_tokio::{Options, Transport, client_with};
+///
+/// let (uri, options) = ("ws://127.0.0.1:9001/chat", Options::new());
+/// let mut cookie = None;
+/// let io = Transport::connect(uri, &options).await?;
+/// let ws = client_with(uri, io, &options, |response| {
+///     cookie = response.header("Set-Cookie").map(<[u8]>::to_vec);
+/// })
+/// .await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Cancel safety
+/// If the future is dropped, the connection is dropped.
+///
+/// # Errors
+/// Those of [`client`]; they are returned without a call of `see`.
+pub async fn client_with<IO, F>(
+    uri: &str,
+    io: IO,
+    options: &Options,
+    see: F,
+) -> Result<WebSocketStream<IO>, Error>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+    F: FnOnce(&ResponseHead<'_>),
+{
     let uri = Uri::parse(uri)?;
-    within(options, ask(uri, io, options)).await
+    within(options, ask(uri, io, options, see)).await
 }
 
 /// Runs a handshake within the options' time limit.
@@ -312,9 +348,15 @@ where
     Err(error)
 }
 
-async fn ask<IO>(uri: Uri<'_>, mut io: IO, options: &Options) -> Result<WebSocketStream<IO>, Error>
+async fn ask<IO, F>(
+    uri: Uri<'_>,
+    mut io: IO,
+    options: &Options,
+    see: F,
+) -> Result<WebSocketStream<IO>, Error>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
+    F: FnOnce(&ResponseHead<'_>),
 {
     let mut machine = ClientHandshake::new(&options.config);
     let mut rx = ReadBuffer::new(Pooled::new(options.read_limit()));
@@ -332,6 +374,7 @@ where
                     Error::Handshake(sockless::handshake::HandshakeError::Subprotocol)
                 })?;
                 let agreed = own(&agreed);
+                see(&response);
                 return Ok(WebSocketStream::from_handshake(io, Role::Client, agreed, rx, options));
             }
             Some(ClientEvent::Rejected(response)) => {
