@@ -123,12 +123,16 @@ impl fmt::Debug for Refusal {
 /// Accepts a client's connection with the default [`Options`]: any path, any origin, no
 /// subprotocol.
 ///
+/// Call `set_nodelay(true)` on a TCP socket first: without it, the kernel may delay a small message
+/// until the peer has acknowledged the one before.
+///
 /// ```no_run
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), sockless_tokio::Error> {
 /// let listener = tokio::net::TcpListener::bind("127.0.0.1:9001").await?;
 /// loop {
 ///     let (socket, _) = listener.accept().await?;
+///     socket.set_nodelay(true)?;
 ///     tokio::spawn(async move {
 ///         let mut ws = sockless_tokio::accept(socket).await?;
 ///         while let Some(message) = ws.next().await {
