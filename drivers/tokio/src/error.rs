@@ -17,7 +17,7 @@ pub enum Error {
     UnexpectedEnd,
     /// The peer broke the protocol, or a limit of ours. It was told so by a Close.
     Protocol(Violation),
-    /// The peer's opening handshake is not valid. A client of ours was told so by an HTTP response.
+    /// The peer's opening handshake is not valid. A server sends the client an HTTP response first.
     Handshake(HandshakeError),
     /// The server rejected the handshake of a client.
     Refused(Box<Refused>),

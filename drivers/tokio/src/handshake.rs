@@ -19,8 +19,11 @@ use crate::read::ReadSide;
 use crate::stream::{Agreed, WebSocketStream};
 use crate::{Error, Options, Role};
 
-/// Largest HTTP head in bytes that is written.
-const HEAD_LIMIT: usize = 1 << 20;
+/// Capacity of the output. Only memory limits the headers and the body that the caller wants sent.
+const OUTPUT_LIMIT: usize = isize::MAX as usize / 2;
+
+/// The longest wait for a refused client to end the stream.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// Most bytes of the body of a refusal that are kept.
 const BODY_KEPT: usize = 4 << 10;
@@ -48,7 +51,7 @@ impl Acceptance {
         Acceptance::default()
     }
 
-    /// Chooses a subprotocol, one of those that the client offers.
+    /// Chooses a subprotocol, which must be one of those that the client offers.
     #[must_use]
     pub fn subprotocol(mut self, name: impl Into<String>) -> Acceptance {
         self.subprotocol = Some(name.into());
@@ -181,15 +184,22 @@ where
 /// # }
 /// ```
 ///
+/// After a refusal, the stream's other direction is read to its end for at most 2 s, within
+/// [`Options::handshake_timeout`]: closing the transport earlier could reset the connection before
+/// the client has read the response.
+///
 /// # Cancel safety
 /// If the future is dropped, the connection is dropped.
 ///
 /// # Errors
 /// - [`Error::Declined`] if `judge` refused, or the request was for something else than a
-///   WebSocket. The client has its response.
-/// - [`Error::Handshake`] if the request was not valid. The client has its response.
+///   WebSocket.
+/// - [`Error::Handshake`] if the request was not valid.
+/// - [`Error::Misuse`] if `judge` asked for a header, status or subprotocol that cannot be sent.
+///   The client is sent a 500.
 /// - [`Error::TimedOut`], [`Error::UnexpectedEnd`], [`Error::Io`].
-/// - [`Error::Misuse`] for a header or subprotocol that cannot be sent.
+///
+/// The first three are returned even if the client does not read its response.
 pub async fn accept_with<IO, F>(
     io: IO,
     options: &Options,
@@ -199,7 +209,10 @@ where
     IO: AsyncRead + AsyncWrite + Unpin,
     F: FnOnce(&RequestHead<'_>) -> Result<Acceptance, Refusal>,
 {
-    within(options, serve(io, options, judge)).await
+    let mut refused = None;
+    let served = within(options, serve(io, options, judge, &mut refused)).await;
+    // The reason of a refusal counts for more than a failure to send the response.
+    refused.map_or(served, Err)
 }
 
 /// Opens a connection as a client over a transport that is connected: TCP, TLS or any other.
@@ -281,51 +294,36 @@ pub(crate) async fn within<T>(
     }
 }
 
-async fn serve<IO, F>(mut io: IO, options: &Options, judge: F) -> Result<WebSocketStream<IO>, Error>
+/// Runs the server's handshake. Sets `refused` to the reason before it sends a refusal, so that the
+/// reason outlives a time limit that drops this future.
+async fn serve<IO, F>(
+    mut io: IO,
+    options: &Options,
+    judge: F,
+    refused: &mut Option<Error>,
+) -> Result<WebSocketStream<IO>, Error>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
     F: FnOnce(&RequestHead<'_>) -> Result<Acceptance, Refusal>,
 {
     let mut machine = ServerHandshake::new(&options.config);
     let mut rx = ReadBuffer::new(Pooled::new(options.read_limit()));
-    let mut tx = WriteBuffer::new(Pooled::new(HEAD_LIMIT));
-    let mut judge = Some(judge);
+    let mut tx = WriteBuffer::new(Pooled::new(OUTPUT_LIMIT));
     let error = loop {
-        let error = match machine.receive(&mut rx, &mut tx) {
+        match machine.receive(&mut rx, &mut tx) {
             Some(ServerEvent::UpgradeRequest(request)) => {
-                match judge.take().map_or(Err(Refusal::new(400)), |judge| judge(&request)) {
-                    Ok(acceptance) => {
-                        let headers = borrowed(&acceptance.headers);
-                        let mut accept = Accept::new().with_headers(&headers);
-                        let mut known = options.subprotocols.iter();
-                        let chosen = acceptance.subprotocol.as_ref().or_else(|| {
-                            known.find(|name| request.subprotocols().any(|have| have == *name))
-                        });
-                        if let Some(name) = chosen {
-                            accept = accept.with_subprotocol(name);
-                        }
-                        if let Some(config) = options.deflate {
-                            accept = accept.with_deflate(config);
-                        }
-                        let agreed = machine.accept(&request, accept, &mut tx)?;
-                        let agreed = own(&agreed);
+                match answer(&mut machine, &request, judge(&request), options, &mut tx) {
+                    Ok(agreed) => {
                         io.write_all(tx.bytes()).await?;
                         io.flush().await?;
-                        return Ok(WebSocketStream::from_handshake(
-                            io,
-                            Role::Server,
-                            agreed,
-                            rx,
-                            options,
-                        ));
+                        let role = Role::Server;
+                        return Ok(WebSocketStream::from_handshake(io, role, agreed, rx, options));
                     }
-                    Err(refusal) => {
-                        let headers = borrowed(&refusal.headers);
-                        let response = HttpResponse::new(refusal.status)
-                            .with_headers(&headers)
-                            .with_body(&refusal.body);
-                        machine.respond(response, &mut tx)?;
-                        Error::Declined(refusal.status)
+                    Err(error @ Error::Declined(_)) => break error,
+                    // The fault is ours. It is not described to the client.
+                    Err(error) => {
+                        machine.respond(HttpResponse::new(500), &mut tx)?;
+                        break error;
                     }
                 }
             }
@@ -333,23 +331,54 @@ where
                 let status = if request.method() == "GET" { 426 } else { 405 };
                 // The machine answers a request that is left alone.
                 let _ = machine.receive(&mut rx, &mut tx);
-                Error::Declined(status)
+                break Error::Declined(status);
             }
-            Some(ServerEvent::Failed(failure)) => failure.into(),
+            Some(ServerEvent::Failed(failure)) => break failure.into(),
             Some(ServerEvent::EndOfStream) => return Err(Error::UnexpectedEnd),
-            Some(_) => continue,
-            None => {
-                read(&mut io, &mut rx).await?;
-                continue;
-            }
-        };
-        break error;
+            Some(_) => {}
+            None => read(&mut io, &mut rx).await?,
+        }
     };
-    // A response that is reset before it was read is lost. A client that has gone changes nothing.
-    if io.write_all(tx.bytes()).await.is_ok() && io.shutdown().await.is_ok() {
-        let _ = poll_fn(|cx| ReadSide::poll_drain(&mut io, cx)).await;
+    *refused = Some(error);
+    io.write_all(tx.bytes()).await?;
+    io.shutdown().await?;
+    // A response that is reset before it was read is lost.
+    let _ = timeout(LINGER, poll_fn(|cx| ReadSide::poll_drain(&mut io, cx))).await;
+    Err(Error::UnexpectedEnd) // `refused` replaces it
+}
+
+/// Writes the response that `judged` asks for. After an error other than [`Error::Declined`],
+/// nothing was written.
+fn answer(
+    machine: &mut ServerHandshake,
+    request: &RequestHead<'_>,
+    judged: Result<Acceptance, Refusal>,
+    options: &Options,
+    tx: &mut WriteBuffer<Pooled>,
+) -> Result<Agreed, Error> {
+    let acceptance = match judged {
+        Ok(acceptance) => acceptance,
+        Err(refusal) => {
+            let headers = borrowed(&refusal.headers);
+            let response = HttpResponse::new(refusal.status);
+            machine.respond(response.with_headers(&headers).with_body(&refusal.body), tx)?;
+            return Err(Error::Declined(refusal.status));
+        }
+    };
+    let headers = borrowed(&acceptance.headers);
+    let mut accept = Accept::new().with_headers(&headers);
+    let mut known = options.subprotocols.iter();
+    let chosen = acceptance
+        .subprotocol
+        .as_ref()
+        .or_else(|| known.find(|name| request.subprotocols().any(|have| have == *name)));
+    if let Some(name) = chosen {
+        accept = accept.with_subprotocol(name);
     }
-    Err(error)
+    if let Some(config) = options.deflate {
+        accept = accept.with_deflate(config);
+    }
+    Ok(own(&machine.accept(request, accept, tx)?))
 }
 
 async fn ask<IO, F>(
@@ -364,7 +393,7 @@ where
 {
     let mut machine = ClientHandshake::new(&options.config);
     let mut rx = ReadBuffer::new(Pooled::new(options.read_limit()));
-    let mut tx = WriteBuffer::new(Pooled::new(HEAD_LIMIT));
+    let mut tx = WriteBuffer::new(Pooled::new(OUTPUT_LIMIT));
     let names: Vec<&str> = options.subprotocols.iter().map(String::as_str).collect();
     let headers = borrowed(&options.headers);
     let request = connect_request(&uri, options, &names, &headers);
