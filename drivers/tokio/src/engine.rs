@@ -1,22 +1,21 @@
 //! Drives a connection: reads, replies, timers, and the end. The stream and the owned reader
 //! are this engine over one transport, and over a shared one.
 
-use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Wake, Waker, ready};
 use std::time::Duration;
 
-use sockless::keepalive::{Action, Keepalive, Timeout, Timers};
-use sockless::{CloseCode, Incoming, Reply};
+use sockless::keepalive::{Action, Keepalive, Timers};
+use sockless::{Incoming, Reply};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 
 use crate::message::{Event, Message};
 use crate::read::ReadSide;
 use crate::wakers::{Side, Wakers};
-use crate::write::WriteSide;
+use crate::write::{CLOSED, ENDED, FAILED, OVER, UNSENT, WriteSide};
 use crate::{Error, Role};
 
 /// The transport, and the sending side.
@@ -24,16 +23,39 @@ pub(crate) trait Link {
     type Read: AsyncRead + Unpin;
     type Write: AsyncWrite + Unpin;
 
-    fn reader(&mut self) -> &mut Self::Read;
+    /// Returns the reading half, and the waker to poll it with.
+    fn reader(&mut self) -> (&mut Self::Read, &Waker);
 
-    /// Runs `f` with the sending side and what it writes to.
-    fn with_writer<T>(&mut self, f: impl FnOnce(&mut Self::Write, &mut WriteSide) -> T) -> T;
+    /// Runs `f` with what is written to, the sending side, and the context to poll with. Afterwards
+    /// wakes both sides if `f` has closed the sending side or ended the connection: a blocked send
+    /// ends, and the limit of the closing handshake starts.
+    fn with_writer<T>(
+        &mut self,
+        f: impl FnOnce(&mut Self::Write, &mut WriteSide, &mut Context<'_>) -> T,
+    ) -> T;
+
+    fn wakers(&self) -> &Wakers;
+
+    /// Returns the flags of the sending side.
+    fn flags(&self) -> u8;
 
     /// Returns `true` if everything queued was written and flushed.
-    fn is_flushed(&self) -> bool;
+    #[inline]
+    fn is_flushed(&self) -> bool {
+        self.flags() & UNSENT == 0
+    }
 
     /// Returns `true` if our Close was queued or the transport is broken.
-    fn is_closed(&self) -> bool;
+    #[inline]
+    fn is_closed(&self) -> bool {
+        self.flags() & (CLOSED | FAILED) != 0
+    }
+
+    /// Returns `true` if a read has failed or a time limit has passed.
+    #[inline]
+    fn is_over(&self) -> bool {
+        self.flags() & OVER != 0
+    }
 }
 
 /// One transport for both directions.
@@ -41,6 +63,7 @@ pub(crate) trait Link {
 pub(crate) struct Whole<IO> {
     pub(crate) io: IO,
     pub(crate) write: WriteSide,
+    pub(crate) wakers: Wakers,
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Link for Whole<IO> {
@@ -48,23 +71,32 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link for Whole<IO> {
     type Write = IO;
 
     #[inline]
-    fn reader(&mut self) -> &mut IO {
-        &mut self.io
+    fn reader(&mut self) -> (&mut IO, &Waker) {
+        (&mut self.io, self.wakers.waker())
     }
 
     #[inline]
-    fn with_writer<T>(&mut self, f: impl FnOnce(&mut IO, &mut WriteSide) -> T) -> T {
-        f(&mut self.io, &mut self.write)
+    fn with_writer<T>(
+        &mut self,
+        f: impl FnOnce(&mut IO, &mut WriteSide, &mut Context<'_>) -> T,
+    ) -> T {
+        let before = self.write.flags();
+        let waker = self.wakers.waker();
+        let result = f(&mut self.io, &mut self.write, &mut Context::from_waker(waker));
+        if self.write.flags() & !before & ENDED != 0 {
+            waker.wake_by_ref();
+        }
+        result
     }
 
     #[inline]
-    fn is_flushed(&self) -> bool {
-        self.write.is_flushed()
+    fn wakers(&self) -> &Wakers {
+        &self.wakers
     }
 
     #[inline]
-    fn is_closed(&self) -> bool {
-        self.write.is_closed()
+    fn flags(&self) -> u8 {
+        self.write.flags()
     }
 }
 
@@ -76,55 +108,46 @@ pub(crate) struct Linked<R, W> {
 }
 
 /// The sending side of split halves. The writer locks it to queue and to write. The reader reads
-/// the flags, and locks it only if there is a reply to queue or something to write.
+/// the flags. It locks only to queue a reply, to write, and when a timer is due.
 #[derive(Debug)]
 pub(crate) struct Shared<W> {
-    /// The flags that the last holder of the lock left: [`UNSENT`] and [`CLOSED`].
+    /// The flags that the last holder of the lock left.
     flags: AtomicU8,
     locked: Mutex<(W, WriteSide)>,
+    pub(crate) wakers: Wakers,
 }
 
-/// Something queued was not written or not flushed.
-const UNSENT: u8 = 1;
-
-/// Our Close was queued, or the transport is broken.
-const CLOSED: u8 = 2;
-
 impl<W> Shared<W> {
-    pub(crate) fn new(io: W, write: WriteSide) -> Shared<W> {
-        Shared { flags: AtomicU8::new(flags(&write)), locked: Mutex::new((io, write)) }
+    pub(crate) fn new(io: W, write: WriteSide, wakers: Wakers) -> Shared<W> {
+        let flags = AtomicU8::new(write.flags());
+        Shared { flags, locked: Mutex::new((io, write)), wakers }
     }
 
-    /// Runs `f` under the lock.
+    /// Runs `f` under the lock, as [`Link::with_writer`] does.
     #[inline]
-    pub(crate) fn with<T>(&self, f: impl FnOnce(&mut W, &mut WriteSide) -> T) -> T {
+    pub(crate) fn with<T>(
+        &self,
+        f: impl FnOnce(&mut W, &mut WriteSide, &mut Context<'_>) -> T,
+    ) -> T {
         let mut locked = self.locked.lock().unwrap_or_else(PoisonError::into_inner);
         let (io, write) = &mut *locked;
-        let result = f(io, write);
+        let waker = self.wakers.waker();
+        let result = f(io, write, &mut Context::from_waker(waker));
+        let (before, after) = (self.flags.load(Ordering::Relaxed), write.flags());
         // Stored under the lock, so that the flags of an earlier holder never replace these.
-        self.flags.store(flags(write), Ordering::Release);
+        self.flags.store(after, Ordering::Release);
+        drop(locked);
+        // Woken after the flags are stored: the reader reads them without the lock.
+        if after & !before & ENDED != 0 {
+            waker.wake_by_ref();
+        }
         result
     }
 
-    pub(crate) fn into_inner(self) -> (W, WriteSide) {
-        self.locked.into_inner().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn into_inner(self) -> (W, WriteSide, Wakers) {
+        let (io, write) = self.locked.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (io, write, self.wakers)
     }
-
-    /// Returns `true` if everything queued was written and flushed.
-    #[inline]
-    pub(crate) fn is_flushed(&self) -> bool {
-        self.flags.load(Ordering::Acquire) & UNSENT == 0
-    }
-
-    /// Returns `true` if our Close was queued or the transport is broken.
-    #[inline]
-    pub(crate) fn is_closed(&self) -> bool {
-        self.flags.load(Ordering::Acquire) & CLOSED != 0
-    }
-}
-
-const fn flags(write: &WriteSide) -> u8 {
-    (if write.is_flushed() { 0 } else { UNSENT }) | (if write.is_closed() { CLOSED } else { 0 })
 }
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link for Linked<R, W> {
@@ -132,35 +155,35 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link for Linked<R, W> {
     type Write = W;
 
     #[inline]
-    fn reader(&mut self) -> &mut R {
-        &mut self.io
+    fn reader(&mut self) -> (&mut R, &Waker) {
+        (&mut self.io, self.shared.wakers.waker())
     }
 
     #[inline]
-    fn with_writer<T>(&mut self, f: impl FnOnce(&mut W, &mut WriteSide) -> T) -> T {
+    fn with_writer<T>(
+        &mut self,
+        f: impl FnOnce(&mut W, &mut WriteSide, &mut Context<'_>) -> T,
+    ) -> T {
         self.shared.with(f)
     }
 
     #[inline]
-    fn is_flushed(&self) -> bool {
-        self.shared.is_flushed()
+    fn wakers(&self) -> &Wakers {
+        &self.shared.wakers
     }
 
     #[inline]
-    fn is_closed(&self) -> bool {
-        self.shared.is_closed()
+    fn flags(&self) -> u8 {
+        self.shared.flags.load(Ordering::Acquire)
     }
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<Whole<IO>> {
     /// Takes the next event as [`take`](Self::take) does, with the sending side beside it.
-    #[expect(clippy::type_complexity)]
-    pub(crate) fn take_and_queue(
-        &mut self,
-    ) -> Option<Result<(Event<'_>, &mut Whole<IO>, &Waker), Error>> {
-        let Engine { link, read, wakers, role, phase, .. } = self;
-        let event = take(link, read, wakers, *role, phase)?;
-        Some(event.map(|event| (event, link, wakers.waker())))
+    pub(crate) fn take_and_queue(&mut self) -> Option<Result<(Event<'_>, &mut Whole<IO>), Error>> {
+        let Engine { link, read, role, phase, .. } = self;
+        let event = take(link, read, *role, phase)?;
+        Some(event.map(|event| (event, link)))
     }
 }
 
@@ -178,53 +201,43 @@ enum Phase {
     Over,
 }
 
+/// Most reads before the task gives way to others, if nothing that is read makes an event.
+const READS: usize = 64;
+
 #[derive(Debug)]
 pub(crate) struct Engine<L> {
     pub(crate) link: L,
-    pub(crate) read: ReadSide,
-    pub(crate) wakers: Wakers,
+    read: ReadSide,
     role: Role,
     phase: Phase,
-    timer: Timer,
+    alarm: Arc<Alarm>,
 }
 
 impl<L: Link> Engine<L> {
-    pub(crate) fn new(link: L, role: Role, read: ReadSide, timers: Timers) -> Engine<L> {
-        Engine {
-            link,
-            read,
-            wakers: Wakers::new(),
-            role,
-            phase: Phase::Open,
-            timer: Timer::new(timers),
-        }
+    pub(crate) fn new(link: L, role: Role, read: ReadSide, alarm: Arc<Alarm>) -> Engine<L> {
+        Engine { link, read, role, phase: Phase::Open, alarm }
     }
 
     /// Exchanges the transport.
     pub(crate) fn map<M>(self, f: impl FnOnce(L) -> M) -> Engine<M> {
-        Engine {
-            link: f(self.link),
-            read: self.read,
-            wakers: self.wakers,
-            role: self.role,
-            phase: self.phase,
-            timer: self.timer,
-        }
+        let Engine { link, read, role, phase, alarm } = self;
+        Engine { link: f(link), read, role, phase, alarm }
     }
 
     /// Waits until [`take`](Self::take) has something to return.
     pub(crate) fn poll_ready(&mut self, side: Side, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
+        for _ in 0..READS {
             match self.phase {
+                // What was read ahead is handed out before the cause of a failure.
                 Phase::Open if self.read.is_ready() => return Poll::Ready(()),
                 Phase::Open => {
-                    self.wakers.register(side, cx.waker());
+                    self.link.wakers().register(side, cx.waker());
                     if let Err(error) = ready!(self.poll_fill()) {
                         self.phase = Phase::Failing(error);
                     }
                 }
                 Phase::Finishing { .. } => {
-                    self.wakers.register(side, cx.waker());
+                    self.link.wakers().register(side, cx.waker());
                     ready!(self.poll_finish());
                     self.read.release();
                     self.phase = Phase::Over;
@@ -232,26 +245,29 @@ impl<L: Link> Engine<L> {
                 Phase::Failing(_) | Phase::Over => return Poll::Ready(()),
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Waits as [`poll_ready`](Self::poll_ready) does, and before that for room for a message,
+    /// unless the connection is ending.
+    pub(crate) fn poll_ready_with_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if matches!(self.phase, Phase::Open) && !self.has_room() {
+            // A failed write is told by what is received, or by the queue.
+            ready!(self.poll_sent(Side::Receiving, cx));
+        }
+        self.poll_ready(Side::Receiving, cx)
     }
 
     /// Takes the next event, or `None` after the end. Call it only when
     /// [`poll_ready`](Self::poll_ready) was.
     pub(crate) fn take(&mut self) -> Option<Result<Event<'_>, Error>> {
-        let Engine { link, read, wakers, role, phase, .. } = self;
-        take(link, read, wakers, *role, phase)
+        take(&mut self.link, &mut self.read, self.role, &mut self.phase)
     }
 
     /// Queues a message. Check [`poll_room`](Self::poll_room) first.
     pub(crate) fn queue(&mut self, message: Message) -> Result<(), Error> {
-        let wakers = &self.wakers;
-        self.link.with_writer(|_, write| {
-            write.queue(message)?;
-            if write.is_closed() {
-                // The limit of the closing handshake starts.
-                wakers.wake(Side::Receiving);
-            }
-            Ok(())
-        })
+        self.link.with_writer(|_, write, _| write.queue(message))
     }
 
     /// Waits until a further message can be queued.
@@ -260,137 +276,121 @@ impl<L: Link> Engine<L> {
         side: Side,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
-        if self.link.with_writer(|_, write| write.has_room()) {
-            return Poll::Ready(Ok(()));
-        }
-        self.poll_flush(side, cx)
+        if self.has_room() { Poll::Ready(Ok(())) } else { self.poll_flush(side, cx) }
     }
 
-    /// Waits until everything queued is written. While the transport takes nothing, what the peer
-    /// sends is read ahead: two peers that both write before they read would wait for each other
-    /// for ever.
+    /// Waits until everything queued is written.
     pub(crate) fn poll_flush(
         &mut self,
         side: Side,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
+        let sent = ready!(self.poll_sent(side, cx));
+        Poll::Ready(if sent { Ok(()) } else { Err(self.cause()) })
+    }
+
+    /// Waits until everything queued is written, or lost: then returns `false`. While the transport
+    /// takes nothing, what the peer sends is read ahead: two peers that both write before they read
+    /// would wait for each other for ever.
+    fn poll_sent(&mut self, side: Side, cx: &mut Context<'_>) -> Poll<bool> {
         if self.link.is_flushed() {
-            return Poll::Ready(Ok(()));
+            return Poll::Ready(true);
         }
-        self.wakers.register(side, cx.waker());
-        if let Poll::Ready(done) = self.poll_write() {
-            return Poll::Ready(done.map_err(Error::Io));
+        self.link.wakers().register(side, cx.waker());
+        if let Poll::Ready(sent) = self.poll_write() {
+            return Poll::Ready(sent);
         }
-        if !matches!(self.phase, Phase::Open) {
-            return Poll::Pending;
+        if matches!(self.phase, Phase::Open) {
+            let (io, waker) = self.link.reader();
+            if let Err(error) = self.read.read_ahead(io, &mut Context::from_waker(waker)) {
+                self.link.with_writer(|_, write, _| write.fail(Error::Io(error)));
+            }
         }
-        let mut cx = Context::from_waker(self.wakers.waker());
-        let read = self.read.read_ahead(self.link.reader(), &mut cx);
-        let failure = match read {
-            Err(error) => Some(Error::Io(error)),
-            Ok(()) => self.poll_timer(),
-        };
-        if let Some(error) = failure {
-            self.link.with_writer(|_, write| write.abandon());
-            self.phase = Phase::Failing(error);
-            // The cause is handed out by the receiving side.
-            self.wakers.wake(Side::Receiving);
-            return Poll::Ready(Err(Error::Closed));
-        }
-        Poll::Pending
+        self.poll_limits();
+        if self.link.is_over() { self.poll_write() } else { Poll::Pending }
     }
 
     /// Reads once, after what is queued was written as far as the transport takes it.
     fn poll_fill(&mut self) -> Poll<Result<(), Error>> {
-        // An error of a write is told by the end of the stream, or by the next send.
+        if self.link.is_closed() {
+            // A peer that ignores our Close can send without end. The other limits need no look
+            // before a read: they pass in silence.
+            self.poll_limits();
+        }
+        // A failed write is told when the peer's last messages were read, or after the limit of the
+        // closing handshake.
         let _ = self.poll_write();
-        let mut cx = Context::from_waker(self.wakers.waker());
-        match self.read.poll_read(self.link.reader(), &mut cx) {
-            Poll::Ready(done) => Poll::Ready(done.map_err(Error::Io)),
-            Poll::Pending => {
-                self.read.release();
-                match self.poll_timer() {
-                    Some(error) => Poll::Ready(Err(error)),
-                    None => Poll::Pending,
+        if !self.link.is_over() {
+            let (io, waker) = self.link.reader();
+            match self.read.poll_read(io, &mut Context::from_waker(waker)) {
+                Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+                Poll::Ready(Err(error)) => {
+                    self.link.with_writer(|_, write, _| write.fail(Error::Io(error)));
+                }
+                Poll::Pending => {
+                    self.read.release();
+                    self.poll_limits();
                 }
             }
         }
+        if self.link.is_over() { Poll::Ready(Err(self.cause())) } else { Poll::Pending }
     }
 
-    fn poll_write(&mut self) -> Poll<io::Result<()>> {
+    /// Writes and flushes what is queued; returns `false` if it is lost.
+    fn poll_write(&mut self) -> Poll<bool> {
         if self.link.is_flushed() {
-            return Poll::Ready(Ok(()));
+            return Poll::Ready(true);
         }
-        let mut cx = Context::from_waker(self.wakers.waker());
-        self.link.with_writer(|io, write| write.poll_flush(io, &mut cx))
+        self.link.with_writer(|io, write, cx| write.poll_flush(io, cx))
     }
 
     /// The end, as TCP needs it: a socket that is closed with unread input is reset, and the reset
     /// can destroy our Close before the peer has read it.
     fn poll_finish(&mut self) -> Poll<()> {
-        if self.timer.is_over() {
+        self.poll_limits();
+        if self.link.is_over() {
             return Poll::Ready(());
         }
-        self.timer.closing();
-        let waker = self.wakers.waker().clone();
-        let mut cx = Context::from_waker(&waker);
         let flushed = match self.poll_write() {
-            Poll::Ready(Ok(())) => true,
-            Poll::Ready(Err(_)) => return Poll::Ready(()),
-            Poll::Pending => false,
+            Poll::Ready(false) => return Poll::Ready(()),
+            written => written.is_ready(),
         };
         if let (true, Phase::Finishing { shut: shut @ false }) = (flushed, &mut self.phase) {
-            match self.link.with_writer(|io, _| Pin::new(io).poll_shutdown(&mut cx)) {
+            match self.link.with_writer(|io, _, cx| Pin::new(io).poll_shutdown(cx)) {
                 Poll::Ready(Ok(())) => *shut = true,
                 Poll::Ready(Err(_)) => return Poll::Ready(()),
                 Poll::Pending => {}
             }
         }
-        let ended = ReadSide::poll_drain(self.link.reader(), &mut cx).is_ready();
+        let (io, waker) = self.link.reader();
+        let ended = ReadSide::poll_drain(io, &mut Context::from_waker(waker)).is_ready();
         // A client shuts its direction down after the server did.
         if ended
             && flushed
-            && self.link.with_writer(|io, _| Pin::new(io).poll_shutdown(&mut cx)).is_ready()
+            && self.link.with_writer(|io, _, cx| Pin::new(io).poll_shutdown(cx)).is_ready()
         {
             return Poll::Ready(());
-        }
-        while let Some(action) = self.timer.poll(&mut cx) {
-            if let Action::TimedOut(_) = action {
-                return Poll::Ready(());
-            }
         }
         Poll::Pending
     }
 
-    /// Does what the timers ask for: sends a ping, or returns why the connection fails.
-    fn poll_timer(&mut self) -> Option<Error> {
+    /// Does what the timers ask for. If a limit has passed, the connection is over.
+    fn poll_limits(&mut self) {
         if self.read.take_activity() {
-            self.timer.received();
+            self.alarm.alive();
         }
-        if self.link.is_closed() {
-            self.timer.closing();
+        // Asked here as well, to take no lock for nothing.
+        if self.alarm.is_due() || self.link.is_closed() {
+            self.link.with_writer(|io, write, cx| write.poll_limits(io, cx));
         }
-        let mut cx = Context::from_waker(self.wakers.waker());
-        loop {
-            match self.timer.poll(&mut cx)? {
-                Action::Ping => {
-                    // A peer that takes nothing is not pinged: its silence is measured all the
-                    // same.
-                    self.link.with_writer(|io, write| {
-                        if write.has_room() && write.ping(b"").is_ok() {
-                            let _ = write.poll_flush(io, &mut cx);
-                        }
-                    });
-                }
-                Action::TimedOut(timeout) => {
-                    if timeout != Timeout::Close {
-                        finish(&mut self.link, &self.wakers, CloseCode::GOING_AWAY);
-                    }
-                    self.link.with_writer(|_, write| write.abandon());
-                    return Some(Error::TimedOut(timeout));
-                }
-            }
-        }
+    }
+
+    fn has_room(&mut self) -> bool {
+        self.link.with_writer(|_, write, _| write.has_room())
+    }
+
+    fn cause(&mut self) -> Error {
+        self.link.with_writer(|_, write, _| write.cause())
     }
 }
 
@@ -399,7 +399,6 @@ impl<L: Link> Engine<L> {
 fn take<'b, L: Link>(
     link: &mut L,
     read: &'b mut ReadSide,
-    wakers: &Wakers,
     role: Role,
     phase: &mut Phase,
 ) -> Option<Result<Event<'b>, Error>> {
@@ -418,24 +417,25 @@ fn take<'b, L: Link>(
         },
         Ok(Some(Incoming::Ping(payload))) => {
             // Without a key there is no pong. The next frame that is sent reports it.
-            let _ =
-                link.with_writer(|_, write| Reply::pong(payload).map(|reply| write.reply(reply)));
+            let _ = link
+                .with_writer(|_, write, _| Reply::pong(payload).map(|reply| write.reply(reply)));
             Event::Ping(payload)
         }
         Ok(Some(Incoming::Pong(payload))) => Event::Pong(payload),
         Ok(Some(Incoming::Close(close))) => {
-            let code = close.code();
-            finish(link, wakers, code);
+            link.with_writer(|io, write, cx| write.finish(close.code(), io, cx));
             // RFC 6455 section 7.1.1: the server closes first, the client waits for it.
             *phase = Phase::Finishing { shut: role == Role::Client };
             return Some(Ok(Event::Close(close)));
         }
         Ok(_) => {
-            link.with_writer(|_, write| write.abandon());
-            return Some(Err(Error::UnexpectedEnd));
+            return Some(Err(link.with_writer(|_, write, _| {
+                write.fail(Error::UnexpectedEnd);
+                write.cause()
+            })));
         }
         Err(violation) => {
-            finish(link, wakers, violation.close_code());
+            link.with_writer(|io, write, cx| write.finish(violation.close_code(), io, cx));
             *phase = Phase::Finishing { shut: false };
             return Some(Err(violation.into()));
         }
@@ -444,71 +444,98 @@ fn take<'b, L: Link>(
     Some(Ok(event))
 }
 
-/// Queues the last Close and writes what the transport takes of it at once, so that it is sent even
-/// if the stream is dropped now.
-fn finish<L: Link>(link: &mut L, wakers: &Wakers, code: CloseCode) {
-    link.with_writer(|io, write| {
-        // It always fits. Without a key there is no Close, and the connection ends without one.
-        let _ = write.reply(Reply::close(code));
-        let _ = write.poll_flush(io, &mut Context::from_waker(wakers.waker()));
-    });
-    wakers.wake(Side::Sending);
-}
-
-/// The timers of a connection, and the clock's part of them.
+/// The clock of a connection, and what may be known of its timers without a lock.
+///
+/// It is the waker of their sleep: it notes that a timer may be due, and wakes both sides.
 #[derive(Debug)]
-struct Timer {
-    keepalive: Keepalive,
+pub(crate) struct Alarm {
     start: Instant,
-    /// When `sleep` ends, in the keepalive's time.
-    armed: Option<u64>,
-    sleep: Option<Pin<Box<Sleep>>>,
-    closing: bool,
-    over: bool,
+    /// The time of the last sign of life, in milliseconds, until the timers take it; or 0.
+    heard: AtomicU64,
+    due: AtomicBool,
+    both: Waker,
 }
 
-impl Timer {
-    fn new(timers: Timers) -> Timer {
-        let mut keepalive = Keepalive::new(timers, 0);
-        keepalive.opened(0);
-        Timer {
-            keepalive,
-            start: Instant::now(),
-            armed: None,
-            sleep: None,
-            closing: false,
-            over: false,
-        }
-    }
-
+impl Alarm {
     fn now(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn received(&mut self) {
-        self.keepalive.received(self.now());
+    /// Notes a sign of life of the peer.
+    pub(crate) fn alive(&self) {
+        self.heard.store(self.now(), Ordering::Relaxed);
     }
 
-    fn closing(&mut self) {
-        if !self.closing {
-            self.closing = true;
-            self.keepalive.closing(self.now());
+    /// Returns `true` if the timers are to be polled.
+    #[inline]
+    pub(crate) fn is_due(&self) -> bool {
+        self.due.load(Ordering::Acquire)
+    }
+}
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.due.store(true, Ordering::Release);
+        self.both.wake_by_ref();
+    }
+}
+
+/// The timers of a connection. Whichever side waits polls them.
+#[derive(Debug)]
+pub(crate) struct Timer {
+    keepalive: Keepalive,
+    alarm: Arc<Alarm>,
+    waker: Waker,
+    /// When `sleep` ends, in the keepalive's time.
+    armed: Option<u64>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Timer {
+    pub(crate) fn new(timers: Timers, wakers: &Wakers) -> Timer {
+        let mut keepalive = Keepalive::new(timers, 0);
+        keepalive.opened(0);
+        let alarm = Arc::new(Alarm {
+            start: Instant::now(),
+            heard: AtomicU64::new(0),
+            // The sleep is yet to be armed.
+            due: AtomicBool::new(true),
+            both: wakers.waker().clone(),
+        });
+        Timer { keepalive, waker: alarm.clone().into(), alarm, armed: None, sleep: None }
+    }
+
+    pub(crate) const fn alarm(&self) -> &Arc<Alarm> {
+        &self.alarm
+    }
+
+    /// Starts the limit of the closing handshake, unless it runs.
+    pub(crate) fn closing(&mut self) {
+        self.keepalive.closing(self.alarm.now());
+        self.alarm.due.store(true, Ordering::Release);
+    }
+
+    /// Returns what is due. If nothing is, both sides are woken when something may be.
+    pub(crate) fn poll(&mut self) -> Option<Action> {
+        self.alarm.due.store(false, Ordering::Release);
+        let heard = self.alarm.heard.swap(0, Ordering::Relaxed);
+        if heard > 0 {
+            self.keepalive.received(heard);
         }
-    }
-
-    /// Returns `true` if the limit of the closing handshake has passed.
-    const fn is_over(&self) -> bool {
-        self.over
-    }
-
-    /// Returns what is due. If nothing is, the task is woken when something may be.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Option<Action> {
         loop {
+            // The clock is asked first: the sleep of a task whose budget is used up never ends.
+            if let Some(action) = self.keepalive.poll(self.alarm.now()) {
+                return Some(action);
+            }
             let deadline = self.keepalive.deadline()?;
             // A sleep that ends early is left as it is. So traffic, which moves the deadline on,
             // costs nothing here.
             if self.armed.is_none_or(|armed| armed > deadline) {
-                let at = self.start + Duration::from_millis(deadline);
+                let at = self.alarm.start + Duration::from_millis(deadline);
                 match &mut self.sleep {
                     Some(sleep) => sleep.as_mut().reset(at),
                     none => *none = Some(Box::pin(tokio::time::sleep_until(at))),
@@ -516,14 +543,10 @@ impl Timer {
                 self.armed = Some(deadline);
             }
             let sleep = self.sleep.as_mut()?;
-            if sleep.as_mut().poll(cx).is_pending() {
+            if sleep.as_mut().poll(&mut Context::from_waker(&self.waker)).is_pending() {
                 return None;
             }
             self.armed = None;
-            if let Some(action) = self.keepalive.poll(self.now()) {
-                self.over |= action == Action::TimedOut(Timeout::Close);
-                return Some(action);
-            }
         }
     }
 }

@@ -14,9 +14,9 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use crate::engine::{Engine, Linked, Shared, Whole};
-use crate::message::{CloseFrame, Event, Message, Text};
+use crate::message::{CloseFrame, Event, Message};
 use crate::stream::{Agreed, WebSocketStream};
-use crate::wakers::{Side, Wakers};
+use crate::wakers::Side;
 use crate::write::WriteSide;
 use crate::{CloseCode, Error};
 
@@ -133,11 +133,12 @@ pub struct Reader<IO: SplitTransport> {
 /// The sending half of a [`WebSocketStream`], from [`WebSocketStream::split`].
 ///
 /// [`send`](Self::send) takes one lock each time it is polled. The lock is free unless the
-/// [`Reader`] is writing a reply or queued bytes. A writer that is dropped leaves the connection
-/// open for the reader; close it by [`close`](Self::close) first.
+/// [`Reader`] is writing a reply or queued bytes. A send that waits watches the time limits too, so
+/// it ends even if the reader is busy or dropped. Bytes of the peer count when the reader reads
+/// them. A writer that is dropped leaves the connection open for the reader; close it by
+/// [`close`](Self::close) first.
 pub struct Writer<IO: SplitTransport> {
     shared: Arc<Shared<IO::Writer>>,
-    wakers: Wakers,
 }
 
 impl<IO: SplitTransport> fmt::Debug for Reader<IO> {
@@ -186,12 +187,12 @@ impl<IO: SplitTransport> WebSocketStream<IO> {
     #[must_use]
     pub fn split(self) -> (Reader<IO>, Writer<IO>) {
         let WebSocketStream { engine, agreed } = self;
-        let engine = engine.map(|Whole { io, write }| {
+        let engine = engine.map(|Whole { io, write, wakers }| {
             let (io, writer) = io.split();
-            Linked { io, shared: Arc::new(Shared::new(writer, write)) }
+            Linked { io, shared: Arc::new(Shared::new(writer, write, wakers)) }
         });
-        let (shared, wakers) = (engine.link.shared.clone(), engine.wakers.clone());
-        (Reader { engine, agreed }, Writer { shared, wakers })
+        let shared = engine.link.shared.clone();
+        (Reader { engine, agreed }, Writer { shared })
     }
 }
 
@@ -238,8 +239,8 @@ impl<IO: SplitTransport> Reader<IO> {
         let Reader { engine, agreed } = self;
         let engine = engine.map(|Linked { io, shared }| {
             let shared = Arc::into_inner(shared).expect("no other half is left");
-            let (writer, write) = shared.into_inner();
-            Whole { io: IO::reunite(io, writer), write }
+            let (writer, write, wakers) = shared.into_inner();
+            Whole { io: IO::reunite(io, writer), write, wakers }
         });
         Ok(WebSocketStream { engine, agreed })
     }
@@ -300,7 +301,7 @@ impl<IO: SplitTransport> Writer<IO> {
         fin: bool,
     ) -> Result<(), Error> {
         poll_fn(|cx| self.poll_room(cx)).await?;
-        self.shared.with(|_, write| write.queue_fragment(kind, bytes, fin))
+        self.shared.with(|_, write, _| write.queue_fragment(kind, bytes, fin))
     }
 
     /// Waits until everything queued is written.
@@ -326,33 +327,24 @@ impl<IO: SplitTransport> Writer<IO> {
     }
 
     fn queue(&self, message: Message) -> Result<(), Error> {
-        self.shared.with(|_, write| write.queue(message))?;
-        self.wake_if_closed();
-        Ok(())
-    }
-
-    /// Starts the reader's limit of the closing handshake. Not under the lock: the reader reads a
-    /// flag that is stored at its end.
-    fn wake_if_closed(&self) {
-        if self.shared.is_closed() {
-            self.wakers.wake(Side::Receiving);
-        }
+        self.shared.with(|_, write, _| write.queue(message))
     }
 
     fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.shared.with(|io, write| self.poll_room_in(io, write, cx))
+        self.shared.with(|io, write, both| self.poll_room_in(io, write, both, cx))
     }
 
     fn poll_room_in(
         &self,
         io: &mut IO::Writer,
         write: &mut WriteSide,
-        cx: &mut Context<'_>,
+        both: &mut Context<'_>,
+        cx: &Context<'_>,
     ) -> Poll<Result<(), Error>> {
         if write.has_room() {
             return Poll::Ready(Ok(()));
         }
-        self.poll_write_in(io, write, cx)
+        self.poll_write_in(io, write, both, cx)
     }
 
     /// Queues the message once there is room and writes it, under one lock.
@@ -361,35 +353,42 @@ impl<IO: SplitTransport> Writer<IO> {
         message: &mut Option<Message>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
-        let done = self.shared.with(|io, write| {
+        self.shared.with(|io, write, both| {
             if message.is_some() {
-                ready!(self.poll_room_in(io, write, cx))?;
+                ready!(self.poll_room_in(io, write, both, cx))?;
             }
             if let Some(message) = message.take() {
                 write.queue(message)?;
             }
-            self.poll_write_in(io, write, cx)
-        });
-        self.wake_if_closed();
-        done
+            self.poll_write_in(io, write, both, cx)
+        })
     }
 
     fn poll_write(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.shared.with(|io, write| self.poll_write_in(io, write, cx))
+        self.shared.with(|io, write, both| self.poll_write_in(io, write, both, cx))
     }
 
+    /// Writes what is queued. While the transport takes nothing, watches the limits: the reader may
+    /// be busy or dropped.
     fn poll_write_in(
         &self,
         io: &mut IO::Writer,
         write: &mut WriteSide,
-        cx: &mut Context<'_>,
+        both: &mut Context<'_>,
+        cx: &Context<'_>,
     ) -> Poll<Result<(), Error>> {
         if write.is_flushed() {
             return Poll::Ready(Ok(()));
         }
-        self.wakers.register(Side::Sending, cx.waker());
-        let mut cx = Context::from_waker(self.wakers.waker());
-        write.poll_flush(io, &mut cx).map_err(Error::Io)
+        self.shared.wakers.register(Side::Sending, cx.waker());
+        let mut sent = write.poll_flush(io, both);
+        if sent.is_pending() {
+            write.poll_limits(io, both);
+            if write.is_over() {
+                sent = write.poll_flush(io, both);
+            }
+        }
+        sent.map(|sent| if sent { Ok(()) } else { Err(write.cause()) })
     }
 }
 
@@ -409,10 +408,11 @@ impl<IO: SplitTransport> Sink<Message> for Writer<IO> {
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        if !self.shared.is_closed() {
-            let close = CloseFrame { code: CloseCode::NORMAL, reason: Text::from_static("") };
-            self.queue(Message::Close(Some(close)))?;
-        }
-        self.poll_write(cx)
+        self.shared.with(|io, write, both| {
+            if !write.is_closed() {
+                write.close(CloseCode::NORMAL, "")?;
+            }
+            self.poll_write_in(io, write, both, cx)
+        })
     }
 }

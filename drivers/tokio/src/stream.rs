@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 use futures_sink::Sink;
@@ -11,11 +11,11 @@ use sockless::deflate::{DeflateConfig, DeflateParams};
 use sockless::{CloseCode, ReadBuffer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::engine::{Engine, Whole};
+use crate::engine::{Engine, Link, Timer, Whole};
 use crate::message::{CloseFrame, Event, Message, Text};
 use crate::pool::Pooled;
 use crate::read::ReadSide;
-use crate::wakers::Side;
+use crate::wakers::{Side, Wakers};
 use crate::write::WriteSide;
 use crate::{Error, Options, Role};
 
@@ -27,8 +27,8 @@ use crate::{Error, Options, Role};
 ///
 /// # Who does what
 /// Poll the receiving side, by `next`, `recv` or the `Stream`: it answers pings and Closes, sends
-/// pings when the peer is silent, and watches the time limits. Each method is cancel safe, as it
-/// says.
+/// pings when the peer is silent, and watches the time limits. A send that waits watches them too.
+/// Each method is cancel safe, as it says.
 ///
 /// # Backpressure
 /// `feed` and `send` wait while [`Options::high_water`] unsent bytes are queued. A send that waits
@@ -51,7 +51,6 @@ pub(crate) struct Agreed {
 /// accepts, which saves a copy.
 pub struct Queue<'a, IO> {
     link: &'a mut Whole<IO>,
-    waker: &'a Waker,
 }
 
 impl<IO> fmt::Debug for WebSocketStream<IO> {
@@ -71,14 +70,13 @@ impl<IO> fmt::Debug for Queue<'_, IO> {
     }
 }
 
-impl<IO: AsyncWrite + Unpin> Queue<'_, IO> {
+impl<IO: AsyncRead + AsyncWrite + Unpin> Queue<'_, IO> {
     /// Queues a text message.
     ///
     /// # Errors
     /// As for [`WebSocketStream::send`].
     pub fn text(&mut self, text: &str) -> Result<(), Error> {
-        let mut cx = Context::from_waker(self.waker);
-        self.link.write.write_text(text, &mut self.link.io, &mut cx)
+        self.link.with_writer(|io, write, cx| write.write_text(text, io, cx))
     }
 
     /// Queues a binary message.
@@ -86,8 +84,7 @@ impl<IO: AsyncWrite + Unpin> Queue<'_, IO> {
     /// # Errors
     /// As for [`WebSocketStream::send`].
     pub fn binary(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let mut cx = Context::from_waker(self.waker);
-        self.link.write.write_binary(bytes, &mut self.link.io, &mut cx)
+        self.link.with_writer(|io, write, cx| write.write_binary(bytes, io, cx))
     }
 }
 
@@ -151,9 +148,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketStream<IO> {
         rx: ReadBuffer<Pooled>,
         options: &Options,
     ) -> WebSocketStream<IO> {
-        let write = WriteSide::new(role, agreed.deflate, options.high_water);
+        let wakers = Wakers::new();
+        let timer = Timer::new(options.timers, &wakers);
+        let alarm = timer.alarm().clone();
+        let write = WriteSide::new(role, agreed.deflate, options.high_water, timer);
         let read = ReadSide::new(role, options.config, agreed.deflate, rx);
-        let engine = Engine::new(Whole { io, write }, role, read, options.timers);
+        let engine = Engine::new(Whole { io, write, wakers }, role, read, alarm);
         WebSocketStream { engine, agreed }
     }
 
@@ -167,8 +167,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketStream<IO> {
     /// If the future is dropped, no message is lost: the next call returns it.
     ///
     /// # Errors
-    /// Each once, as the last item but `None`. [`Error::UnexpectedEnd`] if the stream ended without
-    /// a Close.
+    /// Each once, as the last item but `None`, after the messages that arrived before it.
+    /// [`Error::UnexpectedEnd`] if the stream ended without a Close. [`Error::Io`] if a read or a
+    /// write has failed. [`Error::TimedOut`] if a limit of [`Options`] has passed.
     pub async fn next(&mut self) -> Option<Result<Message, Error>> {
         Some(self.recv().await?.map(|event| event.to_message()))
     }
@@ -212,14 +213,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketStream<IO> {
     /// # Errors
     /// As for [`next`](Self::next).
     pub async fn recv_and_queue(&mut self) -> Option<Result<(Event<'_>, Queue<'_, IO>), Error>> {
-        poll_fn(|cx| {
-            // A failed write is told by what is received, or by the queue.
-            let _ = ready!(self.engine.poll_room(Side::Receiving, cx));
-            self.engine.poll_ready(Side::Receiving, cx)
-        })
-        .await;
+        poll_fn(|cx| self.engine.poll_ready_with_room(cx)).await;
         let taken = self.engine.take_and_queue()?;
-        Some(taken.map(|(event, link, waker)| (event, Queue { link, waker })))
+        Some(taken.map(|(event, link)| (event, Queue { link })))
     }
 
     /// Sends a message: queues it and flushes.
@@ -230,8 +226,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketStream<IO> {
     /// [`flush`](Self::flush).
     ///
     /// # Errors
-    /// [`Error::Closed`] after our Close or the end; [`Error::Io`]; [`Error::Misuse`] for what
-    /// cannot be sent, such as a ping of more than 125 bytes.
+    /// [`Error::Closed`] after our Close; [`Error::Io`], [`Error::TimedOut`] or
+    /// [`Error::UnexpectedEnd`] if the connection has failed, also for a message that was queued
+    /// before; [`Error::Misuse`] for what cannot be sent, such as a ping of more than 125 bytes.
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
         self.feed(message).await?;
         self.flush().await

@@ -42,13 +42,6 @@ impl Wakers {
         }
     }
 
-    /// Wakes one side, for what the other has changed.
-    pub(crate) fn wake(&self, side: Side) {
-        if let Some(waker) = self.both.take(side) {
-            waker.wake();
-        }
-    }
-
     /// Returns the waker to poll the transport with.
     #[inline]
     pub(crate) const fn waker(&self) -> &Waker {

@@ -1,14 +1,17 @@
 //! The sending side of a connection, without its transport.
 
+use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use sockless::deflate::{DeflateConfig, DeflateParams};
+use sockless::keepalive::{Action, Timeout};
 use sockless::{Client, CloseCode, MessageKind, Reply, Sender, Server, WriteBuffer};
 use tokio::io::AsyncWrite;
 
+use crate::engine::Timer;
 use crate::message::Message;
 use crate::pool::{Pooled, ThreadEntropy, with_codecs};
 use crate::{Error, Role};
@@ -22,6 +25,21 @@ const WRITE_NOW: usize = 32 << 10;
 
 /// Capacity of a write buffer: what memory has. The high-water mark limits what is queued.
 const WRITE_LIMIT: usize = isize::MAX as usize / 2;
+
+/// Flag: something queued was not written or not flushed, or it is lost.
+pub(crate) const UNSENT: u8 = 1;
+
+/// Flag: our Close was queued.
+pub(crate) const CLOSED: u8 = 2;
+
+/// Flag: the connection has failed, and accepts nothing more to send.
+pub(crate) const FAILED: u8 = 4;
+
+/// Flag: a read has failed, the stream has ended, or a time limit has passed.
+pub(crate) const OVER: u8 = 8;
+
+/// The flags that both sides wait for.
+pub(crate) const ENDED: u8 = CLOSED | FAILED | OVER;
 
 #[derive(Debug)]
 enum AnySender {
@@ -39,20 +57,21 @@ macro_rules! with_sender {
     };
 }
 
-/// Calls a method of the sender that queues output. Refuses the output after a failed write, which
-/// can have ended inside a frame.
+/// Calls a method of the sender that queues output. Refuses the output after a failure: the last
+/// write can have ended inside a frame. After our Close the sender refuses it.
 macro_rules! queue {
-    ($self:expr, $sender:ident => $call:expr) => {
-        if $self.broken {
-            Err(Error::Closed)
+    ($self:expr, $sender:ident, $tx:ident => $call:expr) => {
+        if $self.flags() & (CLOSED | FAILED) == FAILED {
+            Err($self.cause())
         } else {
+            let $tx = &mut $self.tx;
             with_sender!($self, $sender => $call).map_err(Error::from)
         }
     };
 }
 
-/// The unsent bytes, and the machine that encodes them.
-#[derive(Debug)]
+/// The unsent bytes, the machine that encodes them, and the timers of the connection: what both
+/// sides share, and where the end of the connection is decided.
 pub(crate) struct WriteSide {
     sender: AnySender,
     tx: WriteBuffer<Pooled>,
@@ -63,8 +82,25 @@ pub(crate) struct WriteSide {
     unflushed: bool,
     /// `true` if compressors are shared and return to the pool after each message.
     shared_codec: bool,
-    /// `true` if the transport accepts no more bytes.
-    broken: bool,
+    /// The first failure of the connection. The transport accepts no more bytes.
+    failure: Option<Error>,
+    /// `true` if unsent bytes were dropped because of the failure.
+    lost: bool,
+    /// `true` if there is nothing to wait for in the peer's direction either.
+    over: bool,
+    /// `true` if the transport accepted less than was queued, the last time.
+    blocked: bool,
+    timer: Timer,
+}
+
+impl fmt::Debug for WriteSide {
+    /// Leaves out the payload: it may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WriteSide")
+            .field("unsent", &self.unsent())
+            .field("failure", &self.failure)
+            .finish_non_exhaustive()
+    }
 }
 
 impl WriteSide {
@@ -72,6 +108,7 @@ impl WriteSide {
         role: Role,
         agreement: Option<(DeflateParams, DeflateConfig)>,
         high_water: usize,
+        timer: Timer,
     ) -> WriteSide {
         let sender = match (role, agreement) {
             (Role::Server, None) => AnySender::Server(Sender::server()),
@@ -90,7 +127,11 @@ impl WriteSide {
             high_water,
             unflushed: false,
             shared_codec: agreement.is_some_and(|(agreement, _)| !agreement.send.takeover),
-            broken: false,
+            failure: None,
+            lost: false,
+            over: false,
+            blocked: false,
+            timer,
         }
     }
 
@@ -98,14 +139,12 @@ impl WriteSide {
     pub(crate) fn queue(&mut self, message: Message) -> Result<(), Error> {
         match message {
             Message::Text(text) if self.is_vectored(text.len()) => {
-                let tx = &mut self.tx;
-                queue!(self, sender => sender.text_vectored(&text, tx))?;
+                queue!(self, sender, tx => sender.text_vectored(&text, tx))?;
                 self.payload = text.into();
                 Ok(())
             }
             Message::Binary(bytes) if self.is_vectored(bytes.len()) => {
-                let tx = &mut self.tx;
-                queue!(self, sender => sender.binary_vectored(&bytes, tx))?;
+                queue!(self, sender, tx => sender.binary_vectored(&bytes, tx))?;
                 self.payload = bytes;
                 Ok(())
             }
@@ -113,8 +152,7 @@ impl WriteSide {
             Message::Binary(bytes) => self.queue_binary(&bytes),
             Message::Ping(payload) => self.ping(&payload),
             Message::Pong(payload) => {
-                let tx = &mut self.tx;
-                queue!(self, sender => sender.pong(&payload, tx))
+                queue!(self, sender, tx => sender.pong(&payload, tx))
             }
             Message::Close(None) => self.close(CloseCode::NO_STATUS_RECEIVED, ""),
             Message::Close(Some(close)) => self.close(close.code, &close.reason),
@@ -123,16 +161,14 @@ impl WriteSide {
 
     pub(crate) fn queue_text(&mut self, text: &str) -> Result<(), Error> {
         self.borrow_codec();
-        let tx = &mut self.tx;
-        let sent = queue!(self, sender => sender.text(text, tx));
+        let sent = queue!(self, sender, tx => sender.text(text, tx));
         self.return_codec();
         sent
     }
 
     pub(crate) fn queue_binary(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.borrow_codec();
-        let tx = &mut self.tx;
-        let sent = queue!(self, sender => sender.binary(bytes, tx));
+        let sent = queue!(self, sender, tx => sender.binary(bytes, tx));
         self.return_codec();
         sent
     }
@@ -149,8 +185,7 @@ impl WriteSide {
         if text.len() < WRITE_NOW || !self.is_vectored(text.len()) {
             return self.queue_text(text);
         }
-        let tx = &mut self.tx;
-        queue!(self, sender => sender.text_vectored(text, tx))?;
+        queue!(self, sender, tx => sender.text_vectored(text, tx))?;
         self.write_now(text.as_bytes(), io, cx)
     }
 
@@ -165,8 +200,7 @@ impl WriteSide {
         if bytes.len() < WRITE_NOW || !self.is_vectored(bytes.len()) {
             return self.queue_binary(bytes);
         }
-        let tx = &mut self.tx;
-        queue!(self, sender => sender.binary_vectored(bytes, tx))?;
+        queue!(self, sender, tx => sender.binary_vectored(bytes, tx))?;
         self.write_now(bytes, io, cx)
     }
 
@@ -180,8 +214,8 @@ impl WriteSide {
         match self.poll_slices(payload, io, cx) {
             Poll::Ready(Ok(())) => Ok(()),
             // The next send reports the error.
-            Poll::Ready(Err(_)) => {
-                self.abandon();
+            Poll::Ready(Err(error)) => {
+                self.abandon(Error::Io(error));
                 Ok(())
             }
             Poll::Pending => Ok(self.tx.absorb_payload(payload)?),
@@ -196,20 +230,18 @@ impl WriteSide {
         fin: bool,
     ) -> Result<(), Error> {
         self.borrow_codec();
-        let tx = &mut self.tx;
-        let sent = queue!(self, sender => sender.fragment(kind, bytes, fin, tx));
+        let sent = queue!(self, sender, tx => sender.fragment(kind, bytes, fin, tx));
         self.return_codec();
         sent
     }
 
     pub(crate) fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        let tx = &mut self.tx;
-        queue!(self, sender => sender.ping(payload, tx))
+        queue!(self, sender, tx => sender.ping(payload, tx))
     }
 
     /// Queues what a received item obliges us to send. After our Close it is nothing.
     pub(crate) fn reply(&mut self, reply: Reply) -> Result<(), Error> {
-        if self.broken {
+        if self.failure.is_some() {
             return Ok(());
         }
         let tx = &mut self.tx;
@@ -217,32 +249,104 @@ impl WriteSide {
     }
 
     pub(crate) fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        let tx = &mut self.tx;
-        queue!(self, sender => sender.close(code, reason, tx))
+        queue!(self, sender, tx => sender.close(code, reason, tx))
     }
 
-    /// Forgets what is queued: the transport takes nothing more.
-    pub(crate) fn abandon(&mut self) {
+    /// Queues the last Close and writes what the transport takes of it at once, so that it is sent
+    /// even if the stream is dropped now. The limit of the closing handshake starts.
+    pub(crate) fn finish<W: AsyncWrite + Unpin>(
+        &mut self,
+        code: CloseCode,
+        io: &mut W,
+        cx: &mut Context<'_>,
+    ) {
+        // It always fits. Without a key there is no Close, and the connection ends without one.
+        let _ = self.reply(Reply::close(code));
+        self.timer.closing();
+        let _ = self.poll_flush(io, cx);
+    }
+
+    /// Ends both directions. The cause is told by the receiving side, and by each send.
+    pub(crate) fn fail(&mut self, cause: Error) {
+        self.abandon(cause);
+        self.over = true;
+    }
+
+    /// Drops what is queued: the transport takes nothing more.
+    fn abandon(&mut self, cause: Error) {
+        // What follows from a failure is not its cause.
+        self.failure.get_or_insert(cause);
+        self.lost |= !self.is_flushed();
         self.tx.consume(usize::MAX);
         self.tx.release();
         self.payload = Bytes::new();
-        (self.unflushed, self.broken) = (false, true);
     }
 
-    /// Writes what is queued, and flushes the transport.
+    /// Returns why the connection has failed. The first call returns an I/O error as it was, and
+    /// later calls its kind.
+    pub(crate) fn cause(&mut self) -> Error {
+        match &mut self.failure {
+            Some(Error::Io(error)) => {
+                let kind = error.kind();
+                Error::Io(std::mem::replace(error, kind.into()))
+            }
+            Some(Error::TimedOut(timeout)) => Error::TimedOut(*timeout),
+            Some(Error::UnexpectedEnd) => Error::UnexpectedEnd,
+            _ => Error::Closed,
+        }
+    }
+
+    /// Writes what is queued, and flushes the transport. Returns `false` if something queued is
+    /// lost.
     pub(crate) fn poll_flush<W: AsyncWrite + Unpin>(
         &mut self,
         io: &mut W,
         cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.is_flushed() {
-            return Poll::Ready(Ok(()));
+    ) -> Poll<bool> {
+        if self.is_flushed() || self.lost {
+            return Poll::Ready(!self.lost);
         }
-        let done = ready!(self.poll_write(io, cx));
-        if done.is_err() {
-            self.abandon();
+        let unsent = self.tx.len();
+        let done = self.poll_write(io, cx);
+        // A transport that was full and accepts bytes is a sign of life, because the peer has made
+        // the space. One that has space proves nothing. The silence that the limits measure starts
+        // over when it becomes full.
+        if self.blocked != done.is_pending() || self.blocked && self.tx.len() < unsent {
+            self.timer.alarm().alive();
         }
-        Poll::Ready(done)
+        self.blocked = done.is_pending();
+        if let Err(error) = ready!(done) {
+            self.abandon(Error::Io(error));
+        }
+        Poll::Ready(!self.lost)
+    }
+
+    /// Does what the timers ask for: sends a ping, or fails the connection.
+    pub(crate) fn poll_limits<W: AsyncWrite + Unpin>(&mut self, io: &mut W, cx: &mut Context<'_>) {
+        if self.is_closed() {
+            self.timer.closing();
+        }
+        if !self.timer.alarm().is_due() {
+            return;
+        }
+        while let Some(action) = self.timer.poll() {
+            match action {
+                // While there is no room the peer is not pinged: its silence is measured all the
+                // same.
+                Action::Ping => {
+                    if self.has_room() && self.ping(b"").is_ok() {
+                        let _ = self.poll_flush(io, cx);
+                    }
+                }
+                Action::TimedOut(timeout) => {
+                    if timeout != Timeout::Close {
+                        let _ = self.reply(Reply::close(CloseCode::GOING_AWAY));
+                        let _ = self.poll_write(io, cx);
+                    }
+                    self.fail(Error::TimedOut(timeout));
+                }
+            }
+        }
     }
 
     fn poll_write<W: AsyncWrite + Unpin>(
@@ -292,7 +396,7 @@ impl WriteSide {
     /// Returns `true` if a further message can be queued.
     pub(crate) fn has_room(&self) -> bool {
         // Behind a payload that has not left nothing is queued, so that one is kept at a time.
-        self.tx.len() < self.high_water && self.payload.is_empty() || self.broken
+        self.tx.len() < self.high_water && self.payload.is_empty() || self.failure.is_some()
     }
 
     pub(crate) const fn unsent(&self) -> usize {
@@ -300,16 +404,29 @@ impl WriteSide {
     }
 
     pub(crate) const fn is_flushed(&self) -> bool {
-        self.tx.is_empty() && !self.unflushed
+        self.tx.is_empty() && !self.unflushed && !self.lost
     }
 
-    /// Returns `true` if our Close was queued or the transport is broken.
+    /// Returns `true` if our Close was queued or the connection has failed.
     pub(crate) const fn is_closed(&self) -> bool {
-        self.broken
-            || match &self.sender {
-                AnySender::Server(sender) => sender.is_closed(),
-                AnySender::Client(sender) => sender.is_closed(),
-            }
+        self.flags() & (CLOSED | FAILED) != 0
+    }
+
+    /// Returns `true` if there is nothing to wait for in the peer's direction.
+    pub(crate) const fn is_over(&self) -> bool {
+        self.over
+    }
+
+    #[inline]
+    pub(crate) const fn flags(&self) -> u8 {
+        let closed = match &self.sender {
+            AnySender::Server(sender) => sender.is_closed(),
+            AnySender::Client(sender) => sender.is_closed(),
+        };
+        (if self.is_flushed() { 0 } else { UNSENT })
+            | (if closed { CLOSED } else { 0 })
+            | (if self.failure.is_some() { FAILED } else { 0 })
+            | (if self.over { OVER } else { 0 })
     }
 
     fn is_vectored(&self, len: usize) -> bool {
