@@ -228,7 +228,7 @@ impl<L: Link> Engine<L> {
     pub(crate) fn poll_ready(&mut self, side: Side, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..READS {
             match self.phase {
-                // What was read ahead is handed out before the cause of a failure.
+                // Messages that were read ahead are handed out before the cause of a failure.
                 Phase::Open if self.read.is_ready() => return Poll::Ready(()),
                 Phase::Open => {
                     self.link.wakers().register(side, cx.waker());

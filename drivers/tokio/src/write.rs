@@ -274,7 +274,7 @@ impl WriteSide {
 
     /// Drops what is queued: the transport takes nothing more.
     fn abandon(&mut self, cause: Error) {
-        // What follows from a failure is not its cause.
+        // The first failure is the cause; later ones follow from it.
         self.failure.get_or_insert(cause);
         self.lost |= !self.is_flushed();
         self.tx.consume(usize::MAX);
