@@ -179,6 +179,25 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link for Linked<R, W> {
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<Whole<IO>> {
+    /// Waits as [`poll_ready`](Self::poll_ready) does, and before that for room for a message,
+    /// unless the connection is ending.
+    pub(crate) fn poll_ready_with_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if matches!(self.phase, Phase::Open) && !self.link.write.has_room() {
+            // A failed write is told by what is received, or by the queue.
+            ready!(self.poll_sent(Side::Receiving, cx));
+        }
+        self.poll_ready(Side::Receiving, cx)
+    }
+
+    /// Waits until a further message can be queued.
+    pub(crate) fn poll_room(
+        &mut self,
+        side: Side,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Error>> {
+        if self.link.write.has_room() { Poll::Ready(Ok(())) } else { self.poll_flush(side, cx) }
+    }
+
     /// Takes the next event as [`take`](Self::take) does, with the sending side beside it.
     pub(crate) fn take_and_queue(&mut self) -> Option<Result<(Event<'_>, &mut Whole<IO>), Error>> {
         let Engine { link, read, role, phase, .. } = self;
@@ -249,16 +268,6 @@ impl<L: Link> Engine<L> {
         Poll::Pending
     }
 
-    /// Waits as [`poll_ready`](Self::poll_ready) does, and before that for room for a message,
-    /// unless the connection is ending.
-    pub(crate) fn poll_ready_with_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if matches!(self.phase, Phase::Open) && !self.has_room() {
-            // A failed write is told by what is received, or by the queue.
-            ready!(self.poll_sent(Side::Receiving, cx));
-        }
-        self.poll_ready(Side::Receiving, cx)
-    }
-
     /// Takes the next event, or `None` after the end. Call it only when
     /// [`poll_ready`](Self::poll_ready) was.
     pub(crate) fn take(&mut self) -> Option<Result<Event<'_>, Error>> {
@@ -268,15 +277,6 @@ impl<L: Link> Engine<L> {
     /// Queues a message. Check [`poll_room`](Self::poll_room) first.
     pub(crate) fn queue(&mut self, message: Message) -> Result<(), Error> {
         self.link.with_writer(|_, write, _| write.queue(message))
-    }
-
-    /// Waits until a further message can be queued.
-    pub(crate) fn poll_room(
-        &mut self,
-        side: Side,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Error>> {
-        if self.has_room() { Poll::Ready(Ok(())) } else { self.poll_flush(side, cx) }
     }
 
     /// Waits until everything queued is written.
@@ -383,10 +383,6 @@ impl<L: Link> Engine<L> {
         if self.alarm.is_due() || self.link.is_closed() {
             self.link.with_writer(|io, write, cx| write.poll_limits(io, cx));
         }
-    }
-
-    fn has_room(&mut self) -> bool {
-        self.link.with_writer(|_, write, _| write.has_room())
     }
 
     fn cause(&mut self) -> Error {

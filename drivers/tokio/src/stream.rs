@@ -11,7 +11,7 @@ use sockless::deflate::{DeflateConfig, DeflateParams};
 use sockless::{CloseCode, ReadBuffer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::engine::{Engine, Link, Timer, Whole};
+use crate::engine::{Engine, Timer, Whole};
 use crate::message::{CloseFrame, Event, Message, Text};
 use crate::pool::Pooled;
 use crate::read::ReadSide;
@@ -70,13 +70,14 @@ impl<IO> fmt::Debug for Queue<'_, IO> {
     }
 }
 
-impl<IO: AsyncRead + AsyncWrite + Unpin> Queue<'_, IO> {
+impl<IO: AsyncWrite + Unpin> Queue<'_, IO> {
     /// Queues a text message.
     ///
     /// # Errors
     /// As for [`WebSocketStream::send`].
     pub fn text(&mut self, text: &str) -> Result<(), Error> {
-        self.link.with_writer(|io, write, cx| write.write_text(text, io, cx))
+        let Whole { io, write, wakers } = &mut *self.link;
+        write.write_text(text, io, &mut Context::from_waker(wakers.waker()))
     }
 
     /// Queues a binary message.
@@ -84,7 +85,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Queue<'_, IO> {
     /// # Errors
     /// As for [`WebSocketStream::send`].
     pub fn binary(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.link.with_writer(|io, write, cx| write.write_binary(bytes, io, cx))
+        let Whole { io, write, wakers } = &mut *self.link;
+        write.write_binary(bytes, io, &mut Context::from_waker(wakers.waker()))
     }
 }
 
