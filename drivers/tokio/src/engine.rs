@@ -64,6 +64,14 @@ pub(crate) struct Whole<IO> {
     pub(crate) io: IO,
     pub(crate) write: WriteSide,
     pub(crate) wakers: Wakers,
+    /// The flags of [`ENDED`] that both sides were woken for.
+    ended: u8,
+}
+
+impl<IO> Whole<IO> {
+    pub(crate) const fn new(io: IO, write: WriteSide, wakers: Wakers) -> Whole<IO> {
+        Whole { io, write, wakers, ended: 0 }
+    }
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Link for Whole<IO> {
@@ -80,10 +88,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link for Whole<IO> {
         &mut self,
         f: impl FnOnce(&mut IO, &mut WriteSide, &mut Context<'_>) -> T,
     ) -> T {
-        let before = self.write.flags();
         let waker = self.wakers.waker();
         let result = f(&mut self.io, &mut self.write, &mut Context::from_waker(waker));
-        if self.write.flags() & !before & ENDED != 0 {
+        let ended = self.write.flags() & ENDED;
+        if ended != self.ended {
+            self.ended = ended;
             waker.wake_by_ref();
         }
         result

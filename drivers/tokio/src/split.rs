@@ -187,7 +187,7 @@ impl<IO: SplitTransport> WebSocketStream<IO> {
     #[must_use]
     pub fn split(self) -> (Reader<IO>, Writer<IO>) {
         let WebSocketStream { engine, agreed } = self;
-        let engine = engine.map(|Whole { io, write, wakers }| {
+        let engine = engine.map(|Whole { io, write, wakers, .. }| {
             let (io, writer) = io.split();
             Linked { io, shared: Arc::new(Shared::new(writer, write, wakers)) }
         });
@@ -240,7 +240,7 @@ impl<IO: SplitTransport> Reader<IO> {
         let engine = engine.map(|Linked { io, shared }| {
             let shared = Arc::into_inner(shared).expect("no other half is left");
             let (writer, write, wakers) = shared.into_inner();
-            Whole { io: IO::reunite(io, writer), write, wakers }
+            Whole::new(IO::reunite(io, writer), write, wakers)
         });
         Ok(WebSocketStream { engine, agreed })
     }

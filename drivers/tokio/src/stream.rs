@@ -76,7 +76,7 @@ impl<IO: AsyncWrite + Unpin> Queue<'_, IO> {
     /// # Errors
     /// As for [`WebSocketStream::send`].
     pub fn text(&mut self, text: &str) -> Result<(), Error> {
-        let Whole { io, write, wakers } = &mut *self.link;
+        let Whole { io, write, wakers, .. } = &mut *self.link;
         write.write_text(text, io, &mut Context::from_waker(wakers.waker()))
     }
 
@@ -85,7 +85,7 @@ impl<IO: AsyncWrite + Unpin> Queue<'_, IO> {
     /// # Errors
     /// As for [`WebSocketStream::send`].
     pub fn binary(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let Whole { io, write, wakers } = &mut *self.link;
+        let Whole { io, write, wakers, .. } = &mut *self.link;
         write.write_binary(bytes, io, &mut Context::from_waker(wakers.waker()))
     }
 }
@@ -155,7 +155,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketStream<IO> {
         let alarm = timer.alarm().clone();
         let write = WriteSide::new(role, agreed.deflate, options.high_water, timer);
         let read = ReadSide::new(role, options.config, agreed.deflate, rx);
-        let engine = Engine::new(Whole { io, write, wakers }, role, read, alarm);
+        let engine = Engine::new(Whole::new(io, write, wakers), role, read, alarm);
         WebSocketStream { engine, agreed }
     }
 
