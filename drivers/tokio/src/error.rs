@@ -26,7 +26,7 @@ pub enum Error {
     Declined(u16),
     /// A time limit has passed.
     TimedOut(Timeout),
-    /// Our Close was sent, or the connection is over: nothing can be sent.
+    /// Our Close was sent: nothing more can be sent.
     Closed,
     /// The call is not valid: a header, a subprotocol, a status code or a payload that cannot be
     /// sent.

@@ -82,7 +82,8 @@ impl Options {
         self
     }
 
-    /// Sets after how long a silence a ping is sent. `None` sends none.
+    /// Sets after how long a silence a ping is sent. `None` sends none. While the queue is full, no
+    /// ping is sent, but [`pong_timeout`](Self::pong_timeout) runs.
     #[must_use]
     pub fn ping_after(mut self, silence: Option<Duration>) -> Options {
         self.timers = self.timers.with_ping_after(silence.map(millis));
@@ -90,14 +91,16 @@ impl Options {
     }
 
     /// Sets how long after a ping the connection fails, if nothing arrives. `None` waits without
-    /// limit.
+    /// limit. A full transport that accepts bytes again counts as a received byte: a peer that
+    /// reads slowly is not given up.
     #[must_use]
     pub fn pong_timeout(mut self, limit: Option<Duration>) -> Options {
         self.timers = self.timers.with_pong_within(limit.map(millis));
         self
     }
 
-    /// Sets after how long a silence the connection fails. `None` turns the limit off.
+    /// Sets after how long a silence the connection fails. `None` turns the limit off. A full
+    /// transport that accepts bytes again ends the silence.
     #[must_use]
     pub fn idle_timeout(mut self, limit: Option<Duration>) -> Options {
         self.timers = self.timers.with_idle_within(limit.map(millis));
