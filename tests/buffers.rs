@@ -639,6 +639,14 @@ fn a_read_ends_with_a_large_frame() {
         assert!(receiver.receive(&mut rx).unwrap().is_some());
         assert_eq!(rx.space().len(), 64 << 10);
     }
+    // A message that continues in chunks leaves no limit behind.
+    let mut rx = ReadBuffer::new([0; 64 << 10]);
+    assert_eq!(rx.extend(&large[..1000]), 1000);
+    assert!(receiver.receive(&mut rx).unwrap().is_none());
+    assert!(receiver.receive_chunks(&mut rx).unwrap().is_some());
+    assert!(rx.is_empty());
+    assert_eq!(rx.space().len(), 64 << 10);
+    let mut receiver = Receiver::server(Config::default());
     // A report of more than the space counts as the space.
     let mut rx = ReadBuffer::new([0; 64 << 10]);
     assert_eq!(rx.extend(&large[..1000]), 1000);

@@ -104,7 +104,8 @@ impl<S: Storage> ReadBuffer<S> {
 
     /// Returns the space for the next read. After [`WebSocket::receive`](crate::WebSocket::receive)
     /// has returned `None`, the space is not empty, unless the allocator has no memory for growable
-    /// storage. Before that, the space can be empty.
+    /// storage. Before that, the space can be empty although the buffer is not full: input that is
+    /// not consumed moves only if that frees a quarter of its length.
     ///
     /// While a large frame of a whole message arrives, the space ends with the frame. The next
     /// message then starts at the front of the buffer, and need not move there later.
@@ -162,7 +163,7 @@ impl<S: Storage> ReadBuffer<S> {
 
     /// Copies bytes that were received elsewhere into the input, for example bytes that an HTTP
     /// server read after an upgrade request. Returns the number of copied bytes, which is lower
-    /// than the length of `bytes` if the buffer is full.
+    /// than the length of `bytes` if there is no [`space`](Self::space).
     #[must_use = "bytes that are not copied are lost"]
     pub fn extend(&mut self, bytes: &[u8]) -> usize {
         let mut taken = 0;
@@ -373,6 +374,7 @@ impl<S: Storage> ReadBuffer<S> {
     /// Releases the held message. Returns its range.
     #[inline]
     pub(crate) fn release_held(&mut self) -> Range<usize> {
+        self.rest_of_frame = 0;
         self.start..self.start + core::mem::take(&mut self.held)
     }
 
