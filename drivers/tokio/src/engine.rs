@@ -332,7 +332,11 @@ impl<L: Link> Engine<L> {
         if !self.link.is_over() {
             let (io, waker) = self.link.reader();
             match self.read.poll_read(io, &mut Context::from_waker(waker)) {
-                Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(())) => {
+                    // Noted now: the timers are polled by a waiting send too.
+                    self.note_activity();
+                    return Poll::Ready(Ok(()));
+                }
                 Poll::Ready(Err(error)) => {
                     self.link.with_writer(|_, write, _| write.fail(Error::Io(error)));
                 }
@@ -385,12 +389,16 @@ impl<L: Link> Engine<L> {
 
     /// Does what the timers ask for. If a limit has passed, the connection is over.
     fn poll_limits(&mut self) {
-        if self.read.take_activity() {
-            self.alarm.alive();
-        }
+        self.note_activity();
         // Asked here as well, to take no lock for nothing.
         if self.alarm.is_due() || self.link.is_closed() {
             self.link.with_writer(|io, write, cx| write.poll_limits(io, cx));
+        }
+    }
+
+    fn note_activity(&mut self) {
+        if self.read.take_activity() {
+            self.alarm.alive();
         }
     }
 

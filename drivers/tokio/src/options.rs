@@ -107,7 +107,8 @@ impl Options {
         self
     }
 
-    /// Sets how long after our Close the connection ends at the latest. `None` turns the limit off.
+    /// Sets how long after our Close, or after a failed write, the connection ends at the latest.
+    /// `None` turns the limit off.
     #[must_use]
     pub fn close_timeout(mut self, limit: Option<Duration>) -> Options {
         self.timers = self.timers.with_close_within(limit.map(millis));
@@ -172,11 +173,13 @@ impl Options {
     }
 
     /// Capacity of a read buffer: the largest message, and the largest control frame between two of
-    /// its fragments.
+    /// its fragments. A quarter more, because messages that are read ahead do not move to the front
+    /// for less than a quarter of their length.
     pub(crate) fn read_limit(&self) -> usize {
         let message = usize::try_from(self.config.max_message_size()).unwrap_or(usize::MAX);
+        let ahead = message.saturating_add(2 * sockless::READ_BUFFER_MIN);
         let head = self.config.max_head_size() as usize;
-        message.saturating_add(2 * sockless::READ_BUFFER_MIN).max(head).min(isize::MAX as usize)
+        ahead.saturating_add(ahead / 4).max(head).min(isize::MAX as usize)
     }
 }
 

@@ -7,7 +7,6 @@ use std::future::Future;
 use std::pin::Pin;
 
 use http::Version;
-use http::header::{CONNECTION, HeaderValue};
 use hyper::ext::Protocol;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
@@ -146,8 +145,11 @@ fn judge<B>(
         (Version::HTTP_2 | Version::HTTP_3, None) => (Ok(None), HttpResponse::new(400)),
         (Version::HTTP_11, None) => (
             Upgrade::from_request(method, headers).map_err(|error| error.response()),
-            HttpResponse::new(426)
-                .with_headers(&[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")]),
+            HttpResponse::new(426).with_headers(&[
+                ("Connection", "Upgrade"),
+                ("Upgrade", "websocket"),
+                ("Sec-WebSocket-Version", "13"),
+            ]),
         ),
         // RFC 9110 section 7.8: a server ignores `Upgrade` in HTTP/1.0.
         _ => return Err(refusal(&HandshakeError::HttpVersion.response())),
@@ -186,11 +188,6 @@ fn refusal(response: &HttpResponse<'_>) -> http::Response<String> {
         {
             refusal.headers_mut().append(name, value);
         }
-    }
-    // RFC 9110 section 7.8: the sender of `Upgrade` sends the connection option too. No response
-    // to HTTP/2 is a 426.
-    if response.status() == 426 {
-        refusal.headers_mut().append(CONNECTION, HeaderValue::from_static("Upgrade"));
     }
     refusal
 }

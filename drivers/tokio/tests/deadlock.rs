@@ -195,3 +195,30 @@ async fn pings_of_a_peer_that_does_not_read() {
     assert!(ws.unsent() < 8 << 10, "{}", ws.unsent());
     drop(raw);
 }
+
+/// While a send waits, one largest message is read ahead, also behind a message that was received.
+#[tokio::test(start_paused = true)]
+async fn one_largest_message_is_read_ahead() {
+    const LARGEST: usize = 100_000;
+    let options =
+        Options::new().max_message_size(LARGEST as u64).ping_after(None).close_timeout(None);
+    let (a, b) = tokio::io::duplex(64);
+    let mut a = WebSocketStream::from_upgraded(a, Role::Server, None, b"", &options);
+    let mut b = WebSocketStream::from_upgraded(b, Role::Client, None, b"", &options);
+    let a = async {
+        a.send(Message::binary(vec![1; 50_000])).await.unwrap();
+        assert_eq!(a.next().await.unwrap().unwrap().payload().len(), 5_000);
+        a.send(Message::binary(vec![2; LARGEST])).await.unwrap();
+        assert_eq!(a.next().await.unwrap().unwrap().payload().len(), LARGEST);
+    };
+    let b = async {
+        b.send(Message::binary(vec![3; 5_000])).await.unwrap();
+        b.send(Message::binary(vec![4; LARGEST])).await.unwrap();
+        assert_eq!(b.next().await.unwrap().unwrap().payload().len(), 50_000);
+        assert_eq!(b.next().await.unwrap().unwrap().payload().len(), LARGEST);
+    };
+    let both = async {
+        tokio::join!(a, b);
+    };
+    bounded("read ahead", both).await;
+}

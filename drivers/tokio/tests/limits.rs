@@ -345,3 +345,24 @@ async fn a_writer_watches_the_limits_without_its_reader() {
     let end = reader.next().await;
     assert!(matches!(end, Some(Err(Error::TimedOut(Timeout::Idle)))), "{end:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_sends_is_not_given_up_by_a_blocked_writer() {
+    let (io, mut raw) = duplex(64 << 10);
+    let (mut reader, mut writer) = server(io).split();
+    let peer = tokio::spawn(async move {
+        // A message of 7000 bytes, again and again: reads never wait.
+        let mut message = b"\x82\xfe\x1b\x58\0\0\0\0".to_vec();
+        message.resize(7008, 0);
+        while raw.write_all(&message).await.is_ok() {}
+    });
+    let sending = tokio::spawn(async move { writer.send(vec![0; 100_000]).await });
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(300) {
+        let message = bounded(reader.next()).await.expect("a message");
+        assert!(message.is_ok(), "{:?} after {:?}", message.err(), begun.elapsed());
+        sleep(Duration::from_secs(1)).await;
+    }
+    peer.abort();
+    sending.abort();
+}
