@@ -31,8 +31,8 @@ struct Receiver<R: RoleOf, S> {
     source: Source,
     drain: Drain,
     rx: ReadBuffer<S>,
-    /// Largest read, which ends at the end of a large frame, or `None` to fill the whole space.
-    most: Option<usize>,
+    /// Size in bytes of the largest read.
+    most: usize,
     tx: WriteBuffer<[u8; 1024]>,
 }
 
@@ -71,7 +71,7 @@ fn receiver<R: RoleOf + 'static, S: Storage + 'static>(
     source: Source,
     drain: Drain,
     rx: ReadBuffer<S>,
-    most: Option<usize>,
+    most: usize,
 ) -> Box<dyn Receive> {
     let socket = WebSocket::from_upgraded(role, Config::default());
     Box::new(Receiver { socket, source, drain, rx, most, tx: WriteBuffer::new([0; 1024]) })
@@ -100,16 +100,16 @@ impl Candidate for Fixed {
     }
 
     fn note(&self) -> &'static str {
-        "`WebSocket::receive` and `send_*` over boxed slices, reads of at most 128 KiB that end with the frame where \
-         `remaining` says so, a server's payloads from 1 KiB on by `send_*_vectored`, `OsEntropy`; \
+        "`WebSocket::receive` and `send_*` over boxed slices, reads of at most 128 KiB, \
+         a server's payloads from 1 KiB on by `send_*_vectored`, `OsEntropy`; \
          feature simd"
     }
 
     fn receiver(&self, role: Role, source: Source, drain: Drain) -> Option<Box<dyn Receive>> {
         let rx = ReadBuffer::new(room(ROOM));
         Some(match role {
-            Role::Server => receiver(Server, source, drain, rx, Some(READ)),
-            Role::Client => receiver(client(), source, drain, rx, Some(READ)),
+            Role::Server => receiver(Server, source, drain, rx, READ),
+            Role::Client => receiver(client(), source, drain, rx, READ),
         })
     }
 
@@ -143,8 +143,8 @@ impl Candidate for Grown {
     fn receiver(&self, role: Role, source: Source, drain: Drain) -> Option<Box<dyn Receive>> {
         let rx = ReadBuffer::growing(ROOM);
         Some(match role {
-            Role::Server => receiver(Server, source, drain, rx, None),
-            Role::Client => receiver(client(), source, drain, rx, None),
+            Role::Server => receiver(Server, source, drain, rx, usize::MAX),
+            Role::Client => receiver(client(), source, drain, rx, usize::MAX),
         })
     }
 
@@ -158,15 +158,8 @@ impl<R: RoleOf, S: Storage> Receive for Receiver<R, S> {
     fn receive(&mut self, messages: usize, tally: &mut Tally) -> Outcome {
         let goal = tally.messages + messages;
         while tally.messages < goal {
-            // Inside a large frame, read no further than its end, so that the next frame begins at
-            // the front of the buffer.
-            let wanted = match (self.most, self.socket.frame_remaining()) {
-                (None, _) => usize::MAX,
-                (Some(most), 0) => most,
-                (Some(most), rest) => most.min(rest as usize),
-            };
             let space = self.rx.space();
-            let room = space.len().min(wanted);
+            let room = space.len().min(self.most);
             let read = self.source.fill(&mut space[..room]);
             self.rx.filled(read);
             let mut outcome = Ok(());
