@@ -50,7 +50,8 @@ REFUSED = {
 def refusal(connection):
     """Status and headers of a complete refusal: its length is right and nothing but the end of the stream follows."""
     status, headers, body = connection.response()
-    assert headers["connection"] == ["close"]
+    # RFC 9110 section 7.8: the sender of Upgrade sends the connection option too.
+    assert headers["connection"] == (["close", "Upgrade"] if "upgrade" in headers else ["close"])
     assert len(headers["content-length"]) == 1
     assert connection.to_end() == b""
     return status, headers, body
