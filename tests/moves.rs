@@ -2,8 +2,9 @@
 //! ready.
 
 mod common;
-use common::{masked, plain};
-use sockless::{Config, Incoming, ReadBuffer, Receiver, Sender, WriteBuffer};
+use common::{Sevens, masked, plain, sevens};
+use sockless::handshake::{ConnectRequest, Uri};
+use sockless::{Config, Incoming, ReadBuffer, Receiver, Sender, WebSocket, WriteBuffer};
 
 const SIZE: usize = 64 << 10;
 
@@ -119,15 +120,12 @@ fn what_is_ready_inside_a_message_in_chunks_is_not_lost() {
 
 /// Input that has made a machine ask for more has space, although it moves for little: here a large
 /// head behind an interim response.
-#[cfg(feature = "handshake")]
 #[test]
 fn an_incomplete_head_moves_for_a_few_bytes() {
-    use sockless::WebSocket;
-    use sockless::handshake::{ConnectRequest, Uri};
     let mut memory = vec![0; 16 << 10];
     let mut rx = ReadBuffer::new(&mut memory[..]);
     let mut tx = WriteBuffer::new([0; 512]);
-    let mut ws = WebSocket::client(Config::default(), common::sevens as common::Sevens);
+    let mut ws = WebSocket::client(Config::default(), sevens as Sevens);
     let uri = Uri::parse("ws://a/").unwrap();
     ws.connect(&ConnectRequest::new(&uri), &mut tx).unwrap();
     let interim = b"HTTP/1.1 103 Early Hints\r\n\r\n";
