@@ -86,7 +86,7 @@ fn unsent_output_moves_for_a_quarter_of_its_length() {
 fn what_is_ready_inside_a_message_in_chunks_is_not_lost() {
     let mut rx = ReadBuffer::new([0; 512]);
     let mut receiver = Receiver::client(Config::default());
-    let mut feed = |rx: &mut ReadBuffer<_>, bytes: &[u8]| assert_eq!(rx.extend(bytes), bytes.len());
+    let feed = |rx: &mut ReadBuffer<_>, bytes: &[u8]| assert_eq!(rx.extend(bytes), bytes.len());
     let chunk = |receiver: &mut Receiver, rx: &mut ReadBuffer<[u8; 512]>| match receiver
         .receive_chunks(rx)
         .unwrap()
