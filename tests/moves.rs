@@ -54,6 +54,23 @@ fn a_gap_closes_for_a_quarter_of_the_input_behind_it() {
     }
 }
 
+/// Several pings make a gap that is large enough.
+#[test]
+fn a_large_gap_closes_for_long_input() {
+    let mut memory = vec![0; SIZE];
+    let mut rx = ReadBuffer::new(&mut memory[..]);
+    let mut receiver = Receiver::client(Config::default());
+    let pings = plain(0x89, &[0; 125]).repeat(10);
+    let input = [&plain(0x02, b"abc")[..], &pings, &plain(0x80, &[1; 5000])].concat();
+    assert_eq!(rx.extend(&input), input.len());
+    for _ in 0..10 {
+        assert!(matches!(receiver.receive(&mut rx).unwrap(), Some(Incoming::Ping(_))));
+    }
+    let before = rx.unread().as_ptr() as usize;
+    rx.space();
+    assert_eq!(before - rx.unread().as_ptr() as usize, pings.len());
+}
+
 /// A header alone leaves the buffer empty, for another connection too: its space has no limit.
 #[test]
 fn a_header_alone_limits_no_read() {
@@ -103,6 +120,16 @@ fn what_is_ready_inside_a_message_in_chunks_is_not_lost() {
     feed(&mut rx, b"efgh");
     assert!(receiver.is_ready(&mut rx));
     assert_eq!(chunk(&mut receiver, &mut rx), b"efgh");
+    // Payload that could be the start of a header.
+    feed(&mut rx, b"\x00\x09\x02");
+    for _ in 0..2 {
+        assert!(receiver.is_ready(&mut rx));
+        assert_eq!(chunk(&mut receiver, &mut rx), b"\x02");
+        feed(&mut rx, b"\x02");
+    }
+    assert_eq!(chunk(&mut receiver, &mut rx), b"\x02");
+    feed(&mut rx, &[2; 6]);
+    assert_eq!(chunk(&mut receiver, &mut rx), [2; 6]);
     // Between two frames.
     let ping = plain(0x89, b"12345");
     for arrived in 1..ping.len() {
