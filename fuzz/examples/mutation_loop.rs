@@ -9,8 +9,9 @@ use std::time::Instant;
 
 use arbitrary::{Arbitrary, Unstructured};
 use sockless::FrameHeader;
+use sockless_fuzz::header;
 use sockless_fuzz::lives::{Cut, cut, raw};
-use sockless_fuzz::{header, random::Random};
+use sockless_fuzz::random::{Random, mutate};
 
 /// The largest input in bytes.
 const MAX_LEN: usize = 512;
@@ -57,7 +58,7 @@ fn main() {
         input.clear();
         input.extend_from_slice(random.choose(&files));
         for _ in 0..1 + random.below(4) {
-            mutate(&mut input, &files, &mut random);
+            change(&mut input, &files, &mut random);
         }
         input.truncate(MAX_LEN);
         bytes += input.len();
@@ -72,28 +73,15 @@ fn main() {
     }
 }
 
-fn mutate(input: &mut Vec<u8>, files: &[Vec<u8>], random: &mut Random) {
+/// Inserts a piece of another file, replaces the rest by one, or changes one place.
+fn change(input: &mut Vec<u8>, files: &[Vec<u8>], random: &mut Random) {
     let at = random.below(input.len() + 1);
-    let byte = random.bits() as u8;
     match random.below(8) {
-        0 => input.insert(at, byte),
-        1 => input.truncate(at),
-        2 => input.splice(at..at, random.piece(files).iter().copied()).for_each(drop),
-        3 => {
-            // The rest is another file's.
+        0 => input.splice(at..at, random.piece(files).iter().copied()).for_each(drop),
+        1 => {
             input.truncate(at);
             input.extend_from_slice(random.piece(files));
         }
-        _ if at == input.len() => input.push(byte),
-        4 => input[at] = byte,
-        5 => {
-            input.remove(at);
-        }
-        6 => {
-            let end = at + random.below(input.len() - at + 1);
-            let piece = input[at..end].to_vec();
-            input.splice(at..at, piece);
-        }
-        _ => input[at] ^= 1 << (byte & 7),
+        _ => mutate(input, || random.bits() as u8),
     }
 }

@@ -1,6 +1,7 @@
 //! Generates heads from a dictionary, most of them almost valid.
 
 use crate::head_differential::{Kind, MAX_INPUT};
+use crate::random::mutate;
 
 // The first elements of each list are chosen most often.
 const METHODS: &[&str] =
@@ -191,25 +192,4 @@ fn pick(list: &[&str], good: usize, head: &mut Vec<u8>, choose: &mut impl FnMut(
     let among = if choose() < 244 { good } else { list.len() };
     let element = list[usize::from(choose()) % among];
     head.extend_from_slice(element.as_bytes());
-}
-
-fn mutate(head: &mut Vec<u8>, choose: &mut impl FnMut() -> u8) {
-    let place = usize::from(choose()) << 8 | usize::from(choose());
-    let at = (place * (head.len() + 1)) >> 16;
-    let byte = choose();
-    match choose() % 6 {
-        0 => head.insert(at, byte),
-        1 => head.truncate(at),
-        _ if at == head.len() => head.push(byte),
-        2 => head[at] ^= 1 << (byte & 7),
-        3 => head[at] = byte,
-        4 => {
-            head.remove(at);
-        }
-        _ => {
-            let end = (at + usize::from(byte & 15)).min(head.len());
-            let piece = head[at..end].to_vec();
-            head.splice(at..at, piece);
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! Generates numbers from a seed, for the loops without a fuzzer.
+//! Generates numbers from a seed and mutates inputs, for the loops without a fuzzer.
 
 /// The generator xorshift64.
 pub struct Random(u64);
@@ -29,5 +29,27 @@ impl Random {
     pub fn piece<'a>(&mut self, files: &'a [Vec<u8>]) -> &'a [u8] {
         let file = self.choose(files);
         &file[self.below(file.len() + 1)..]
+    }
+}
+
+/// Changes `input` at one place. `choose` returns random bytes.
+pub fn mutate(input: &mut Vec<u8>, mut choose: impl FnMut() -> u8) {
+    let place = usize::from(choose()) << 8 | usize::from(choose());
+    let at = (place * (input.len() + 1)) >> 16;
+    let byte = choose();
+    match choose() % 6 {
+        0 => input.insert(at, byte),
+        1 => input.truncate(at),
+        _ if at == input.len() => input.push(byte),
+        2 => input[at] ^= 1 << (byte & 7),
+        3 => input[at] = byte,
+        4 => {
+            input.remove(at);
+        }
+        _ => {
+            let end = (at + usize::from(byte & 15)).min(input.len());
+            let piece = input[at..end].to_vec();
+            input.splice(at..at, piece);
+        }
     }
 }
