@@ -8,6 +8,15 @@ pub use read::{READ_BUFFER_MIN, ReadBuffer};
 pub(crate) use write::CONTROL_RESERVE;
 pub use write::{WRITE_BUFFER_MIN, WriteBuffer};
 
+/// Length in bytes up to which the content of a buffer moves however little the move frees.
+const SHORT_MOVE: usize = 4 << 10;
+
+/// Returns `true` if moving `len` bytes frees enough. With this bound the total work of moving
+/// stays linear in the bytes that pass through a buffer.
+const fn pays(len: usize, freed: usize) -> bool {
+    freed >= len / 4
+}
+
 /// Provides memory for a buffer. Implemented for arrays and slices, and with the feature `alloc`
 /// for boxed slices and `GrowableBuffer`.
 ///

@@ -5,9 +5,9 @@ use core::ops::Range;
 
 #[cfg(feature = "alloc")]
 use super::GrowableBuffer;
-use super::Storage;
 #[cfg(feature = "deflate")]
 use super::grow;
+use super::{SHORT_MOVE, Storage, pays};
 use crate::bytes::{copy, move_down};
 
 /// Specifies the minimum capacity of a [`ReadBuffer`] in bytes: the largest frame header (14) and
@@ -17,10 +17,6 @@ pub const READ_BUFFER_MIN: usize = 139;
 
 /// Size in bytes up to which a growable buffer grows after a read has filled its space.
 const READ_SIZE: usize = 64 << 10;
-
-/// Length in bytes up to which input moves to the front while the buffer still has space. Moving
-/// short input costs less than the cache misses of walking through the buffer.
-const SHORT_MOVE: usize = 4 << 10;
 
 /// Length in bytes from which on a read ends with the frame. Moving so much costs more than another
 /// read.
@@ -120,9 +116,8 @@ impl<S: Storage> ReadBuffer<S> {
                 (self.start, self.unread, self.end) = (0, 0, 0);
             }
         } else if self.start + self.held < self.unread {
-            // Headers leave a gap between the held message and the unread input. The gap is shorter
-            // than a control frame. Without closing the gaps, many small fragments could use up the
-            // space.
+            // Headers and control frames leave a gap between the held message and the unread input.
+            // Without closing the gaps, many small fragments could use up the space.
             let gap = self.unread - (self.start + self.held);
             if self.may_move(self.unread_len(), gap) {
                 self.pull(self.unread, self.start + self.held);
@@ -243,7 +238,9 @@ impl<S: Storage> ReadBuffer<S> {
         let len = self.storage.as_ref().len();
         let (kept, free) = (self.end - self.start, len.saturating_sub(self.end));
         // Unconsumed input moves to the front only if the move frees at least as many bytes as it
-        // moves. Long input moves only once half of the buffer is used.
+        // moves. Short input moves while the buffer still has space, because that costs less than
+        // the cache misses of walking through the buffer. Long input moves only once half of the
+        // buffer is used.
         if self.start > 0 && kept <= self.start && (kept <= SHORT_MOVE || free < len / 2) {
             self.pull(self.start, 0);
         }
@@ -262,7 +259,7 @@ impl<S: Storage> ReadBuffer<S> {
     /// Returns `true` if `len` bytes may move to free `freed` bytes. The total work stays linear in
     /// the bytes received, because incomplete input moves only once in a buffer.
     fn may_move(&self, len: usize, freed: usize) -> bool {
-        self.starved || self.unread_len() <= SHORT_MOVE || freed >= len / 4
+        self.starved || self.unread_len() <= SHORT_MOVE || pays(len, freed)
     }
 
     /// Notes that the unread input is incomplete.
@@ -300,14 +297,9 @@ impl<S: Storage> ReadBuffer<S> {
 
     /// Discards all input and the end of the stream, after a failure or the end of the connection.
     pub(crate) fn discard(&mut self) {
-        self.open = true;
-        self.discard_input();
-    }
-
-    /// Discards all input.
-    pub(crate) fn discard_input(&mut self) {
         (self.start, self.held, self.unread, self.end) = (0, 0, 0, 0);
-        (self.masked, self.rest_of_frame, self.full) = (0, 0, false);
+        (self.masked, self.rest_of_frame) = (0, 0);
+        (self.starved, self.full, self.open) = (false, false, true);
         #[cfg(feature = "deflate")]
         {
             self.inflated_len = 0;

@@ -5,7 +5,7 @@ use core::num::NonZeroUsize;
 
 #[cfg(feature = "alloc")]
 use super::GrowableBuffer;
-use super::Storage;
+use super::{SHORT_MOVE, Storage, pays};
 use crate::bytes::{copy, move_down};
 use crate::{Error, Misuse};
 
@@ -20,9 +20,6 @@ const CLOSE_LEN: usize = 8;
 
 /// Number of unsent bytes beyond which only the latest pong is kept.
 const MAX_PONG_BACKLOG: usize = 4096;
-
-/// Length in bytes up to which unsent bytes always move. A pong and a Close therefore always fit.
-const SHORT_MOVE: usize = 4 << 10;
 
 /// Buffers output. The library appends frames, and the caller consumes them after each write.
 ///
@@ -323,7 +320,8 @@ impl<S: Storage> WriteBuffer<S> {
     /// the bytes sent, also if the peer reads slowly from a full buffer.
     const fn may_move(&self) -> bool {
         let len = self.end - self.start;
-        len <= SHORT_MOVE || self.start >= len / 4
+        // Short output always moves, so that a pong and a Close always fit.
+        len <= SHORT_MOVE || pays(len, self.start)
     }
 
     /// Appends the first `n` bytes of the last reserved space to the unsent bytes.
