@@ -4,7 +4,9 @@
 mod common;
 use common::http::{Answer, REQUEST_HEADERS, RESPONSE_HEADERS, head, replace, request, response};
 use common::*;
-use sockless::handshake::{Accept, ConnectRequest, HandshakeError, Key, Upgrade, Uri, head_len};
+use sockless::handshake::{
+    Accept, ConnectRequest, HandshakeError, HttpResponse, Key, Upgrade, Uri, head_len,
+};
 use sockless::{Config, Event, Misuse, ReadBuffer, WebSocket, WriteBuffer};
 use std::cell::Cell;
 
@@ -76,6 +78,16 @@ fn a_refusal_is_the_same_from_any_source() {
         let run = handshake(&request(name, &[line]));
         let answer = Answer::whole(&run.output);
         let refusal = error.response();
+        assert_eq!((answer.status, &answer.body[..]), (refusal.status(), refusal.body()));
+        for (name, value) in refusal.headers() {
+            assert!(answer.header(name).contains(value), "{name}: {value}");
+        }
+    }
+    // A valid request for something else, which the caller leaves unanswered.
+    for method in ["GET", "POST", "HEAD"] {
+        let run = handshake(format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
+        let answer = Answer::whole(&run.output);
+        let refusal = HttpResponse::for_other_request(method);
         assert_eq!((answer.status, &answer.body[..]), (refusal.status(), refusal.body()));
         for (name, value) in refusal.headers() {
             assert!(answer.header(name).contains(value), "{name}: {value}");

@@ -26,6 +26,25 @@ pub struct HttpResponse<'a> {
     send_body: bool,
 }
 
+impl HttpResponse<'static> {
+    /// Makes the response to a valid HTTP/1.1 request for something other than a WebSocket: 426 to
+    /// a GET, and 405 to other methods (RFC 9110 sections 15.5.22 and 15.5.6).
+    /// [`ServerHandshake`](super::ServerHandshake) sends an equal response if the caller leaves the
+    /// request unanswered.
+    ///
+    /// ```
+    /// use sockless::handshake::HttpResponse;
+    ///
+    /// let response = HttpResponse::for_other_request("GET");
+    /// assert_eq!(response.status(), 426);
+    /// assert!(response.headers().contains(&("Upgrade", "websocket")));
+    /// ```
+    #[must_use]
+    pub fn for_other_request(method: &str) -> HttpResponse<'static> {
+        other_request(method == "GET")
+    }
+}
+
 impl<'a> HttpResponse<'a> {
     /// Makes a response with a `status` from 200 to 599, without headers and body.
     #[must_use]
@@ -107,6 +126,11 @@ impl<'a> HttpResponse<'a> {
             }
         })
     }
+}
+
+pub(super) fn other_request(is_get: bool) -> HttpResponse<'static> {
+    // A 405 has no body, because the method may be HEAD.
+    if is_get { refusal(426, "this is a WebSocket server") } else { refusal(405, "") }
 }
 
 /// Makes a response with the headers that its status demands, and with `text` as its body.

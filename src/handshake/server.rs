@@ -6,7 +6,7 @@ use super::error::HandshakeError;
 use super::fields::Lines;
 use super::head::RequestHead;
 use super::message::write_head;
-use super::response::{HttpResponse, refusal};
+use super::response::{HttpResponse, other_request, refusal};
 use super::syntax::{HeadReader, Received, failure};
 use crate::buffer::{CONTROL_RESERVE, ReadBuffer, Storage, WriteBuffer};
 use crate::config::Config;
@@ -178,13 +178,11 @@ impl ServerHandshake {
     ) -> Option<Failure> {
         let State::Unanswered(request) = self.state else { return None };
         self.state = State::Done;
-        let (status, text) = match request {
-            Request::Upgrade => (403, ""),
-            Request::Get => (426, "this is a WebSocket server"),
-            // Without a body, because the method may be HEAD.
-            Request::OtherMethod => (405, ""),
+        let response = match request {
+            Request::Upgrade => refusal(403, ""),
+            request => other_request(request == Request::Get),
         };
-        refusal(status, text).write(tx).err().map(Failure::Local)
+        response.write(tx).err().map(Failure::Local)
     }
 
     /// Parses more of the head.

@@ -328,7 +328,7 @@ where
                 }
             }
             Some(ServerEvent::OtherRequest(request)) => {
-                let status = if request.method() == "GET" { 426 } else { 405 };
+                let status = HttpResponse::for_other_request(request.method()).status();
                 // The machine answers a request that is left alone.
                 let _ = machine.receive(&mut rx, &mut tx);
                 break Error::Declined(status);

@@ -52,7 +52,7 @@ pub type Upgrading =
 ///
 /// | request | status |
 /// |---|---|
-/// | HTTP/1.1, for something else than a WebSocket | 426, with `Upgrade` |
+/// | HTTP/1.1, for something else than a WebSocket | 426 with `Upgrade`, or 405 unless the method is GET |
 /// | HTTP/1.0 or earlier | 505 |
 /// | HTTP/2 or 3, a CONNECT for another protocol | 501 (RFC 9220 section 3) |
 /// | HTTP/2 or 3, for something else, such as a page | 400 |
@@ -124,6 +124,9 @@ pub async fn connected<B>(
     Ok(wrap(io, Role::Client, agreed, options))
 }
 
+/// The body of a refusal over HTTP/2 and HTTP/3 of a request for something else.
+const OTHER: &[u8] = b"this is a WebSocket server";
+
 /// The response to a request, and what was agreed.
 #[allow(clippy::result_large_err)]
 fn judge<B>(
@@ -139,24 +142,22 @@ fn judge<B>(
         (_, Some(protocol)) => (
             Upgrade::from_connect(method, protocol.as_str(), headers)
                 .map_err(|error| error.connect_response()),
-            HttpResponse::new(501),
+            HttpResponse::new(501).with_body(OTHER),
         ),
         // RFC 9113 section 8.2.2: HTTP/2 has no `Upgrade`, which a 426 needs.
-        (Version::HTTP_2 | Version::HTTP_3, None) => (Ok(None), HttpResponse::new(400)),
+        (Version::HTTP_2 | Version::HTTP_3, None) => {
+            (Ok(None), HttpResponse::new(400).with_body(OTHER))
+        }
         (Version::HTTP_11, None) => (
             Upgrade::from_request(method, headers).map_err(|error| error.response()),
-            HttpResponse::new(426).with_headers(&[
-                ("Connection", "Upgrade"),
-                ("Upgrade", "websocket"),
-                ("Sec-WebSocket-Version", "13"),
-            ]),
+            HttpResponse::for_other_request(method),
         ),
         // RFC 9110 section 7.8: a server ignores `Upgrade` in HTTP/1.0.
         _ => return Err(refusal(&HandshakeError::HttpVersion.response())),
     };
     let upgrade = match judged {
         Ok(Some(upgrade)) => upgrade,
-        Ok(None) => return Err(refusal(&other.with_body(b"this is a WebSocket server"))),
+        Ok(None) => return Err(refusal(&other)),
         Err(response) => return Err(refusal(&response)),
     };
     let mut accept = Accept::new();

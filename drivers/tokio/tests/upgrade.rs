@@ -132,6 +132,13 @@ fn a_426_has_the_connection_option() {
     }
 }
 
+#[test]
+fn another_method_gets_a_405() {
+    let refusal = refused(Request::post("/").header("host", "a"));
+    assert_eq!(refusal.status(), 405);
+    assert_eq!(refusal.headers()["allow"], "GET");
+}
+
 /// Both roles over HTTP/2: two WebSockets on one connection.
 #[tokio::test]
 async fn hyper_answers_over_http_2() {
