@@ -11,8 +11,8 @@ use sockless::deflate::{
     Context, DeflateConfig, DeflateParams, Deflater, Flush, InflateLimits, Inflater, Pool,
 };
 use sockless::{
-    Config, EntropyError, Event, FrameHeader, OpCode, ReadBuffer, Receiver, Sender, Server,
-    Violation, WebSocket, WriteBuffer,
+    Config, EntropyError, Event, FrameHeader, GrowableBuffer, OpCode, ReadBuffer, Receiver, Sender,
+    Server, Storage, Violation, WebSocket, WriteBuffer,
 };
 
 #[global_allocator]
@@ -41,7 +41,7 @@ fn zeros(key: &mut [u8]) -> Result<(), EntropyError> {
 }
 
 /// Appends received bytes to a buffer that has space for them.
-fn feed(rx: &mut ReadBuffer<impl sockless::Storage>, bytes: &[u8]) {
+fn feed(rx: &mut ReadBuffer<impl Storage>, bytes: &[u8]) {
     assert_eq!(rx.extend(bytes), bytes.len());
 }
 
@@ -261,4 +261,15 @@ fn a_lack_of_memory_for_a_message_is_an_error() {
         });
         assert_eq!(refused, Err(Violation::MessageTooBig));
     }
+}
+
+/// Memory that cannot double grows to the size that is needed.
+#[test]
+fn memory_that_cannot_double_grows_to_the_exact_size() {
+    let mut memory = GrowableBuffer::new(1 << 20);
+    assert!(memory.grow(40 << 10));
+    // Asserted outside: a panic allocates.
+    let grown = with_allocations_up_to(70 << 10, || [memory.grow(42 << 10), memory.grow(80 << 10)]);
+    assert_eq!(grown, [true, false]);
+    assert_eq!(memory.as_ref().len(), 42 << 10);
 }
