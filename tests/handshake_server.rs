@@ -682,6 +682,72 @@ fn an_upgrade_that_announces_a_body_is_refused() {
     }
 }
 
+/// Rule 61, RFC 9112 section 6.3: a server refuses a request whose body has no clear end, also if
+/// the request is for something else.
+#[test]
+fn rule_61_a_request_of_invalid_length_is_refused() {
+    for lines in [
+        "Content-Length: 5, 6",
+        "Content-Length: 5\r\nContent-Length: 6",
+        "Content-Length: x",
+        "Content-Length: -1",
+        "Content-Length:",
+        "Transfer-Encoding: gzip",
+        "Transfer-Encoding:",
+        "Transfer-Encoding: chunked, identity",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+    ] {
+        for first in ["GET", "POST"] {
+            for upgrade in ["", "Upgrade: websocket\r\n"] {
+                let head = format!("{first} / HTTP/1.1\r\nHost: a\r\n{upgrade}{lines}\r\n\r\n");
+                let run = handshake(head.as_bytes());
+                assert_eq!(run.events, ["failed Handshake(Body)"], "{head}");
+                assert!(run.output.starts_with(b"HTTP/1.1 400 "));
+            }
+        }
+    }
+    // The caller answers a request with a valid length. The body is not read.
+    for lines in [
+        "Content-Length: 5",
+        "Content-Length: 5, 5",
+        "Transfer-Encoding: gzip, chunked",
+        "Transfer-Encoding: gzip\r\nTransfer-Encoding: Chunked",
+        "Transfer-Encoding: chunked\r\nContent-Length: x",
+    ] {
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\n{lines}\r\n\r\nhello");
+        assert!(handshake(head.as_bytes()).output.starts_with(b"HTTP/1.1 405 "), "{lines}");
+    }
+}
+
+/// RFC 9110 section 9.3.6: a 2xx response to CONNECT promises a tunnel.
+#[test]
+fn a_connect_is_never_accepted_as_a_tunnel() {
+    let mut ws = WebSocket::server(Config::default());
+    let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 512]));
+    let _ = rx.extend(b"CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n");
+    assert!(matches!(ws.receive(&mut rx, &mut tx), Some(Event::OtherRequest(_))));
+    for status in [200, 299] {
+        let refused = ws.respond(Reply::new(status), &mut tx);
+        assert_eq!(refused, Err(Misuse::InvalidStatus.into()));
+    }
+    assert!(tx.is_empty());
+    assert_eq!(ws.respond(Reply::new(300), &mut tx), Ok(()));
+}
+
+/// A handshake that is over leaves no input and no end of the stream in the buffer.
+#[test]
+fn a_buffer_serves_another_handshake() {
+    let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 1024]));
+    for input in [&b""[..], b"GET / HTTP/1.1\r\nHost: a\r\n\r\nmore", b"\x16\x03\x01"] {
+        let mut handshake = ServerHandshake::new(&Config::default());
+        let _ = rx.extend(input);
+        rx.end_of_stream();
+        assert!(handshake.receive(&mut rx, &mut tx).is_some());
+        while handshake.receive(&mut rx, &mut tx).is_some() {}
+        assert!(handshake.is_done() && rx.is_empty() && !rx.at_end());
+    }
+}
+
 /// Rule 2, RFC 9112 section 3.2: an invalid Host is refused.
 #[test]
 fn rule_02_an_invalid_host_is_refused() {

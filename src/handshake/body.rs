@@ -2,8 +2,7 @@
 //! coding (RFC 9112 sections 6.3 and 7.1).
 
 use super::error::HandshakeError;
-use super::fields::{Field, content_length, next_element};
-use super::head::Headers;
+use super::fields::Framing;
 
 /// Stores the state of a body that is being received. Packed, so that the body does not increase
 /// the size of a connection.
@@ -38,38 +37,23 @@ enum State {
 
 impl Body {
     /// Returns the body that the status and the headers announce.
-    pub(super) fn announced(status: u16, headers: Headers<'_>) -> Body {
-        if matches!(status, 204 | 304) {
-            return Body { remaining: 0, state: State::Length };
-        }
-        let mut length = None;
-        // `Some(true)` if the last transfer coding is chunked, `None` without a `Transfer-Encoding`
-        // line.
-        let mut chunked = None;
-        let mut ambiguous = false;
-        for (name, value) in headers {
-            match Field::of(name) {
-                Field::ContentLength => {
-                    length = content_length(value, length);
-                    ambiguous |= length.is_none();
-                }
-                Field::TransferEncoding => {
-                    chunked.get_or_insert(false);
-                    let mut list = value;
-                    while let Some(coding) = next_element(&mut list) {
-                        chunked = Some(coding.eq_ignore_ascii_case(b"chunked"));
-                    }
-                }
-                _ => {}
-            }
-        }
-        match (chunked, length) {
+    ///
+    /// # Errors
+    /// Returns [`HandshakeError::Body`] if the length is invalid.
+    pub(super) fn announced(status: u16, framing: Framing) -> Result<Body, HandshakeError> {
+        let (remaining, state) = match framing {
+            _ if matches!(status, 204 | 304) => (0, State::Length),
             // RFC 9112 section 6.3: a transfer coding overrides a length. If the last coding is not
             // chunked, the end of the stream ends the body.
-            (Some(true), _) => Body { remaining: 0, state: State::Size(false) },
-            (None, Some(remaining)) if !ambiguous => Body { remaining, state: State::Length },
-            _ => Body { remaining: 0, state: State::EndOfStream },
-        }
+            Framing { chunked: Some(true), .. } => (0, State::Size(false)),
+            Framing { chunked: Some(false), .. } => (0, State::EndOfStream),
+            // RFC 9112 section 6.3: with an invalid length, "the user agent MUST close the
+            // connection to the server and discard the received response".
+            Framing { invalid_length: true, .. } => return Err(HandshakeError::Body),
+            Framing { length: Some(length), .. } => (length, State::Length),
+            Framing { length: None, .. } => (0, State::EndOfStream),
+        };
+        Ok(Body { remaining, state })
     }
 
     /// Returns `true` if the body is complete.

@@ -81,7 +81,7 @@ pub enum ClientEvent<'b> {
     RejectionBody(&'b [u8]),
     /// The handshake has failed. There is nothing to send.
     Failed(Failure),
-    /// The stream ended before the end of the response.
+    /// The stream ended before the end of the head. No event reports a body that is cut short.
     EndOfStream,
 }
 
@@ -239,10 +239,14 @@ impl ClientHandshake {
         match &mut self.state {
             State::Body(_) => self.read_body(rx),
             State::Head { .. } => self.read_head(rx),
-            State::Idle(_) if rx.at_end() => Some(self.end_of_stream()),
             // Bytes before the request cannot be a response.
-            State::Idle(_) if !rx.is_empty() => {
+            State::Idle(_) if !rx.unread().is_empty() => {
                 Some(ClientEvent::Failed(self.fail(HandshakeError::Malformed)))
+            }
+            State::Idle(_) if rx.at_end() => Some(self.end_of_stream()),
+            State::Done => {
+                rx.discard();
+                None
             }
             _ => None,
         }
@@ -284,13 +288,13 @@ impl ClientHandshake {
         lines: &Lines,
     ) -> Result<ClientEvent<'b>, HandshakeError> {
         let mut response = ResponseHead::split(head)?;
+        let headers = response.headers();
+        let found = Found::in_head(head, lines, headers.clone());
         if response.status() != 101 {
-            self.state = State::Body(Body::announced(response.status(), response.headers()));
+            self.state = State::Body(Body::announced(response.status(), found.framing)?);
             return Ok(ClientEvent::Rejected(response));
         }
         let accept = Key::from_nonce(nonce).accept();
-        let headers = response.headers();
-        let found = Found::in_head(head, lines, headers.clone());
         let agreed = check_response(found, Some(&accept), headers, self.offered.offer())?;
         self.offered.agree(agreed.compression);
         response.subprotocol = agreed.subprotocol;
@@ -306,6 +310,7 @@ impl ClientHandshake {
                 rx.take(skip, 0);
                 if complete || rx.at_end() {
                     self.state = State::Done;
+                    rx.discard();
                 }
                 None
             }

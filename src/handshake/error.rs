@@ -23,8 +23,8 @@ pub enum HandshakeError {
     Host,
     /// The method of an upgrade request is not GET: 405.
     Method,
-    /// An upgrade request announces a body: 400. One parser would interpret the body as frames, and
-    /// another would not.
+    /// An upgrade request announces a body, which one parser would interpret as frames, and another
+    /// would not: 400. Or the length of a body is invalid: 400.
     Body,
     /// `Upgrade` is not `websocket`: 400.
     Upgrade,
@@ -69,7 +69,7 @@ impl HandshakeError {
             HandshakeError::HttpVersion => "HTTP/1.1 is required",
             HandshakeError::Method => "the method is not GET",
             HandshakeError::Host => "exactly one valid Host is required",
-            HandshakeError::Body => "an upgrade has no body",
+            HandshakeError::Body => "a body in an upgrade, or of invalid length",
             HandshakeError::Upgrade => "Upgrade: websocket is required",
             HandshakeError::Connection => "Connection: Upgrade is required",
             HandshakeError::WebSocketVersion => "Sec-WebSocket-Version: 13 is required",

@@ -146,36 +146,44 @@ pub(super) fn has_token(mut list: &[u8], token: &[u8]) -> bool {
     false
 }
 
-/// Returns the value of `Content-Length` in bytes, from the list in one line. `earlier` is the
-/// value from the previous lines. Equal values count as one (RFC 9110 section 8.6). Returns `None`
-/// if the list is empty, if the values differ, or if one is not a number.
-pub(super) fn content_length(mut list: &[u8], earlier: Option<u64>) -> Option<u64> {
-    let mut length = earlier;
-    let mut empty = true;
-    while let Some(element) = next_element(&mut list) {
-        let value = element.iter().try_fold(0u64, |sum, byte| match byte {
-            b'0'..=b'9' => sum.checked_mul(10)?.checked_add(u64::from(byte - b'0')),
-            _ => None,
-        })?;
-        if length.is_some_and(|length| length != value) {
-            return None;
-        }
-        (length, empty) = (Some(value), false);
-    }
-    length.filter(|_| !empty)
+/// Collects the fields that delimit a body (RFC 9112 section 6.3).
+#[derive(Clone, Copy)]
+pub(super) struct Framing {
+    /// The value of `Content-Length` in bytes, if present and valid.
+    pub(super) length: Option<u64>,
+    /// `true` if `Content-Length` is present, but is not one number.
+    pub(super) invalid_length: bool,
+    /// `Some(true)` if the last transfer coding is chunked, or `None` without a `Transfer-Encoding`
+    /// line.
+    pub(super) chunked: Option<bool>,
 }
 
-/// Returns `true` if the list is not empty and every `Content-Length` in the list is zero. `00` is
-/// a valid zero (RFC 9110 section 8.6).
-pub(super) fn is_zero(mut list: &[u8]) -> bool {
-    let mut zero = false;
-    while let Some(element) = next_element(&mut list) {
-        zero = element.iter().all(|&byte| byte == b'0');
-        if !zero {
-            break;
+impl Framing {
+    pub(super) const NONE: Framing = Framing { length: None, invalid_length: false, chunked: None };
+
+    /// Adds a line of `Content-Length`. Equal values in one or several lines count as one (RFC 9110
+    /// section 8.6).
+    pub(super) fn add_length(&mut self, mut list: &[u8]) {
+        let mut empty = true;
+        while let Some(element) = next_element(&mut list) {
+            let value = element.iter().try_fold(0u64, |sum, byte| match byte {
+                b'0'..=b'9' => sum.checked_mul(10)?.checked_add(u64::from(byte - b'0')),
+                _ => None,
+            });
+            let earlier = self.length.or(value);
+            self.invalid_length |= value.is_none() || value != earlier;
+            (self.length, empty) = (earlier, false);
+        }
+        self.invalid_length |= empty;
+    }
+
+    /// Adds a line of `Transfer-Encoding`.
+    pub(super) fn add_codings(&mut self, mut list: &[u8]) {
+        self.chunked.get_or_insert(false);
+        while let Some(coding) = next_element(&mut list) {
+            self.chunked = Some(coding.eq_ignore_ascii_case(b"chunked"));
         }
     }
-    zero
 }
 
 /// Strips the optional white space around a value (RFC 9110 section 5.6.3).

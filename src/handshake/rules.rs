@@ -7,7 +7,7 @@ use super::accept::{Accept, Accepted};
 use super::compression::{Agreed, Offer};
 use super::error::HandshakeError;
 use super::fields::{
-    Field, HeaderField, Lines, has_token, is_token, is_zero, next_element, token, trim,
+    Field, Framing, HeaderField, Lines, has_token, is_token, next_element, token, trim,
 };
 use super::key::{KEY_LEN, Key};
 use super::uri::is_host_and_port;
@@ -171,13 +171,19 @@ pub(super) fn judge_request<'a>(
     if !host.is_some_and(is_host_and_port) {
         return Err(HandshakeError::Host);
     }
+    // RFC 9112 section 6.3: to an invalid `Content-Length`, and to a `Transfer-Encoding` whose last
+    // coding is not chunked, a server "MUST respond with the 400 (Bad Request) status code".
+    let framing = found.framing;
+    if framing.chunked == Some(false) || (framing.chunked.is_none() && framing.invalid_length) {
+        return Err(HandshakeError::Body);
+    }
     if !found.upgrade {
         return Ok(None);
     }
     if method != "GET" {
         return Err(HandshakeError::Method);
     }
-    if found.body {
+    if framing.chunked.is_some() || framing.length.is_some_and(|length| length > 0) {
         return Err(HandshakeError::Body);
     }
     if !found.connection {
@@ -343,8 +349,7 @@ pub(super) struct Found<'a> {
     upgrade: bool,
     /// `true` if `Connection` contains the token `Upgrade`.
     connection: bool,
-    /// `true` if the headers announce a body, or may announce one.
-    body: bool,
+    pub(super) framing: Framing,
     extensions: Extensions,
 }
 
@@ -362,7 +367,7 @@ impl<'a> Found<'a> {
         once: [None; 6],
         upgrade: false,
         connection: false,
-        body: false,
+        framing: Framing::NONE,
         extensions: Extensions::None,
     };
 
@@ -402,8 +407,8 @@ impl<'a> Found<'a> {
         match field {
             Field::Upgrade => self.upgrade |= has_token(value, b"websocket"),
             Field::Connection => self.connection |= has_token(value, b"upgrade"),
-            Field::ContentLength => self.body |= !is_zero(value),
-            Field::TransferEncoding => self.body = true,
+            Field::ContentLength => self.framing.add_length(value),
+            Field::TransferEncoding => self.framing.add_codings(value),
             // Each line is a complete list: no extension continues in the next line.
             Field::Extensions if self.extensions != Extensions::Malformed => {
                 for item in extensions::parse([value]) {

@@ -64,6 +64,7 @@ enum State {
 enum Request {
     Upgrade,
     Get,
+    Connect,
     OtherMethod,
 }
 
@@ -140,7 +141,8 @@ impl ServerHandshake {
     ///
     /// # Errors
     /// - Returns [`Misuse::NoHandshake`] if the last event was not a request.
-    /// - Returns [`Misuse::InvalidStatus`] if the status is not valid or does not allow the body.
+    /// - Returns [`Misuse::InvalidStatus`] if the status is not valid, does not allow the body, or
+    ///   accepts a CONNECT.
     /// - Returns [`Misuse::InvalidHeader`] if a name or value would break the head.
     /// - Returns [`Misuse::ReservedHeader`] if the handshake itself writes one of the headers.
     /// - Returns [`Error::NoRoom`] or [`Error::NeverFits`] if the response does not fit.
@@ -151,8 +153,12 @@ impl ServerHandshake {
         response: HttpResponse<'_>,
         tx: &mut WriteBuffer<T>,
     ) -> Result<(), Error> {
-        let State::Unanswered(_) = self.state else { return Err(Misuse::NoHandshake.into()) };
+        let State::Unanswered(request) = self.state else { return Err(Misuse::NoHandshake.into()) };
         response.check()?;
+        // RFC 9110 section 9.3.6: a 2xx response to CONNECT promises a tunnel.
+        if request == Request::Connect && response.status() < 300 {
+            return Err(Misuse::InvalidStatus.into());
+        }
         response.write(tx)?;
         self.state = State::Done;
         Ok(())
@@ -191,7 +197,12 @@ impl ServerHandshake {
         rx: &'b mut ReadBuffer<S>,
         tx: &mut WriteBuffer<T>,
     ) -> Option<ServerEvent<'b>> {
-        let State::Head(reader) = &mut self.state else { return None };
+        let State::Head(reader) = &mut self.state else {
+            if self.is_done() {
+                rx.discard();
+            }
+            return None;
+        };
         let input = rx.unread();
         let is_head = input.strip_prefix(b"\r\n").unwrap_or(input).starts_with(b"HEAD ");
         let mut lines = Lines::NONE;
@@ -217,6 +228,7 @@ impl ServerHandshake {
         }
         self.state = State::Unanswered(match request.method() {
             "GET" => Request::Get,
+            "CONNECT" => Request::Connect,
             _ => Request::OtherMethod,
         });
         ServerEvent::OtherRequest(request)
