@@ -8,8 +8,8 @@ use common::deflate::{pair, transfer};
 use common::{frames, words};
 use sockless::deflate::{Context, DeflateConfig, DeflateParams, WindowBits};
 use sockless::{
-    Error, Event, MessageKind, Misuse, OpCode, ReadBuffer, Sender, Server, Streamed, WebSocket,
-    WriteBuffer,
+    Error, Event, MessageKind, Misuse, OpCode, ReadBuffer, Sender, Server, Storage, Streamed,
+    WebSocket, WriteBuffer,
 };
 
 const FULL: DeflateParams = DeflateParams { send: Context::FULL, receive: Context::FULL };
@@ -123,6 +123,59 @@ fn messages_that_may_not_fit_go_plain() {
         }
     }
     assert!(seen[0] > 50 && seen[1] > 500, "{seen:?}");
+}
+
+/// Checks that a complete message in one fragment fits if it fits uncompressed.
+#[test]
+fn a_message_in_one_fragment_that_may_not_fit_goes_plain() {
+    let noise = noise(400);
+    for size in 0..400 {
+        let send = |whole: bool| {
+            let mut sender = Sender::server().with_deflate(FULL, &EAGER);
+            let mut tx = WriteBuffer::new([0; 512]);
+            let result = match whole {
+                true => sender.binary(&noise[..size], &mut tx),
+                false => sender.fragment(MessageKind::Binary, &noise[..size], true, &mut tx),
+            };
+            (result, tx.bytes().to_vec())
+        };
+        assert_eq!(send(false), send(true), "{size}");
+    }
+}
+
+/// Checks that a message fits if it fits uncompressed, although the memory for its longest
+/// compressed form is refused.
+#[test]
+fn a_message_goes_plain_if_memory_is_refused() {
+    struct Refusing(Vec<u8>);
+    impl AsRef<[u8]> for Refusing {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    impl AsMut<[u8]> for Refusing {
+        fn as_mut(&mut self) -> &mut [u8] {
+            &mut self.0
+        }
+    }
+    impl Storage for Refusing {
+        fn limit(&self) -> usize {
+            1 << 20
+        }
+        fn grow(&mut self, size: usize) -> bool {
+            if size > self.0.len() && size <= 1024 {
+                self.0.resize(size, 0);
+            }
+            size <= self.0.len()
+        }
+    }
+    let noise = noise(1024 - 4 - 139);
+    for size in [noise.len() / 2, noise.len()] {
+        let mut sender = Sender::server().with_deflate(FULL, &EAGER);
+        let mut tx = WriteBuffer::new(Refusing(Vec::new()));
+        assert_eq!(sender.binary(&noise[..size], &mut tx), Ok(()));
+        assert_eq!(tx.bytes()[0], if size == noise.len() { 0x82 } else { 0xC2 });
+    }
 }
 
 /// Streams a long message through a small buffer, with a reply between its frames and a message

@@ -71,15 +71,16 @@ impl Deflation {
         }
     }
 
-    /// Returns `true` if the buffer has space for `len` more bytes of a message, even if they do
-    /// not compress.
-    pub(crate) fn has_capacity<S: Storage>(
+    /// Returns `true` if a message of `len` bytes is compressed: it is long enough, and the buffer
+    /// has space for it even if the bytes do not compress.
+    pub(crate) fn compresses_message<S: Storage>(
         &self,
         len: usize,
         masks: bool,
-        tx: &WriteBuffer<S>,
+        tx: &mut WriteBuffer<S>,
     ) -> bool {
-        self.needs(len, masks) <= tx.available()
+        // Storage that can grow may get no memory. Then the message is sent uncompressed.
+        self.compresses(len) && tx.reserve(self.needs(len, masks)).is_ok()
     }
 
     fn needs(&self, len: usize, masks: bool) -> usize {

@@ -162,7 +162,11 @@ impl<R: Role> Sender<R> {
         tx: &mut WriteBuffer<S>,
     ) -> Result<(), Error> {
         #[cfg(feature = "deflate")]
-        let compressed = self.compresses_part(bytes, fin);
+        let compressed = if fin && self.fragmented.is_none() {
+            self.compresses_message(bytes, tx)
+        } else {
+            self.compresses_part(bytes, fin)
+        };
         #[cfg(not(feature = "deflate"))]
         let compressed = false;
         self.write_fragment(kind, bytes, fin, compressed, tx)
@@ -332,14 +336,20 @@ impl<R: Role> Sender<R> {
     ) -> Result<(), Error> {
         self.may_begin(tx)?;
         #[cfg(feature = "deflate")]
-        if let Some(deflation) = &mut self.deflation {
-            if deflation.compresses(payload.len())
-                && deflation.has_capacity(payload.len(), R::MASKS, tx)
-            {
+        if self.compresses_message(payload, tx) {
+            if let Some(deflation) = &mut self.deflation {
                 return deflation.write_frame(kind, payload, true, &mut self.role, tx);
             }
         }
         self.frame(kind.opcode().first_byte(true), payload, tx)
+    }
+
+    #[cfg(feature = "deflate")]
+    #[inline]
+    fn compresses_message<S: Storage>(&self, payload: &[u8], tx: &mut WriteBuffer<S>) -> bool {
+        self.deflation
+            .as_ref()
+            .is_some_and(|deflation| deflation.compresses_message(payload.len(), R::MASKS, tx))
     }
 
     #[inline]
