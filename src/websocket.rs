@@ -464,13 +464,14 @@ impl<R: Role> WebSocket<R> {
                 });
             }
         }
+        let in_chunks = delivery == Delivery::Chunks || self.receiver.in_chunks();
         let item = match delivery {
             Delivery::Messages => self.receiver.read(rx, delivery),
             Delivery::Chunks => self.receiver.receive_chunks(rx),
         };
         match item {
             Ok(Some(Incoming::Data(chunk))) => {
-                if delivery == Delivery::Chunks || !chunk.is_whole() {
+                if in_chunks {
                     return Some(Event::Chunk(chunk));
                 }
                 Some(match chunk.text() {

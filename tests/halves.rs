@@ -508,6 +508,36 @@ fn a_message_keeps_the_form_in_which_it_began() {
     let Some(Event::Chunk(chunk)) = ws.receive(&mut rx, &mut tx) else { panic!() };
     assert_eq!((chunk.bytes(), chunk.is_last()), (&b""[..], true));
     assert_eq!(ws.receive(&mut rx, &mut tx), Some(Event::Text("four")));
+    // A message has begun once its header was read.
+    let five = masked(0x81, b"five");
+    let _ = rx.extend(&five[..6]);
+    assert_eq!(ws.receive_chunks(&mut rx, &mut tx), None);
+    assert_eq!(ws.message_kind(), Some(MessageKind::Text));
+    let _ = rx.extend(&five[6..]);
+    let Some(Event::Chunk(chunk)) = ws.receive(&mut rx, &mut tx) else { panic!() };
+    assert_eq!((chunk.text(), chunk.is_whole()), (Some("five"), true));
+}
+
+/// A message that is collected in a buffer and ended from a slice leaves nothing for the next
+/// message.
+#[test]
+fn a_message_contains_no_bytes_of_another() {
+    for take_chunks in [false, true] {
+        let mut receiver = Receiver::server(Config::default());
+        let mut rx = ReadBuffer::new([0; 512]);
+        let _ = rx.extend(&masked(0x02, b"other"));
+        assert_eq!(receiver.receive(&mut rx), Ok(None));
+        let mut end = masked(0x80, b"end");
+        assert!(receiver.receive_chunk_in_place(&mut &mut end[..]).is_ok());
+        let _ = rx.extend(&[masked(0x02, b"a"), masked(0x80, b"b")].concat());
+        let mut bytes = Vec::<u8>::new();
+        while let Ok(Some(Incoming::Data(chunk))) =
+            if take_chunks { receiver.receive_chunks(&mut rx) } else { receiver.receive(&mut rx) }
+        {
+            bytes.extend(chunk.bytes());
+        }
+        assert_eq!(bytes, b"ab");
+    }
 }
 
 /// Contract 6: in the documented loop, no `?` skips the flush. A write buffer that is 149 bytes

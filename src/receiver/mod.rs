@@ -141,6 +141,9 @@ impl Receiver {
     /// bytes are needed after the remaining bytes. A control frame is consumed only when complete,
     /// so a buffer of 139 bytes is enough for any input.
     ///
+    /// Do not continue a message that [`receive`](Self::receive) has started: its bytes in the read
+    /// buffer are lost.
+    ///
     /// # Errors
     /// Returns a [`Violation`] if the peer broke the protocol. Send a Close with
     /// [`Violation::close_code`]. Every later call returns an equal violation.
@@ -317,6 +320,11 @@ impl Receiver {
             }
             // Input is discarded, so that there is space for more until the end of the stream.
             State::Closed | State::Ended { .. } => return Ok(self.end_of_input(rx)),
+            // The held bytes belong to a message that `receive_chunk_in_place` has ended.
+            State::Idle if rx.held() > 0 => {
+                rx.set_masked(0);
+                rx.release_held();
+            }
             _ => {}
         }
         // A message that started in chunks continues in chunks, even if only its header has

@@ -61,8 +61,9 @@ impl Receiver {
         self.consume_input(rx)
     }
 
+    /// Returns `true` inside a message that is returned in chunks.
     #[inline]
-    fn in_chunks(&self) -> bool {
+    pub(crate) fn in_chunks(&self) -> bool {
         self.in_message() && !self.collected
     }
 
