@@ -399,6 +399,8 @@ impl Ticks {
         match ticks {
             None => Self::OFF,
             Some(0) => Self(1),
+            // One less makes no difference to a timer that never ends.
+            Some(u64::MAX) => Self(u64::MAX - 1),
             Some(ticks) => Self(ticks),
         }
     }

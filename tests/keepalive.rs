@@ -96,6 +96,13 @@ fn with_a_long_limit_for_the_pong_one_ping_is_enough() {
 }
 
 #[test]
+fn with_the_longest_limit_for_the_pong_one_ping_is_enough() {
+    let mut keepalive = open(TIMERS.with_pong_within(Some(u64::MAX)), 0);
+    assert_eq!(keepalive.poll(30), PING);
+    assert_eq!(keepalive.poll(60), None);
+}
+
+#[test]
 fn an_idle_limit_works_alone_and_beside_pings() {
     let mut alone = open(Timers::OFF.with_idle_within(Some(50)), 0);
     alone.received(20);
