@@ -177,7 +177,9 @@ fn rule_15_the_body_of_a_refusal_is_delivered() {
     assert_eq!(body(&["content-length:15 "], &format!("{page}HTTP/1.1 101 x")), whole);
     assert_eq!(body(&[], page), whole);
     assert_eq!(body(&["Content-Length: 100"], page), whole, "cut short");
-    assert_eq!(body(&["Content-Length: 18446744073709551615"], page), whole);
+    for length in ["18446744073709551615", "18446744073709551616"] {
+        assert_eq!(body(&[&format!("Content-Length: {length}")], page), whole);
+    }
     // RFC 9112 sections 6.3 and 7.1: a transfer coding overrides a length, and chunks are joined.
     let chunked = ["Transfer-Encoding: gzip, Chunked", "Content-Length: 3"];
     assert_eq!(body(&chunked, "5\r\nhello\r\n0\r\n\r\nrest"), "body \"hello\"");
@@ -217,7 +219,6 @@ fn rule_61_a_response_of_invalid_length_is_discarded() {
         &["Content-Length: 3", "Content-Length: 4"],
         &["Content-Length: 3", "Content-Length: 4", "Content-Length: 3"],
         &["Content-Length: 4, x, 4"],
-        &["Content-Length: 18446744073709551616"],
     ] {
         fails(&head("HTTP/1.1 404 Not Found", lines.iter().copied()), "Body");
     }

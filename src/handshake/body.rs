@@ -40,17 +40,23 @@ impl Body {
     ///
     /// # Errors
     /// Returns [`HandshakeError::Body`] if the length is invalid.
-    pub(super) fn announced(status: u16, framing: Framing) -> Result<Body, HandshakeError> {
+    pub(super) fn announced(status: u16, framing: Framing<'_>) -> Result<Body, HandshakeError> {
         let (remaining, state) = match framing {
             _ if matches!(status, 204 | 304) => (0, State::Length),
             // RFC 9112 section 6.3: a transfer coding overrides a length. If the last coding is not
             // chunked, the end of the stream ends the body.
-            Framing { chunked: Some(true), .. } => (0, State::Size(false)),
-            Framing { chunked: Some(false), .. } => (0, State::EndOfStream),
+            Framing { chunked: true, .. } => (0, State::Size(false)),
+            Framing { coded: true, .. } => (0, State::EndOfStream),
             // RFC 9112 section 6.3: with an invalid length, "the user agent MUST close the
             // connection to the server and discard the received response".
             Framing { invalid_length: true, .. } => return Err(HandshakeError::Body),
-            Framing { length: Some(length), .. } => (length, State::Length),
+            Framing { length: Some(digits), .. } => {
+                // A length above `u64::MAX` saturates. So long a body never ends in practice.
+                let length = digits.iter().fold(0u64, |sum, digit| {
+                    sum.saturating_mul(10).saturating_add(u64::from(digit.wrapping_sub(b'0')))
+                });
+                (length, State::Length)
+            }
             Framing { length: None, .. } => (0, State::EndOfStream),
         };
         Ok(Body { remaining, state })

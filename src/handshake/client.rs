@@ -295,7 +295,7 @@ impl ClientHandshake {
             return Ok(ClientEvent::Rejected(response));
         }
         let accept = Key::from_nonce(nonce).accept();
-        let agreed = check_response(found, Some(&accept), headers, self.offered.offer())?;
+        let agreed = check_response(&found, Some(&accept), headers, self.offered.offer())?;
         self.offered.agree(agreed.compression);
         response.subprotocol = agreed.subprotocol;
         self.state = State::Unconfirmed { has_subprotocol: agreed.subprotocol.is_some() };

@@ -148,40 +148,41 @@ pub(super) fn has_token(mut list: &[u8], token: &[u8]) -> bool {
 
 /// Collects the fields that delimit a body (RFC 9112 section 6.3).
 #[derive(Clone, Copy)]
-pub(super) struct Framing {
-    /// The value of `Content-Length` in bytes, if present and valid.
-    pub(super) length: Option<u64>,
+pub(super) struct Framing<'a> {
+    /// The first value of `Content-Length`, without leading zeros.
+    pub(super) length: Option<&'a [u8]>,
     /// `true` if `Content-Length` is present, but is not one number.
     pub(super) invalid_length: bool,
-    /// `Some(true)` if the last transfer coding is chunked, or `None` without a `Transfer-Encoding`
-    /// line.
-    pub(super) chunked: Option<bool>,
+    /// `true` if `Transfer-Encoding` is present.
+    pub(super) coded: bool,
+    /// `true` if the last transfer coding is chunked.
+    pub(super) chunked: bool,
 }
 
-impl Framing {
-    pub(super) const NONE: Framing = Framing { length: None, invalid_length: false, chunked: None };
+impl<'a> Framing<'a> {
+    pub(super) const NONE: Framing<'a> =
+        Framing { length: None, invalid_length: false, coded: false, chunked: false };
 
     /// Adds a line of `Content-Length`. Equal values in one or several lines count as one (RFC 9110
     /// section 8.6).
-    pub(super) fn add_length(&mut self, mut list: &[u8]) {
+    pub(super) fn add_length(&mut self, mut list: &'a [u8]) {
         let mut empty = true;
-        while let Some(element) = next_element(&mut list) {
-            let value = element.iter().try_fold(0u64, |sum, byte| match byte {
-                b'0'..=b'9' => sum.checked_mul(10)?.checked_add(u64::from(byte - b'0')),
-                _ => None,
-            });
-            let earlier = self.length.or(value);
-            self.invalid_length |= value.is_none() || value != earlier;
-            (self.length, empty) = (earlier, false);
+        while let Some(mut digits) = next_element(&mut list) {
+            empty = false;
+            self.invalid_length |= !digits.iter().all(u8::is_ascii_digit);
+            while let [b'0', rest @ ..] = digits {
+                digits = rest;
+            }
+            self.invalid_length |= *self.length.get_or_insert(digits) != digits;
         }
         self.invalid_length |= empty;
     }
 
     /// Adds a line of `Transfer-Encoding`.
     pub(super) fn add_codings(&mut self, mut list: &[u8]) {
-        self.chunked.get_or_insert(false);
+        self.coded = true;
         while let Some(coding) = next_element(&mut list) {
-            self.chunked = Some(coding.eq_ignore_ascii_case(b"chunked"));
+            self.chunked = coding.eq_ignore_ascii_case(b"chunked");
         }
     }
 }

@@ -47,7 +47,7 @@ impl<'b> RequestHead<'b> {
             return Err(HandshakeError::Host);
         }
         let found = Found::in_head(whole, lines, headers.clone());
-        let key = judge_request(found, method, headers.clone())?;
+        let key = judge_request(&found, method, headers.clone())?;
         Ok(RequestHead { method, target, headers, key })
     }
 

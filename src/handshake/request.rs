@@ -123,7 +123,7 @@ impl<'a> ConnectRequest<'a> {
             return Err(HandshakeError::Status);
         }
         let found = Found::in_headers(headers.clone());
-        check_response(found, accept.as_ref(), headers, self.offer)?.offered_in(self.subprotocols)
+        check_response(&found, accept.as_ref(), headers, self.offer)?.offered_in(self.subprotocols)
     }
 
     pub(super) fn check(&self) -> Result<(), Misuse> {

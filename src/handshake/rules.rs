@@ -59,7 +59,7 @@ impl<'a, I: IntoIterator<Item: HeaderField<'a>> + Clone> Upgrade<I> {
     /// [`response`](HandshakeError::response).
     pub fn from_request(method: &str, headers: I) -> Result<Option<Upgrade<I>>, HandshakeError> {
         let found = Found::in_headers(headers.clone());
-        let key = judge_request(found, method, headers.clone())?;
+        let key = judge_request(&found, method, headers.clone())?;
         Ok(key.map(|key| Upgrade::new(Key::from_checked(key), headers)))
     }
 
@@ -161,7 +161,7 @@ impl<I> fmt::Debug for Upgrade<I> {
 
 /// Checks an HTTP/1.1 request. Returns its key if the request asks for a WebSocket.
 pub(super) fn judge_request<'a>(
-    found: Found<'a>,
+    found: &Found<'a>,
     method: &str,
     headers: impl IntoIterator<Item: HeaderField<'a>> + Clone,
 ) -> Result<Option<&'a [u8; KEY_LEN]>, HandshakeError> {
@@ -174,7 +174,8 @@ pub(super) fn judge_request<'a>(
     // RFC 9112 section 6.3: to an invalid `Content-Length`, and to a `Transfer-Encoding` whose last
     // coding is not chunked, a server "MUST respond with the 400 (Bad Request) status code".
     let framing = found.framing;
-    if framing.chunked == Some(false) || (framing.chunked.is_none() && framing.invalid_length) {
+    let unclear = if framing.coded { !framing.chunked } else { framing.invalid_length };
+    if unclear {
         return Err(HandshakeError::Body);
     }
     if !found.upgrade {
@@ -183,7 +184,7 @@ pub(super) fn judge_request<'a>(
     if method != "GET" {
         return Err(HandshakeError::Method);
     }
-    if framing.chunked.is_some() || framing.length.is_some_and(|length| length > 0) {
+    if framing.coded || framing.length.is_some_and(|digits| !digits.is_empty()) {
         return Err(HandshakeError::Body);
     }
     if !found.connection {
@@ -198,7 +199,7 @@ pub(super) fn judge_request<'a>(
 /// Checks the rules of a response that do not depend on the offered subprotocols. `accept` is the
 /// expected `Sec-WebSocket-Accept`, or `None` for an extended CONNECT.
 pub(super) fn check_response<'a>(
-    found: Found<'a>,
+    found: &Found<'a>,
     accept: Option<&[u8; 28]>,
     headers: impl IntoIterator<Item: HeaderField<'a>> + Clone,
     offer: Offer,
@@ -349,7 +350,7 @@ pub(super) struct Found<'a> {
     upgrade: bool,
     /// `true` if `Connection` contains the token `Upgrade`.
     connection: bool,
-    pub(super) framing: Framing,
+    pub(super) framing: Framing<'a>,
     extensions: Extensions,
 }
 

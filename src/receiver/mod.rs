@@ -321,10 +321,7 @@ impl Receiver {
             // Input is discarded, so that there is space for more until the end of the stream.
             State::Closed | State::Ended { .. } => return Ok(self.end_of_input(rx)),
             // The held bytes belong to a message that `receive_chunk_in_place` has ended.
-            State::Idle if rx.held() > 0 => {
-                rx.set_masked(0);
-                rx.release_held();
-            }
+            State::Idle if rx.held() > 0 => drop(self.stop_collecting(rx)),
             _ => {}
         }
         // A message that started in chunks continues in chunks, even if only its header has
