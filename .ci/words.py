@@ -7,7 +7,7 @@
 
 - No line has more than 100 columns. Rows of a table and lines without a space to break at are exempt.
   Outside of src/ and drivers/, only comments are checked: tests and benches have long literals.
-- No comment begins with Whether, What, As, Where or How. The first line of a doc comment has a verb.
+- No comment begins with Whether, What, As, Where or How.
 """
 
 import re

@@ -1,6 +1,6 @@
 //! A second, naive implementation of the receiving side. It has the whole stream, copies
-//! everything, and validates text anew with `core::str` after each byte. It shares only type names
-//! with the crate.
+//! everything, and validates the unfinished part of a text again with `core::str` after each byte.
+//! It shares only type names and `READ_BUFFER_MIN` with the crate.
 
 use sockless::{Config, MessageKind, Violation};
 
