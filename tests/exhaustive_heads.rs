@@ -128,6 +128,10 @@ fn rule_15_every_byte_of_the_chunked_coding() {
             // The data.
             b'a'..=b'c' if at < 8 => true,
             b'0'..=b'9' if (14..24).contains(&at) => true,
+            // The ends of lines.
+            b'\r' | b'\n' => false,
+            // The sizes. White space or an extension may follow the first digit of two.
+            _ if !byte.is_ascii_hexdigit() && !b" \t;".contains(&byte) => false,
             _ => continue,
         };
         let said = body(&chunks);

@@ -261,13 +261,10 @@ pub fn at_every_cut(input: &[u8], run: impl Fn(&[u8], &[usize]) -> Run) -> Run {
     whole
 }
 
-/// Runs an open server, receiving whole messages and chunks, at every cut.
-pub fn server_with(config: Config, input: &[u8]) -> Run {
+/// Runs an open connection, receiving whole messages and chunks, at every cut.
+fn open<R: Role>(ws: impl Fn() -> WebSocket<R>, input: &[u8]) -> Run {
     let by = |take| {
-        at_every_cut(input, |input, cuts| {
-            let ws = WebSocket::from_upgraded(Server, config);
-            run_ws(ws, input, cuts, 1024, take, true, |_, _, _| {})
-        })
+        at_every_cut(input, |input, cuts| run_ws(ws(), input, cuts, 1024, take, true, |_, _, _| {}))
     };
     let (messages, chunks) = (by(Take::Messages), by(Take::Chunks));
     // Whole messages show nothing of a message that never ended.
@@ -277,6 +274,11 @@ pub fn server_with(config: Config, input: &[u8]) -> Run {
     messages
 }
 
+/// Runs an open server, receiving whole messages and chunks, at every cut.
+pub fn server_with(config: Config, input: &[u8]) -> Run {
+    open(|| WebSocket::from_upgraded(Server, config), input)
+}
+
 /// Runs [`server_with`] with the default limits.
 pub fn server(input: &[u8]) -> Run {
     server_with(Config::default(), input)
@@ -284,10 +286,8 @@ pub fn server(input: &[u8]) -> Run {
 
 /// Runs an open client, receiving whole messages and chunks, at every cut.
 pub fn client(input: &[u8]) -> Run {
-    at_every_cut(input, |input, cuts| {
-        let ws = WebSocket::from_upgraded(Client::new(sevens as Sevens), Config::default());
-        run_ws(ws, input, cuts, 1024, Take::Messages, true, |_, _, _| {})
-    })
+    let client = || WebSocket::from_upgraded(Client::new(sevens as Sevens), Config::default());
+    open(client, input)
 }
 
 /// Runs a server from its first byte at every cut. The caller does `answer`.
