@@ -429,6 +429,8 @@ impl Pair {
             turns += 1;
             assert!(turns < 10_000, "it does not come to rest");
         }
+        arrived(&self.client, &self.server);
+        arrived(&self.server, &self.client);
         // A done server has ended the stream, so its client is done too.
         if self.server.ws.is_done() && self.server.tx.is_empty() {
             assert!(self.client.ws.is_done());
@@ -449,6 +451,14 @@ impl Pair {
         let over = |state: State| assert_eq!(state, State::Closed);
         over(self.server.ws.state());
         over(self.client.ws.state());
+    }
+}
+
+/// Checks that all messages of `from` have arrived, if both ends are open at rest.
+fn arrived<A: Role, B: Role>(from: &Side<A>, to: &Side<B>) {
+    if from.ws.state() == State::Open && to.ws.state() == State::Open && !to.ended {
+        let got = to.got.iter().filter(|item| matches!(item, Item::Message(..)));
+        assert_eq!(got.count(), from.messages.len());
     }
 }
 
