@@ -181,6 +181,7 @@ pub fn round_trip(trip: &Trip) {
     let inputs: Vec<&[u8]> = payloads.iter().map(|(payload, _)| &payload[..]).collect();
     let results =
         run(trip.context, limits, &inputs, usize::from(trip.size) + 1, usize::from(trip.cut) + 1);
+    assert!(results.iter().all(|(_, result)| result.is_ok()));
     assert!(results.iter().map(|(bytes, _)| bytes).eq(payloads.iter().map(|(_, message)| message)));
 }
 

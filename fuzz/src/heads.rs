@@ -4,7 +4,7 @@ use sockless::handshake::{Accept, ConnectRequest, Uri};
 use sockless::{Config, Event, State, WebSocket, WriteBuffer};
 
 use crate::model::drive::{Run, Setup, Take, drive};
-use crate::model::oracle::Item;
+use crate::model::oracle::{self, Item, Rules};
 use crate::model::{Sevens, sevens};
 
 const SETUP: Setup = Setup { rx: 4096, tx: 4096, take: Take::Messages, eof: true };
@@ -78,8 +78,9 @@ pub fn response(input: &[u8]) {
         let uri = Uri::parse("ws://example.com").expect("a good address");
         ws.connect(&ConnectRequest::new(&uri).with_subprotocols(&["chat"]), &mut tx)
             .expect("there is room");
-        drive(ws, input, cuts, SETUP, |ws, event, _| {
+        drive(ws, input, cuts, SETUP, |ws, event, tx| {
             if let Event::UpgradeResponse(response) = event {
+                assert!(tx.is_empty());
                 assert_eq!(response.status(), 101);
                 let chosen = ws.confirm(response, &["chat"]);
                 assert_eq!(chosen.is_ok(), ws.state() == State::Open);
@@ -93,4 +94,6 @@ pub fn response(input: &[u8]) {
         .iter()
         .any(|item| matches!(item, Item::Other(words) if words.starts_with("UpgradeResponse")));
     assert!(opened || run.output.is_empty());
+    let sent = oracle::receive(Rules::DEFAULT, true, None, &run.output, false);
+    assert!(!sent.iter().any(|item| matches!(item, Item::Failed(_))), "{sent:?}");
 }
