@@ -5,7 +5,7 @@
 - Each rule from 1 to the last has one row in docs/protocol-rules.md, and each contract one in docs/contracts.md.
 - Each rule and contract that a file of tests/ cites is there.
 - Names of tests cite a rule with two digits: `rule_02_`, never `rule_2_`.
-
+- No test is ignored.
 - Each file of tests/ is run with the features that a user chooses too, unless compression or `arbitrary` is what it is about.
 
 Rows that say "none yet" are counted and printed. `--strict` fails on them.
@@ -72,6 +72,8 @@ def main():
             where = f"tests/{file.name}:{number}"
             if re.search(r"\brule_\d_", line):
                 faults.append(f"{where}: rule_N_ in a name is written with two digits")
+            if re.match(r"\s*#\[.*\bignore\b", line):
+                faults.append(f"{where}: an ignored test shows nothing")
             for rule in re.findall(r"rule_(\d\d)", line):
                 if int(rule) not in numbers["rule"]:
                     faults.append(f"{where}: no rule {rule}")
