@@ -10,6 +10,7 @@ use sockless::deflate::{DeflateConfig, DeflateParams};
 use sockless::keepalive::{Action, Timeout};
 use sockless::{Client, CloseCode, MessageKind, Reply, Sender, Server, WriteBuffer};
 use tokio::io::AsyncWrite;
+use tokio::task::coop;
 
 use crate::engine::Timer;
 use crate::message::Message;
@@ -91,6 +92,16 @@ pub(crate) struct WriteSide {
     /// `true` if the transport accepted less than was queued, the last time.
     blocked: bool,
     timer: Timer,
+}
+
+/// Returns `true` if the task has budget left in this poll. Otherwise tokio's transports return
+/// `Pending` whatever they hold, which proves nothing, and the task is woken to look again.
+fn has_budget(cx: &Context<'_>) -> bool {
+    let left = coop::has_budget_remaining();
+    if !left {
+        cx.waker().wake_by_ref();
+    }
+    left
 }
 
 impl fmt::Debug for WriteSide {
@@ -308,13 +319,18 @@ impl WriteSide {
         }
         let unsent = self.tx.len();
         let done = self.poll_write(io, cx);
+        let blocked = if done.is_ready() || has_budget(cx) {
+            done.is_pending()
+        } else {
+            self.blocked // It is not known.
+        };
         // A transport that was full and accepts bytes is a sign of life, because the peer has made
         // the space. One that has space proves nothing. The silence that the limits measure starts
         // over when it becomes full.
-        if self.blocked != done.is_pending() || self.blocked && self.tx.len() < unsent {
+        if self.blocked != blocked || self.blocked && self.tx.len() < unsent {
             self.timer.alarm().alive();
         }
-        self.blocked = done.is_pending();
+        self.blocked = blocked;
         if let Err(error) = ready!(done) {
             self.abandon(Error::Io(error));
         }
@@ -327,6 +343,10 @@ impl WriteSide {
             self.timer.closing();
         }
         if !self.timer.alarm().is_due() {
+            return;
+        }
+        // A poll without budget proves no silence. The limit of the closing handshake needs none.
+        if !self.is_closed() && !has_budget(cx) {
             return;
         }
         while let Some(action) = self.timer.poll() {

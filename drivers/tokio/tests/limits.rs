@@ -1,6 +1,8 @@
 //! Peers that are slow, silent or gone: no wait is without a limit, a live peer is not given up,
 //! and each side is told why the connection has failed.
 
+mod common;
+
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
@@ -8,6 +10,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use common::{once, once_without_budget};
 use futures_util::{SinkExt, StreamExt};
 use sockless_tokio::{
     CloseCode, Error, Event, Message, MessageKind, Options, Role, Timeout, WebSocketStream,
@@ -15,7 +18,7 @@ use sockless_tokio::{
 use tokio::io::{
     AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex,
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, advance, sleep};
 
 /// The Close of a client, with status code 1000.
 const CLOSE: &[u8] = b"\x88\x82\0\0\0\0\x03\xe8";
@@ -365,4 +368,54 @@ async fn a_peer_that_sends_is_not_given_up_by_a_blocked_writer() {
     }
     peer.abort();
     sending.abort();
+}
+
+/// A task without budget reads nothing, which is no silence of the peer.
+#[tokio::test(start_paused = true)]
+async fn a_poll_without_budget_gives_up_no_peer() {
+    let (a, mut raw) = duplex(4096);
+    let options = Options::new().ping_after(None).idle_timeout(Some(Duration::from_secs(300)));
+    let mut ws = WebSocketStream::from_upgraded(a, Role::Server, None, b"", &options);
+    assert!(once(ws.next()).is_pending()); // the timers run
+    advance(Duration::from_secs(299)).await;
+    raw.write_all(MESSAGE).await.unwrap();
+    advance(Duration::from_secs(2)).await;
+    assert!(once_without_budget(ws.next()).await.is_pending());
+    assert!(matches!(ws.next().await, Some(Ok(Message::Binary(_)))));
+
+    let (a, mut raw) = duplex(4096);
+    let mut ws = server(a);
+    assert!(once(ws.next()).is_pending());
+    advance(Duration::from_secs(30)).await;
+    assert!(once(ws.next()).is_pending());
+    assert_eq!(raw.read_u16().await.unwrap(), 0x8900);
+    raw.write_all(b"\x8a\x80\0\0\0\0").await.unwrap(); // a pong
+    advance(Duration::from_secs(21)).await;
+    assert!(once_without_budget(ws.next()).await.is_pending());
+    assert!(matches!(ws.next().await, Some(Ok(Message::Pong(_)))));
+}
+
+/// The transport has space: that a task without budget writes nothing is no sign of life.
+#[tokio::test(start_paused = true)]
+async fn a_write_without_budget_is_no_sign_of_life() {
+    let (a, _raw) = duplex(4096);
+    let mut ws = server(a);
+    let begun = Instant::now();
+    assert!(once(ws.next()).is_pending());
+    advance(Duration::from_secs(30)).await;
+    assert!(once_without_budget(ws.next()).await.is_pending()); // a ping is due
+    let end = bounded(ws.next()).await;
+    assert!(matches!(end, Some(Err(Error::TimedOut(Timeout::Pong)))), "{end:?}");
+    assert_eq!(begun.elapsed(), Duration::from_secs(50));
+
+    let (a, _raw) = duplex(4096);
+    let (mut reader, mut writer) = server(a).split();
+    let begun = Instant::now();
+    assert!(once(reader.next()).is_pending());
+    advance(Duration::from_secs(20)).await;
+    assert!(once_without_budget(writer.send("x")).await.is_pending());
+    writer.flush().await.unwrap();
+    let end = bounded(reader.next()).await;
+    assert!(matches!(end, Some(Err(Error::TimedOut(Timeout::Pong)))), "{end:?}");
+    assert_eq!(begun.elapsed(), Duration::from_secs(50));
 }

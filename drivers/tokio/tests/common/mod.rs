@@ -72,6 +72,16 @@ pub fn once<F: Future>(future: F) -> Poll<F::Output> {
     pin!(future).poll(&mut Context::from_waker(std::task::Waker::noop()))
 }
 
+/// Polls once within a task whose budget is used up.
+pub async fn once_without_budget<F: Future>(future: F) -> Poll<F::Output> {
+    let mut future = pin!(future);
+    std::future::poll_fn(|cx| {
+        while pin!(tokio::task::consume_budget()).poll(cx).is_ready() {}
+        Poll::Ready(future.as_mut().poll(cx))
+    })
+    .await
+}
+
 /// A message whose content tells its number.
 pub fn numbered(number: u64, len: usize) -> Vec<u8> {
     let mut bytes = number.to_be_bytes().to_vec();
