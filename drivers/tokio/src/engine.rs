@@ -346,7 +346,14 @@ impl<L: Link> Engine<L> {
                 }
             }
         }
-        if self.link.is_over() { Poll::Ready(Err(self.cause())) } else { Poll::Pending }
+        if !self.link.is_over() {
+            return Poll::Pending;
+        }
+        let (io, waker) = self.link.reader();
+        if self.read.read_last(io, &mut Context::from_waker(waker)) {
+            return Poll::Ready(Ok(()));
+        }
+        Poll::Ready(Err(self.cause()))
     }
 
     /// Writes and flushes what is queued; returns `false` if it is lost.

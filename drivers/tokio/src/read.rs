@@ -1,12 +1,14 @@
 //! The receiving side of a connection, without its transport.
 
+use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use sockless::deflate::{DeflateConfig, DeflateParams};
 use sockless::{Config, Incoming, ReadBuffer, Receiver, Violation};
 use tokio::io::{AsyncRead, ReadBuf};
+use tokio::task::coop;
 
 use crate::Role;
 use crate::pool::{Pooled, with_codecs};
@@ -20,6 +22,8 @@ pub(crate) struct ReadSide {
     shared_codec: bool,
     /// `true` if bytes arrived since [`take_activity`](Self::take_activity).
     active: bool,
+    /// `true` if a read has failed or the last one was made.
+    done: bool,
 }
 
 impl ReadSide {
@@ -41,6 +45,7 @@ impl ReadSide {
             rx,
             shared_codec: agreement.is_some_and(|(agreement, _)| !agreement.receive.takeover),
             active: false,
+            done: false,
         }
     }
 
@@ -67,11 +72,29 @@ impl ReadSide {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         let mut space = ReadBuf::new(self.rx.space());
-        ready!(Pin::new(io).poll_read(cx, &mut space))?;
+        if let Err(error) = ready!(Pin::new(io).poll_read(cx, &mut space)) {
+            self.done = true;
+            return Poll::Ready(Err(error));
+        }
         let n = space.filled().len();
         self.rx.filled(n);
         self.active |= n > 0;
         Poll::Ready(Ok(()))
+    }
+
+    /// Reads once more, after a limit has passed: what has arrived comes before the failure.
+    /// Returns `false` if nothing has, and when it is called again.
+    pub(crate) fn read_last<R: AsyncRead + Unpin>(
+        &mut self,
+        io: &mut R,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        if std::mem::replace(&mut self.done, true) {
+            return false;
+        }
+        // There is no later poll that has budget.
+        let read = coop::unconstrained(poll_fn(|cx| self.poll_read(io, cx)));
+        matches!(pin!(read).poll(cx), Poll::Ready(Ok(())))
     }
 
     /// Reads as long as there is something to read, up to the capacity of the buffer. Nothing is

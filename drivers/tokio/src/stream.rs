@@ -169,7 +169,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketStream<IO> {
     /// If the future is dropped, no message is lost: the next call returns it.
     ///
     /// # Errors
-    /// Each once, as the last item but `None`, after the messages that arrived before it.
+    /// Each once, as the last item but `None`, after the messages that were read before it; a time
+    /// limit that has passed, after those of one last read.
     /// [`Error::UnexpectedEnd`] if the stream ended without a Close. [`Error::Io`] if a read or a
     /// write has failed. [`Error::TimedOut`] if a limit of [`Options`] has passed.
     pub async fn next(&mut self) -> Option<Result<Message, Error>> {

@@ -343,10 +343,46 @@ async fn a_writer_watches_the_limits_without_its_reader() {
     let sent = bounded(writer.send(vec![0; 10_000])).await;
     assert!(matches!(sent, Err(Error::TimedOut(Timeout::Idle))), "{sent:?}");
     assert_eq!(begun.elapsed(), Duration::from_secs(5));
+    // A reader that looks late cannot tell that this one has arrived after the limit.
     raw.write_all(MESSAGE).await.unwrap();
-    assert!(matches!(reader.next().await, Some(Ok(Message::Binary(_)))));
+    for _ in 0..2 {
+        assert!(matches!(reader.next().await, Some(Ok(Message::Binary(_)))));
+    }
     let end = reader.next().await;
     assert!(matches!(end, Some(Err(Error::TimedOut(Timeout::Idle)))), "{end:?}");
+}
+
+/// One read after the limit, in a task without budget too.
+#[tokio::test(start_paused = true)]
+async fn what_has_arrived_before_a_limit_passes_comes_before_the_failure() {
+    let (a, mut raw) = duplex(4096);
+    let (mut reader, mut writer) = server(a).split();
+    raw.write_all(&MESSAGE.repeat(2)).await.unwrap();
+    let sent = bounded(writer.send(vec![0; 1 << 20])).await;
+    assert!(matches!(sent, Err(Error::TimedOut(Timeout::Pong))), "{sent:?}");
+    let item = once_without_budget(reader.next()).await;
+    assert!(matches!(item, Poll::Ready(Some(Ok(Message::Binary(_))))), "{item:?}");
+    assert!(matches!(reader.next().await, Some(Ok(Message::Binary(_)))));
+    raw.write_all(MESSAGE).await.unwrap(); // too late
+    let end = reader.next().await;
+    assert!(matches!(end, Some(Err(Error::TimedOut(Timeout::Pong)))), "{end:?}");
+    assert!(reader.next().await.is_none());
+}
+
+/// The peer has closed in time.
+#[tokio::test(start_paused = true)]
+async fn a_busy_reader_receives_the_peers_close() {
+    let (a, mut raw) = duplex(4096);
+    let mut ws = server(a);
+    ws.send(Message::Close(None)).await.unwrap();
+    raw.write_all(MESSAGE).await.unwrap();
+    assert!(matches!(ws.next().await, Some(Ok(Message::Binary(_)))));
+    raw.write_all(MESSAGE).await.unwrap();
+    raw.write_all(CLOSE).await.unwrap();
+    sleep(Duration::from_secs(6)).await;
+    assert!(matches!(ws.next().await, Some(Ok(Message::Binary(_)))));
+    assert!(matches!(ws.next().await, Some(Ok(Message::Close(_)))));
+    assert!(ws.next().await.is_none());
 }
 
 #[tokio::test(start_paused = true)]
