@@ -8,7 +8,7 @@ use sockless::handshake::Uri;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::handshake::{client, within};
+use crate::handshake::{client_over, within};
 use crate::{Error, Options, WebSocketStream};
 
 #[cfg(feature = "rustls")]
@@ -27,8 +27,9 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// Connects to the server of a URI, for [`client`] and [`client_with`](crate::client_with):
-    /// resolves the name, and opens TCP and TLS as [`connect_with`] does.
+    /// Connects to the server of a URI, for [`client`](crate::client) and
+    /// [`client_with`](crate::client_with): resolves the name, and opens TCP and TLS as
+    /// [`connect_with`] does.
     ///
     /// # Cancel safety
     /// If the future is dropped, the connection is dropped.
@@ -61,7 +62,7 @@ impl Transport {
 /// If the future is dropped, the connection is dropped.
 ///
 /// # Errors
-/// Those of [`client`]; [`Error::Tls`] for `wss://` without the feature `rustls`.
+/// Those of [`client`](crate::client); [`Error::Tls`] for `wss://` without the feature `rustls`.
 pub async fn connect(uri: &str) -> Result<WebSocketStream<Transport>, Error> {
     connect_with(uri, &Options::new()).await
 }
@@ -78,8 +79,8 @@ pub async fn connect_with(
     uri: &str,
     options: &Options,
 ) -> Result<WebSocketStream<Transport>, Error> {
-    let parsed = Uri::parse(uri)?;
-    within(options, async { client(uri, open(&parsed).await?, options).await }).await
+    let uri = Uri::parse(uri)?;
+    client_over(&uri, open(&uri), options, |_| ()).await
 }
 
 /// Connects to `wss://` with a TLS configuration of the caller's: other roots, client certificates.
@@ -96,11 +97,11 @@ pub async fn connect_tls(
     options: &Options,
     config: Arc<rustls::ClientConfig>,
 ) -> Result<WebSocketStream<Transport>, Error> {
-    let parsed = Uri::parse(uri)?;
-    if !parsed.is_secure() {
+    let uri = Uri::parse(uri)?;
+    if !uri.is_secure() {
         return Err(Error::Tls);
     }
-    within(options, async { client(uri, tls(&parsed, config).await?, options).await }).await
+    client_over(&uri, tls(&uri, config), options, |_| ()).await
 }
 
 async fn open(uri: &Uri<'_>) -> Result<Transport, Error> {

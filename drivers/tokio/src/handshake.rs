@@ -1,7 +1,7 @@
 //! The opening handshake over a transport, in both roles.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::{Future, poll_fn, ready};
 use std::time::Duration;
 
 use sockless::handshake::{
@@ -277,8 +277,26 @@ where
     IO: AsyncRead + AsyncWrite + Unpin,
     F: FnOnce(&ResponseHead<'_>),
 {
-    let uri = Uri::parse(uri)?;
-    within(options, ask(uri, io, options, see)).await
+    client_over(&Uri::parse(uri)?, ready(Ok(io)), options, see).await
+}
+
+/// Runs a client's handshake over the transport that `open` returns, both within the options' time
+/// limit.
+pub(crate) async fn client_over<IO, F>(
+    uri: &Uri<'_>,
+    open: impl Future<Output = Result<IO, Error>>,
+    options: &Options,
+    see: F,
+) -> Result<WebSocketStream<IO>, Error>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+    F: FnOnce(&ResponseHead<'_>),
+{
+    let mut refused = None;
+    let ask = async { ask(uri, open.await?, options, see, &mut refused).await };
+    let asked = within(options, ask).await;
+    // A refusal counts for more than a limit that passes while its body is read.
+    refused.map_or(asked, |refused| Err(Error::Refused(refused)))
 }
 
 /// Runs a handshake within the options' time limit.
@@ -381,11 +399,14 @@ fn answer(
     Ok(own(&machine.accept(request, accept, tx)?))
 }
 
+/// Runs the client's handshake. Sets `refused` to a refusal before it reads the body, so that it
+/// outlives a time limit that drops this future.
 async fn ask<IO, F>(
-    uri: Uri<'_>,
+    uri: &Uri<'_>,
     mut io: IO,
     options: &Options,
     see: F,
+    refused: &mut Option<Box<Refused>>,
 ) -> Result<WebSocketStream<IO>, Error>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
@@ -396,7 +417,7 @@ where
     let mut tx = WriteBuffer::new(Pooled::new(OUTPUT_LIMIT));
     let names: Vec<&str> = options.subprotocols.iter().map(String::as_str).collect();
     let headers = borrowed(&options.headers);
-    let request = connect_request(&uri, options, &names, &headers);
+    let request = connect_request(uri, options, &names, &headers);
     machine.connect(&request, &mut ThreadEntropy, &mut tx)?;
     io.write_all(tx.bytes()).await?;
     io.flush().await?;
@@ -411,11 +432,11 @@ where
                 return Ok(WebSocketStream::from_handshake(io, Role::Client, agreed, rx, options));
             }
             Some(ClientEvent::Rejected(response)) => {
-                let mut refused = refused(&response);
+                let refused = refused.insert(Box::new(refusal(&response)));
                 let body = read_body(&mut io, &mut machine, &mut rx, &mut refused.body);
                 // A server may be slow to end the body, or the stream that ends it.
                 let _ = timeout(BODY_WITHIN, body).await;
-                return Err(Error::Refused(Box::new(refused)));
+                return Err(Error::UnexpectedEnd); // `refused` replaces it
             }
             Some(ClientEvent::Failed(failure)) => return Err(failure.into()),
             Some(ClientEvent::EndOfStream) => return Err(Error::UnexpectedEnd),
@@ -445,7 +466,7 @@ async fn read_body<IO: AsyncRead + Unpin>(
     Ok(())
 }
 
-fn refused(response: &ResponseHead<'_>) -> Refused {
+fn refusal(response: &ResponseHead<'_>) -> Refused {
     let headers = response.headers().map(|(name, value)| (name.to_vec(), value.to_vec()));
     Refused { status: response.status(), headers: headers.collect(), body: Vec::new() }
 }

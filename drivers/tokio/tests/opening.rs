@@ -14,10 +14,10 @@ const REQUEST: &[u8] =
     b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
-/// A server's end, whose client has sent `request` into a pipe of `size` bytes, and the client's.
-async fn asked(size: usize, request: &[u8]) -> (DuplexStream, DuplexStream) {
+/// Our end of a pipe of `size` bytes into which the peer has sent `bytes`, and the peer's.
+async fn asked(size: usize, bytes: &[u8]) -> (DuplexStream, DuplexStream) {
     let (a, mut raw) = duplex(size);
-    raw.write_all(request).await.unwrap();
+    raw.write_all(bytes).await.unwrap();
     (a, raw)
 }
 
@@ -35,6 +35,19 @@ async fn a_refused_client_that_stays_does_not_delay_the_server() {
         raw.read_to_string(&mut response).await.unwrap();
         assert!(response.starts_with("HTTP/1.1 404 "), "{response}");
     }
+}
+
+/// The head of the refusal arrived in time, and its body does not.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_told_although_the_limit_passes_in_its_body() {
+    let refusal = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 10\r\n\r\nabc";
+    let (a, _raw) = asked(4096, refusal).await;
+    let options = Options::new().handshake_timeout(Some(Duration::from_millis(500)));
+    let begun = Instant::now();
+    let result = client("ws://a/", a, &options).await;
+    let Err(Error::Refused(refused)) = result else { panic!("{result:?}") };
+    assert_eq!((refused.status(), refused.body()), (403, &b"abc"[..]));
+    assert_eq!(begun.elapsed(), Duration::from_millis(500));
 }
 
 /// The reason of a refusal is returned for all kinds, even if the client reads nothing of it.
