@@ -2,6 +2,9 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn, ready};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use sockless::handshake::{
@@ -414,13 +417,11 @@ where
 {
     let mut machine = ClientHandshake::new(&options.config);
     let mut rx = ReadBuffer::new(Pooled::new(options.read_limit()));
-    let mut tx = WriteBuffer::new(Pooled::new(OUTPUT_LIMIT));
+    let mut sending = Sending::new();
     let names: Vec<&str> = options.subprotocols.iter().map(String::as_str).collect();
     let headers = borrowed(&options.headers);
     let request = connect_request(uri, options, &names, &headers);
-    machine.connect(&request, &mut ThreadEntropy, &mut tx)?;
-    io.write_all(tx.bytes()).await?;
-    io.flush().await?;
+    machine.connect(&request, &mut ThreadEntropy, &mut sending.tx)?;
     loop {
         match machine.receive(&mut rx) {
             Some(ClientEvent::UpgradeResponse(response)) => {
@@ -428,28 +429,99 @@ where
                     Error::Handshake(sockless::handshake::HandshakeError::Subprotocol)
                 })?;
                 let agreed = own(&agreed);
+                // A server can accept before it has read the last header.
+                sending.finish(&mut io).await?;
                 see(&response);
                 return Ok(WebSocketStream::from_handshake(io, Role::Client, agreed, rx, options));
             }
             Some(ClientEvent::Rejected(response)) => {
                 let refused = refused.insert(Box::new(refusal(&response)));
-                let body = read_body(&mut io, &mut machine, &mut rx, &mut refused.body);
+                let body =
+                    read_body(&mut io, &mut machine, &mut sending, &mut rx, &mut refused.body);
                 // A server may be slow to end the body, or the stream that ends it.
                 let _ = timeout(BODY_WITHIN, body).await;
                 return Err(Error::UnexpectedEnd); // `refused` replaces it
             }
             Some(ClientEvent::Failed(failure)) => return Err(failure.into()),
-            Some(ClientEvent::EndOfStream) => return Err(Error::UnexpectedEnd),
+            Some(ClientEvent::EndOfStream) => return Err(sending.cause(Error::UnexpectedEnd)),
             Some(_) => {}
-            None => read(&mut io, &mut rx).await?,
+            None => sending.read(&mut io, &mut rx).await?,
         }
     }
 }
 
+/// The request of a client while it is written. A server can answer before it has read all of it,
+/// and then read no more.
+struct Sending {
+    tx: WriteBuffer<Pooled>,
+    /// `true` if the transport was flushed after the last byte.
+    flushed: bool,
+    failure: Option<io::Error>,
+}
+
+impl Sending {
+    fn new() -> Sending {
+        Sending { tx: WriteBuffer::new(Pooled::new(OUTPUT_LIMIT)), flushed: false, failure: None }
+    }
+
+    /// Writes on, and reads once. A failed write is told in place of a failed read: the answer may
+    /// lie in the transport.
+    async fn read<IO: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        io: &mut IO,
+        rx: &mut ReadBuffer<Pooled>,
+    ) -> Result<(), Error> {
+        let read = poll_fn(|cx| {
+            if self.failure.is_none() {
+                if let Poll::Ready(Err(error)) = self.poll_write(io, cx) {
+                    self.failure = Some(error);
+                }
+            }
+            poll_read(io, rx, cx)
+        });
+        let read = read.await;
+        read.map_err(|error| self.cause(error.into()))
+    }
+
+    /// Writes the rest.
+    async fn finish<IO: AsyncWrite + Unpin>(&mut self, io: &mut IO) -> Result<(), Error> {
+        match self.failure.take() {
+            Some(error) => Err(error.into()),
+            None => Ok(poll_fn(|cx| self.poll_write(io, cx)).await?),
+        }
+    }
+
+    /// Writes what is left of the request, and flushes the transport.
+    fn poll_write<IO: AsyncWrite + Unpin>(
+        &mut self,
+        io: &mut IO,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        while !self.tx.is_empty() {
+            let n = ready!(Pin::new(&mut *io).poll_write(cx, self.tx.bytes()))?;
+            if n == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.tx.consume(n);
+        }
+        if !self.flushed {
+            ready!(Pin::new(io).poll_flush(cx))?;
+            self.flushed = true;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Returns the first failure, which is `error` if no write has failed.
+    fn cause(&mut self, error: Error) -> Error {
+        self.failure.take().map_or(error, Error::Io)
+    }
+}
+
 /// Reads the body of a refusal, up to what is kept of it.
-async fn read_body<IO: AsyncRead + Unpin>(
+async fn read_body<IO: AsyncRead + AsyncWrite + Unpin>(
     io: &mut IO,
     machine: &mut ClientHandshake,
+    sending: &mut Sending,
     rx: &mut ReadBuffer<Pooled>,
     kept: &mut Vec<u8>,
 ) -> Result<(), Error> {
@@ -460,7 +532,7 @@ async fn read_body<IO: AsyncRead + Unpin>(
             }
             Some(_) => break,
             None if machine.is_done() => break,
-            None => read(io, rx).await?,
+            None => sending.read(io, rx).await?,
         }
     }
     Ok(())
@@ -502,11 +574,17 @@ async fn read<IO: AsyncRead + Unpin>(
     io: &mut IO,
     rx: &mut ReadBuffer<Pooled>,
 ) -> Result<(), Error> {
-    let n = poll_fn(|cx| {
-        let mut space = ReadBuf::new(rx.space());
-        std::pin::Pin::new(&mut *io).poll_read(cx, &mut space).map_ok(|()| space.filled().len())
-    })
-    .await?;
+    Ok(poll_fn(|cx| poll_read(io, rx, cx)).await?)
+}
+
+fn poll_read<IO: AsyncRead + Unpin>(
+    io: &mut IO,
+    rx: &mut ReadBuffer<Pooled>,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<()>> {
+    let mut space = ReadBuf::new(rx.space());
+    ready!(Pin::new(io).poll_read(cx, &mut space))?;
+    let n = space.filled().len();
     rx.filled(n);
-    Ok(())
+    Poll::Ready(Ok(()))
 }

@@ -50,6 +50,60 @@ async fn a_refusal_is_told_although_the_limit_passes_in_its_body() {
     assert_eq!(begun.elapsed(), Duration::from_millis(500));
 }
 
+/// The server reads nothing: it closes, or stays.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_told_although_the_request_cannot_be_written() {
+    let long = Options::new().header("X-Long", "x".repeat(8000));
+    for (stays, options) in [(false, &Options::new()), (false, &long), (true, &long)] {
+        let refusal = b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy";
+        let (a, raw) = asked(4096, refusal).await;
+        let raw = stays.then_some(raw);
+        let begun = Instant::now();
+        let result = client("ws://a/", a, options).await;
+        let Err(Error::Refused(refused)) = result else { panic!("{result:?}") };
+        assert_eq!((refused.status(), refused.body()), (503, &b"busy"[..]));
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        drop(raw);
+    }
+}
+
+/// A failed write counts for more than the end of the stream that follows it.
+#[tokio::test]
+async fn a_client_is_told_why_its_request_was_not_written() {
+    let (a, raw) = asked(4096, b"HTTP/1.1 5").await;
+    drop(raw);
+    let result = client("ws://a/", a, &Options::new()).await;
+    let Err(Error::Io(error)) = result else { panic!("{result:?}") };
+    assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+}
+
+/// The server reads a long request slowly, and accepts before it has read the end.
+#[tokio::test]
+async fn a_request_is_written_to_its_end_although_it_was_accepted() {
+    let (a, mut raw) = duplex(300);
+    let options = Options::new().header("X-Long", "x".repeat(8000));
+    let server = async {
+        let mut request = vec![0; 300];
+        raw.read_exact(&mut request).await.unwrap();
+        let head = String::from_utf8(request.clone()).unwrap();
+        let key = head.split("Sec-WebSocket-Key: ").nth(1).unwrap().split("\r\n").next().unwrap();
+        let accept = sockless::handshake::accept_key(key.as_bytes());
+        let accept = std::str::from_utf8(&accept).unwrap();
+        let response = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {accept}\r\n\r\n"
+        );
+        raw.write_all(response.as_bytes()).await.unwrap();
+        while !request.ends_with(b"\r\n\r\n") {
+            request.push(raw.read_u8().await.unwrap());
+        }
+        raw
+    };
+    let (mut raw, ws) = tokio::join!(server, client("ws://a/", a, &options));
+    ws.unwrap().send("x").await.unwrap();
+    assert_eq!(raw.read_u16().await.unwrap(), 0x8181);
+}
+
 /// The reason of a refusal is returned for all kinds, even if the client reads nothing of it.
 #[tokio::test(start_paused = true)]
 async fn a_client_that_reads_no_refusal_does_not_hide_the_reason() {
