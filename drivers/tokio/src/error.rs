@@ -24,7 +24,7 @@ pub enum Error {
     /// A server refused the request with this status, by the application or because it asks
     /// for something else.
     Declined(u16),
-    /// A time limit has passed.
+    /// A time limit has passed. A peer that was silent for too long is told so by a Close.
     TimedOut(Timeout),
     /// Our Close was sent: nothing more can be sent.
     Closed,
@@ -92,11 +92,13 @@ impl fmt::Debug for Refused {
 }
 
 impl Error {
-    /// Returns the status code of the Close that the peer was sent because of this error.
+    /// Returns the status code of the Close that the peer is sent because of this error, if the
+    /// transport takes it.
     #[must_use]
     pub const fn close_code(&self) -> Option<CloseCode> {
         match self {
             Error::Protocol(violation) => Some(violation.close_code()),
+            Error::TimedOut(Timeout::Pong | Timeout::Idle) => Some(CloseCode::GOING_AWAY),
             _ => None,
         }
     }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use sockless::deflate::{DeflateConfig, DeflateParams};
-use sockless::keepalive::{Action, Timeout};
+use sockless::keepalive::Action;
 use sockless::{Client, CloseCode, MessageKind, Reply, Sender, Server, WriteBuffer};
 use tokio::io::AsyncWrite;
 use tokio::task::coop;
@@ -359,11 +359,12 @@ impl WriteSide {
                     }
                 }
                 Action::TimedOut(timeout) => {
-                    if timeout != Timeout::Close {
-                        let _ = self.reply(Reply::close(CloseCode::GOING_AWAY));
+                    let cause = Error::TimedOut(timeout);
+                    if let Some(code) = cause.close_code() {
+                        let _ = self.reply(Reply::close(code));
                         let _ = self.poll_write(io, cx);
                     }
-                    self.fail(Error::TimedOut(timeout));
+                    self.fail(cause);
                 }
             }
         }

@@ -140,6 +140,26 @@ async fn a_peer_that_reads_slowly_is_not_given_up_by_the_reader() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_error_tells_the_code_of_the_close() {
+    let idle = Options::new().ping_after(None).idle_timeout(Some(Duration::from_secs(5)));
+    for (options, sent) in
+        [(Options::new(), &b"\x89\x00\x88\x02\x03\xe9"[..]), (idle, b"\x88\x02\x03\xe9")]
+    {
+        let (a, mut raw) = duplex(4096);
+        let mut ws = WebSocketStream::from_upgraded(a, Role::Server, None, b"", &options);
+        let error = ws.next().await.unwrap().unwrap_err();
+        assert_eq!(error.close_code(), Some(CloseCode::GOING_AWAY), "{error:?}");
+        drop(ws);
+        let mut bytes = Vec::new();
+        raw.read_to_end(&mut bytes).await.unwrap();
+        assert_eq!(bytes, sent);
+    }
+    let (a, _raw) = duplex(4096);
+    let error = server(a).close(CloseCode::NORMAL, "").await.unwrap_err();
+    assert_eq!(error.close_code(), None, "{error:?}");
+}
+
 /// A transport with space proves nothing of the peer.
 #[tokio::test(start_paused = true)]
 async fn a_silent_peer_is_given_up_while_messages_are_sent() {
