@@ -288,7 +288,7 @@ impl<L: Link> Engine<L> {
         self.link.with_writer(|_, write, _| write.queue(message))
     }
 
-    /// Waits until everything queued is written.
+    /// Waits until everything that the application has queued is written.
     pub(crate) fn poll_flush(
         &mut self,
         side: Side,
@@ -298,15 +298,15 @@ impl<L: Link> Engine<L> {
         Poll::Ready(if sent { Ok(()) } else { Err(self.cause()) })
     }
 
-    /// Waits until everything queued is written, or lost: then returns `false`. While the transport
-    /// takes nothing, what the peer sends is read ahead: two peers that both write before they read
-    /// would wait for each other for ever.
+    /// Waits as [`poll_flush`](Self::poll_flush) does; returns `false` if it is lost. While the
+    /// transport takes nothing, what the peer sends is read ahead: two peers that both write before
+    /// they read would wait for each other for ever.
     fn poll_sent(&mut self, side: Side, cx: &mut Context<'_>) -> Poll<bool> {
         if self.link.is_flushed() {
             return Poll::Ready(true);
         }
         self.link.wakers().register(side, cx.waker());
-        if let Poll::Ready(sent) = self.poll_write() {
+        if let Poll::Ready(sent) = self.link.with_writer(|io, write, cx| write.poll_sent(io, cx)) {
             return Poll::Ready(sent);
         }
         if matches!(self.phase, Phase::Open) {

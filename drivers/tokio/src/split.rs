@@ -304,7 +304,7 @@ impl<IO: SplitTransport> Writer<IO> {
         self.shared.with(|_, write, _| write.queue_fragment(kind, bytes, fin))
     }
 
-    /// Waits until everything queued is written.
+    /// Waits until everything is written that is queued now, also by the [`Reader`].
     ///
     /// # Cancel safety
     /// If the future is dropped, nothing is lost.
@@ -312,6 +312,7 @@ impl<IO: SplitTransport> Writer<IO> {
     /// # Errors
     /// As for [`WebSocketStream::send`].
     pub async fn flush(&mut self) -> Result<(), Error> {
+        self.shared.with(|_, write, _| write.mark());
         poll_fn(|cx| self.poll_write(cx)).await
     }
 
@@ -368,8 +369,8 @@ impl<IO: SplitTransport> Writer<IO> {
         self.shared.with(|io, write, both| self.poll_write_in(io, write, both, cx))
     }
 
-    /// Writes what is queued. While the transport takes nothing, watches the limits: the reader may
-    /// be busy or dropped.
+    /// Writes what is queued, and waits for what the writer has queued. While the transport takes
+    /// nothing, watches the limits: the reader may be busy or dropped.
     fn poll_write_in(
         &self,
         io: &mut IO::Writer,
@@ -381,11 +382,11 @@ impl<IO: SplitTransport> Writer<IO> {
             return Poll::Ready(Ok(()));
         }
         self.shared.wakers.register(Side::Sending, cx.waker());
-        let mut sent = write.poll_flush(io, both);
+        let mut sent = write.poll_sent(io, both);
         if sent.is_pending() {
             write.poll_limits(io, both);
             if write.is_over() {
-                sent = write.poll_flush(io, both);
+                sent = write.poll_sent(io, both);
             }
         }
         sent.map(|sent| if sent { Ok(()) } else { Err(write.cause()) })

@@ -250,7 +250,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketStream<IO> {
         self.engine.queue(message.into())
     }
 
-    /// Waits until everything queued is written.
+    /// Waits until everything is written that is queued now.
     ///
     /// # Cancel safety
     /// If the future is dropped, nothing is lost: later calls go on.
@@ -258,6 +258,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketStream<IO> {
     /// # Errors
     /// As for [`send`](Self::send).
     pub async fn flush(&mut self) -> Result<(), Error> {
+        self.engine.link.write.mark();
         poll_fn(|cx| self.engine.poll_flush(Side::Sending, cx)).await
     }
 
@@ -323,8 +324,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Stream for WebSocketStream<IO> {
     }
 }
 
-/// `poll_close` sends a Close with code 1000 and flushes it. The rest of the closing handshake is
-/// the receiving side's.
+/// `poll_flush` waits for what was sent, and writes what the transport takes of the replies behind
+/// it. `poll_close` sends a Close with code 1000 and flushes it. The rest of the closing handshake
+/// is the receiving side's.
 impl<IO: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocketStream<IO> {
     type Error = Error;
 

@@ -66,7 +66,11 @@ macro_rules! queue {
             Err($self.cause())
         } else {
             let $tx = &mut $self.tx;
-            with_sender!($self, $sender => $call).map_err(Error::from)
+            let queued = with_sender!($self, $sender => $call).map_err(Error::from);
+            if queued.is_ok() {
+                $self.mark();
+            }
+            queued
         }
     };
 }
@@ -79,8 +83,14 @@ pub(crate) struct WriteSide {
     /// The payload that the write buffer refers to.
     payload: Bytes,
     high_water: usize,
-    /// `true` if bytes were written since the transport was flushed.
-    unflushed: bool,
+    /// The number of bytes that were written.
+    written: u64,
+    /// The number of bytes that had been written when the transport was flushed.
+    flushed: u64,
+    /// The number of bytes to write until the last of the application is written: a send and a
+    /// flush wait for it. Replies behind it hold nobody back, because they take constant memory and
+    /// a peer can demand them without end.
+    mark: u64,
     /// `true` if compressors are shared and return to the pool after each message.
     shared_codec: bool,
     /// The first failure of the connection. The transport accepts no more bytes.
@@ -136,7 +146,9 @@ impl WriteSide {
             tx: WriteBuffer::new(Pooled::new(WRITE_LIMIT)),
             payload: Bytes::new(),
             high_water,
-            unflushed: false,
+            written: 0,
+            flushed: 0,
+            mark: 0,
             shared_codec: agreement.is_some_and(|(agreement, _)| !agreement.send.takeover),
             failure: None,
             lost: false,
@@ -222,7 +234,7 @@ impl WriteSide {
         io: &mut W,
         cx: &mut Context<'_>,
     ) -> Result<(), Error> {
-        match self.poll_slices(payload, io, cx) {
+        match self.poll_slices(payload, u64::MAX, io, cx) {
             Poll::Ready(Ok(())) => Ok(()),
             // The next send reports the error.
             Poll::Ready(Err(error)) => {
@@ -256,7 +268,10 @@ impl WriteSide {
             return Ok(());
         }
         let tx = &mut self.tx;
-        Ok(with_sender!(self, sender => sender.reply(reply, tx))?)
+        let replied = with_sender!(self, sender => sender.reply(reply, tx));
+        // A pong before the mark may have given way to a shorter one.
+        self.mark = self.mark.min(self.end());
+        Ok(replied?)
     }
 
     pub(crate) fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
@@ -337,6 +352,29 @@ impl WriteSide {
         Poll::Ready(!self.lost)
     }
 
+    /// Writes as [`poll_flush`](Self::poll_flush) does, and waits only for what the application has
+    /// queued.
+    pub(crate) fn poll_sent<W: AsyncWrite + Unpin>(
+        &mut self,
+        io: &mut W,
+        cx: &mut Context<'_>,
+    ) -> Poll<bool> {
+        match self.poll_flush(io, cx) {
+            Poll::Pending if self.flushed >= self.mark => Poll::Ready(true),
+            sent => sent,
+        }
+    }
+
+    /// Lets a send or a flush wait for all that is queued now.
+    pub(crate) fn mark(&mut self) {
+        self.mark = self.end();
+    }
+
+    /// The number of bytes that will have been written when all that is queued is.
+    const fn end(&self) -> u64 {
+        self.written + self.tx.len() as u64
+    }
+
     /// Does what the timers ask for: sends a ping, or fails the connection.
     pub(crate) fn poll_limits<W: AsyncWrite + Unpin>(&mut self, io: &mut W, cx: &mut Context<'_>) {
         if self.is_closed() {
@@ -370,32 +408,42 @@ impl WriteSide {
         }
     }
 
+    /// Writes what is queued. Flushes the transport at the mark before it writes on, and at the
+    /// end.
     fn poll_write<W: AsyncWrite + Unpin>(
         &mut self,
         io: &mut W,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        // Moved out of `self`, because `poll_slices` borrows all of `self`.
-        let payload = std::mem::take(&mut self.payload);
-        let written = self.poll_slices(&payload, io, cx);
-        if !matches!(written, Poll::Ready(Ok(()))) {
-            self.payload = payload;
+        loop {
+            let stop = if self.flushed < self.mark { self.mark } else { u64::MAX };
+            // Moved out of `self`, because `poll_slices` borrows all of `self`.
+            let payload = std::mem::take(&mut self.payload);
+            let written = self.poll_slices(&payload, stop, io, cx);
+            // No payload lies behind the mark.
+            if self.written < self.mark {
+                self.payload = payload;
+            }
+            ready!(written)?;
+            self.tx.release();
+            ready!(Pin::new(&mut *io).poll_flush(cx))?;
+            self.flushed = self.written;
+            if self.tx.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
         }
-        ready!(written)?;
-        self.tx.release();
-        ready!(Pin::new(io).poll_flush(cx))?;
-        self.unflushed = false;
-        Poll::Ready(Ok(()))
     }
 
-    /// Writes what is queued, with the payload that the write buffer refers to.
+    /// Writes what is queued, with the payload that the write buffer refers to, until `stop` bytes
+    /// were written.
     fn poll_slices<W: AsyncWrite + Unpin>(
         &mut self,
         payload: &[u8],
+        stop: u64,
         io: &mut W,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        while !self.tx.is_empty() {
+        while !self.tx.is_empty() && self.written < stop {
             let slices = self.tx.slices(payload).map_err(io::Error::other)?;
             let first = slices.iter().position(|slice| !slice.is_empty()).unwrap_or_default();
             let several = slices.iter().filter(|slice| !slice.is_empty()).count() > 1;
@@ -409,7 +457,7 @@ impl WriteSide {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.tx.consume(n);
-            self.unflushed = true;
+            self.written += n as u64;
         }
         Poll::Ready(Ok(()))
     }
@@ -417,7 +465,8 @@ impl WriteSide {
     /// Returns `true` if a further message can be queued.
     pub(crate) fn has_room(&self) -> bool {
         // Behind a payload that has not left nothing is queued, so that one is kept at a time.
-        self.tx.len() < self.high_water && self.payload.is_empty() || self.failure.is_some()
+        let unsent = self.mark.saturating_sub(self.written);
+        unsent < self.high_water as u64 && self.payload.is_empty() || self.failure.is_some()
     }
 
     pub(crate) const fn unsent(&self) -> usize {
@@ -425,7 +474,7 @@ impl WriteSide {
     }
 
     pub(crate) const fn is_flushed(&self) -> bool {
-        self.tx.is_empty() && !self.unflushed && !self.lost
+        self.tx.is_empty() && self.flushed == self.written && !self.lost
     }
 
     /// Returns `true` if our Close was queued or the connection has failed.

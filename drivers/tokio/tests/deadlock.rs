@@ -3,12 +3,14 @@
 
 mod common;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::{numbered, pair};
 use futures_util::{SinkExt, StreamExt};
 use sockless_tokio::{Event, Message, Options, Role, WebSocketStream};
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter, DuplexStream};
 
 type Stream = WebSocketStream<DuplexStream>;
 
@@ -177,7 +179,6 @@ async fn split_by_futures() {
 /// A peer that sends pings and reads nothing costs a bounded amount of memory: one pong waits.
 #[tokio::test]
 async fn pings_of_a_peer_that_does_not_read() {
-    use tokio::io::AsyncWriteExt;
     let (a, mut raw) = tokio::io::duplex(64);
     let mut ws = WebSocketStream::from_upgraded(a, Role::Server, None, b"", &Options::new());
     let sending = tokio::spawn(async move {
@@ -194,6 +195,74 @@ async fn pings_of_a_peer_that_does_not_read() {
     let raw = sending.await.unwrap();
     assert!(ws.unsent() < 8 << 10, "{}", ws.unsent());
     drop(raw);
+}
+
+/// A peer whose pings never end, and that reads as fast as the pongs come. Returns the number of
+/// bytes that it has read.
+fn ping_without_end(raw: DuplexStream) -> Arc<AtomicUsize> {
+    let (mut from, mut to) = tokio::io::split(raw);
+    tokio::spawn(async move {
+        let mut ping = b"\x89\xfd\0\0\0\0".to_vec();
+        ping.extend([0; 125]);
+        while to.write_all(&ping).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    });
+    let count = Arc::new(AtomicUsize::new(0));
+    let read = count.clone();
+    tokio::spawn(async move {
+        let mut bytes = [0; 127];
+        while from.read_exact(&mut bytes).await.is_ok() {
+            read.fetch_add(bytes.len(), Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    });
+    count
+}
+
+/// Pongs follow a message without end, which nobody waits for. The transport has a buffer, so the
+/// message is written only when it is flushed.
+#[tokio::test(start_paused = true)]
+async fn a_send_ends_although_pongs_follow_it() {
+    const LEN: usize = 12_700;
+    for high_water in [1, 64 << 10] {
+        let options = Options::new().high_water(high_water);
+        let (a, raw) = tokio::io::duplex(512);
+        let (reader, writer) = tokio::io::split(a);
+        let io = tokio::io::join(reader, BufWriter::new(writer));
+        let ws = WebSocketStream::from_upgraded(io, Role::Server, None, b"", &options);
+        let (mut reader, mut writer) = ws.split();
+        let read = ping_without_end(raw);
+        let reading = tokio::spawn(async move { while let Some(Ok(_)) = reader.next().await {} });
+        bounded("send", async {
+            writer.send(vec![0; LEN]).await.unwrap();
+            assert!(read.load(Ordering::Relaxed) + 512 >= LEN);
+            writer.feed("x").await.unwrap();
+            writer.flush().await.unwrap();
+            SinkExt::send(&mut writer, Message::binary(vec![0; LEN])).await.unwrap();
+            assert!(read.load(Ordering::Relaxed) + 512 >= 2 * LEN);
+            writer.feed(vec![0; LEN]).await.unwrap();
+            writer.feed("x").await.unwrap();
+            assert!(high_water > 1 || read.load(Ordering::Relaxed) + 512 >= 3 * LEN);
+        })
+        .await;
+        reading.abort();
+    }
+}
+
+/// The halves of the futures crate share one stream.
+#[tokio::test(start_paused = true)]
+async fn a_sink_ends_although_pongs_follow_it() {
+    let (a, raw) = tokio::io::duplex(512);
+    let ws = WebSocketStream::from_upgraded(a, Role::Server, None, b"", &Options::new());
+    let (mut sink, mut stream) = StreamExt::split(ws);
+    ping_without_end(raw);
+    let reading = tokio::spawn(async move { while let Some(Ok(_)) = stream.next().await {} });
+    bounded("send", async {
+        sink.send(Message::binary(vec![0; 12_700])).await.unwrap();
+    })
+    .await;
+    reading.abort();
 }
 
 /// While a send waits, one largest message is read ahead, also behind a message that was received.
