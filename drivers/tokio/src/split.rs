@@ -272,8 +272,9 @@ impl<IO: SplitTransport> Writer<IO> {
         poll_fn(|cx| self.poll_send(&mut message, cx)).await
     }
 
-    /// Queues a message. It is written by [`flush`](Self::flush), by a receive that has to wait for
-    /// the peer, or when the queue is full.
+    /// Queues a message. It is written by [`flush`](Self::flush), by a [`Reader`] that waits for
+    /// the peer, or when the queue is full. A reader that waits already is not woken to write what
+    /// is queued by the `Sink`.
     ///
     /// # Cancel safety
     /// If the future is dropped before it is ready, the message was not queued.
@@ -282,7 +283,7 @@ impl<IO: SplitTransport> Writer<IO> {
     /// As for [`WebSocketStream::send`].
     pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
         poll_fn(|cx| self.poll_room(cx)).await?;
-        self.queue(message.into())
+        self.feed_now(|write| write.queue(message.into()))
     }
 
     /// Queues a fragment of a message, and with `fin` its end: a message of any size, which never
@@ -301,7 +302,7 @@ impl<IO: SplitTransport> Writer<IO> {
         fin: bool,
     ) -> Result<(), Error> {
         poll_fn(|cx| self.poll_room(cx)).await?;
-        self.shared.with(|_, write, _| write.queue_fragment(kind, bytes, fin))
+        self.feed_now(|write| write.queue_fragment(kind, bytes, fin))
     }
 
     /// Waits until everything is written that is queued now, also by the [`Reader`].
@@ -327,8 +328,18 @@ impl<IO: SplitTransport> Writer<IO> {
         self.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await
     }
 
-    fn queue(&self, message: Message) -> Result<(), Error> {
-        self.shared.with(|_, write, _| write.queue(message))
+    /// Queues by `queue`. A reader that waits for the peer is woken once, to write what is queued
+    /// when it is polled, and to wait for the transport from then on.
+    fn feed_now(
+        &self,
+        queue: impl FnOnce(&mut WriteSide) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let (was_flushed, queued) =
+            self.shared.with(|_, write, _| (write.is_flushed(), queue(write)));
+        if was_flushed {
+            self.shared.wakers.wake(Side::Receiving);
+        }
+        queued
     }
 
     fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -401,7 +412,8 @@ impl<IO: SplitTransport> Sink<Message> for Writer<IO> {
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
-        self.queue(message)
+        // A sink is flushed next, so nobody is woken.
+        self.shared.with(|_, write, _| write.queue(message))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

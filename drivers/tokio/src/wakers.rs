@@ -42,6 +42,11 @@ impl Wakers {
         }
     }
 
+    /// Wakes one side, if it waits.
+    pub(crate) fn wake(&self, side: Side) {
+        self.both.wake_side(side);
+    }
+
     /// Returns the waker to poll the transport with.
     #[inline]
     pub(crate) const fn waker(&self) -> &Waker {
@@ -50,8 +55,13 @@ impl Wakers {
 }
 
 impl Both {
-    fn take(&self, side: Side) -> Option<Waker> {
-        self.0[side as usize].lock().unwrap_or_else(PoisonError::into_inner).take()
+    fn wake_side(&self, side: Side) {
+        let mut slot = self.0[side as usize].lock().unwrap_or_else(PoisonError::into_inner);
+        let waker = slot.take();
+        drop(slot); // A waker may run the task, which registers again.
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 }
 
@@ -62,9 +72,7 @@ impl Wake for Both {
 
     fn wake_by_ref(self: &Arc<Self>) {
         for side in [Side::Receiving, Side::Sending] {
-            if let Some(waker) = self.take(side) {
-                waker.wake();
-            }
+            self.wake_side(side);
         }
     }
 }

@@ -2,12 +2,16 @@
 
 mod common;
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::{once, pair};
 use sockless_tokio::{
-    Acceptance, CloseCode, CloseFrame, Error, Message, Options, Refusal, Role, Timeout,
-    WebSocketStream, accept, accept_with, client,
+    Acceptance, CloseCode, CloseFrame, Error, Message, MessageKind, Options, Refusal, Role,
+    Timeout, WebSocketStream, accept, accept_with, client,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::time::Instant;
@@ -256,6 +260,38 @@ async fn the_reader_replies_while_the_writer_sleeps() {
     assert!(matches!(writer.send("late").await, Err(Error::Closed)));
     drop(raw);
     assert!(reader.next().await.is_none());
+}
+
+/// The reader waits for the peer, and is woken once for several messages.
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_waits_writes_what_is_fed() {
+    let (a, mut raw) = duplex(4096);
+    let ws = WebSocketStream::from_upgraded(a, Role::Server, None, b"", &Options::new());
+    let (mut reader, mut writer) = ws.split();
+    let polls = Arc::new(AtomicUsize::new(0));
+    let count = polls.clone();
+    tokio::spawn(async move {
+        let mut next = pin!(reader.next());
+        poll_fn(|cx| {
+            count.fetch_add(1, Ordering::Relaxed);
+            next.as_mut().poll(cx)
+        })
+        .await
+        .is_some()
+    });
+    let begun = Instant::now();
+    tokio::task::yield_now().await;
+    assert_eq!(polls.load(Ordering::Relaxed), 1);
+    writer.feed("a").await.unwrap();
+    writer.feed("b").await.unwrap();
+    writer.feed_fragment(MessageKind::Text, b"c", true).await.unwrap();
+    let mut bytes = [0; 9];
+    raw.read_exact(&mut bytes).await.unwrap();
+    assert_eq!(&bytes, b"\x81\x01a\x81\x01b\x81\x01c");
+    writer.feed_fragment(MessageKind::Text, b"d", true).await.unwrap();
+    raw.read_exact(&mut bytes[..3]).await.unwrap();
+    assert_eq!(polls.load(Ordering::Relaxed), 3);
+    assert_eq!(begun.elapsed(), Duration::ZERO);
 }
 
 /// The limit of the closing handshake starts when the writer sends its Close.
