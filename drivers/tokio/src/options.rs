@@ -76,6 +76,10 @@ impl Options {
 
     /// Sets how long the opening handshake may take, with the response to a refused client. `None`
     /// turns the limit off.
+    ///
+    /// A refused handshake needs a runtime with time enabled even then, and panics without: a
+    /// server waits up to 2 s for the client's end, and a client up to 1 s for the body. Neither
+    /// wait may be without limit, and without it the response could be lost.
     #[must_use]
     pub fn handshake_timeout(mut self, limit: Option<Duration>) -> Options {
         self.timers = self.timers.with_handshake_within(limit.map(millis));
