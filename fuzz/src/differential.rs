@@ -95,9 +95,11 @@ pub fn judge(masked: bool, input: &[u8]) {
 
 /// Returns the known defect of another implementation that explains a difference.
 fn known(name: &str, ours: &Verdict, theirs: &Verdict) -> Option<&'static str> {
-    let (End::Failed(reason), same) = (&ours.end, ours.messages == theirs.messages) else {
-        return None;
-    };
+    let same = ours.messages == theirs.messages;
+    if let ("tungstenite", End::Closed(1014), End::Closed(1002)) = (name, &ours.end, &theirs.end) {
+        return same.then_some("takes 1014, which IANA has registered, for a bad code");
+    }
+    let End::Failed(reason) = &ours.end else { return None };
     Some(match (name, reason.as_str(), &theirs.end) {
         ("tungstenite", "invalid close code", End::Closed(1002)) if same => {
             "hands out a Close of 1002, which is its own answer, for one with a bad code"
