@@ -2,7 +2,7 @@
 //! byte.
 
 mod common;
-use common::{frames, masked, plain};
+use common::{Starved, frames, masked, plain};
 use sockless::{
     Config, Error, Event, Failure, GrowableBuffer, Misuse, OpCode, ReadBuffer, Receiver, Reply,
     Sender, Server, Storage, Violation, WebSocket, WriteBuffer,
@@ -467,31 +467,6 @@ fn a_buffer_returns_its_memory() {
     assert_eq!(rx.extend(b"Hello"), 5);
     assert_eq!(rx.storage()[..5], *b"Hello");
     assert_eq!(rx.into_inner()[..5], *b"Hello");
-}
-
-/// Memory that cannot grow because the allocator has none left, although its limit allows more.
-struct Starved([u8; 512]);
-
-impl AsRef<[u8]> for Starved {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl AsMut<[u8]> for Starved {
-    fn as_mut(&mut self) -> &mut [u8] {
-        &mut self.0
-    }
-}
-
-impl Storage for Starved {
-    fn limit(&self) -> usize {
-        1 << 20
-    }
-
-    fn grow(&mut self, _: usize) -> bool {
-        false
-    }
 }
 
 /// Checks that a send fails without memory: with `NoRoom` if a flush makes space, otherwise with

@@ -5,11 +5,11 @@
 mod common;
 
 use common::deflate::{pair, transfer};
-use common::{frames, words};
+use common::{Starved, frames, words};
 use sockless::deflate::{Context, DeflateConfig, DeflateParams, WindowBits};
 use sockless::{
-    Error, Event, MessageKind, Misuse, OpCode, ReadBuffer, Sender, Server, Storage, Streamed,
-    WebSocket, WriteBuffer,
+    Error, Event, MessageKind, Misuse, OpCode, ReadBuffer, Sender, Server, Streamed, WebSocket,
+    WriteBuffer,
 };
 
 const FULL: DeflateParams = DeflateParams { send: Context::FULL, receive: Context::FULL };
@@ -147,32 +147,10 @@ fn a_message_in_one_fragment_that_may_not_fit_goes_plain() {
 /// compressed form is refused.
 #[test]
 fn a_message_goes_plain_if_memory_is_refused() {
-    struct Refusing(Vec<u8>);
-    impl AsRef<[u8]> for Refusing {
-        fn as_ref(&self) -> &[u8] {
-            &self.0
-        }
-    }
-    impl AsMut<[u8]> for Refusing {
-        fn as_mut(&mut self) -> &mut [u8] {
-            &mut self.0
-        }
-    }
-    impl Storage for Refusing {
-        fn limit(&self) -> usize {
-            1 << 20
-        }
-        fn grow(&mut self, size: usize) -> bool {
-            if size > self.0.len() && size <= 1024 {
-                self.0.resize(size, 0);
-            }
-            size <= self.0.len()
-        }
-    }
-    let noise = noise(1024 - 4 - 139);
+    let noise = noise(512 - 4 - 139);
     for size in [noise.len() / 2, noise.len()] {
         let mut sender = Sender::server().with_deflate(FULL, &EAGER);
-        let mut tx = WriteBuffer::new(Refusing(Vec::new()));
+        let mut tx = WriteBuffer::new(Starved([0; 512]));
         assert_eq!(sender.binary(&noise[..size], &mut tx), Ok(()));
         assert_eq!(tx.bytes()[0], if size == noise.len() { 0x82 } else { 0xC2 });
     }

@@ -12,7 +12,7 @@ pub mod scenario;
 use sockless::handshake::Accept;
 use sockless::{
     Client, Config, EntropyError, Event, FrameHeader, MessageKind, OpCode, ReadBuffer, Role,
-    Server, State, WebSocket, WriteBuffer,
+    Server, State, Storage, WebSocket, WriteBuffer,
 };
 
 /// The masking key of the tests' client frames.
@@ -259,6 +259,31 @@ pub fn at_every_cut(input: &[u8], run: impl Fn(&[u8], &[usize]) -> Run) -> Run {
         assert_eq!(whole, cut, "cut {places}");
     }
     whole
+}
+
+/// Memory that cannot grow because the allocator has none left, although its limit allows more.
+pub struct Starved(pub [u8; 512]);
+
+impl AsRef<[u8]> for Starved {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl AsMut<[u8]> for Starved {
+    fn as_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+}
+
+impl Storage for Starved {
+    fn limit(&self) -> usize {
+        1 << 20
+    }
+
+    fn grow(&mut self, _: usize) -> bool {
+        false
+    }
 }
 
 /// Runs an open connection, receiving whole messages and chunks, at every cut.
