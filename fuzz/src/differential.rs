@@ -96,23 +96,28 @@ pub fn judge(masked: bool, input: &[u8]) {
 /// Returns the known defect of another implementation that explains a difference.
 fn known(name: &str, ours: &Verdict, theirs: &Verdict) -> Option<&'static str> {
     let same = ours.messages == theirs.messages;
-    if let ("tungstenite", End::Closed(1014), End::Closed(1002)) = (name, &ours.end, &theirs.end) {
-        return same.then_some("takes 1014, which IANA has registered, for a bad code");
-    }
-    let End::Failed(reason) = &ours.end else { return None };
-    Some(match (name, reason.as_str(), &theirs.end) {
-        ("tungstenite", "invalid close code", End::Closed(1002)) if same => {
+    Some(match (name, &ours.end, &theirs.end) {
+        ("tungstenite", End::Closed(1014), End::Closed(1002)) if same => {
+            "takes 1014, which IANA has registered, for a bad code"
+        }
+        ("tungstenite", End::Failed(reason), End::Closed(1002))
+            if same && reason == "invalid close code" =>
+        {
             "hands out a Close of 1002, which is its own answer, for one with a bad code"
         }
-        (
-            "tungstenite",
-            "payload length not in its shortest form" | "control frame of more than 125 bytes",
-            _,
-        ) if theirs.messages.starts_with(&ours.messages) => {
+        ("tungstenite", End::Failed(reason), _)
+            if [
+                "payload length not in its shortest form",
+                "control frame of more than 125 bytes",
+            ]
+            .contains(&reason.as_str())
+                && theirs.messages.starts_with(&ours.messages) =>
+        {
             "takes a length in any form, of control frames as well"
         }
-        ("tokio-websockets", "invalid UTF-8", _)
-            if theirs.messages.starts_with(&ours.messages)
+        ("tokio-websockets", End::Failed(reason), _)
+            if reason == "invalid UTF-8"
+                && theirs.messages.starts_with(&ours.messages)
                 && theirs
                     .messages
                     .get(ours.messages.len())
