@@ -285,16 +285,12 @@ where
 
 /// Runs a client's handshake over the transport that `open` returns, both within the options' time
 /// limit.
-pub(crate) async fn client_over<IO, F>(
+pub(crate) async fn client_over<IO: AsyncRead + AsyncWrite + Unpin>(
     uri: &Uri<'_>,
     open: impl Future<Output = Result<IO, Error>>,
     options: &Options,
-    see: F,
-) -> Result<WebSocketStream<IO>, Error>
-where
-    IO: AsyncRead + AsyncWrite + Unpin,
-    F: FnOnce(&ResponseHead<'_>),
-{
+    see: impl FnOnce(&ResponseHead<'_>),
+) -> Result<WebSocketStream<IO>, Error> {
     let mut refused = None;
     let ask = async { ask(uri, open.await?, options, see, &mut refused).await };
     let asked = within(options, ask).await;
@@ -404,17 +400,13 @@ fn answer(
 
 /// Runs the client's handshake. Sets `refused` to a refusal before it reads the body, so that it
 /// outlives a time limit that drops this future.
-async fn ask<IO, F>(
+async fn ask<IO: AsyncRead + AsyncWrite + Unpin>(
     uri: &Uri<'_>,
     mut io: IO,
     options: &Options,
-    see: F,
+    see: impl FnOnce(&ResponseHead<'_>),
     refused: &mut Option<Box<Refused>>,
-) -> Result<WebSocketStream<IO>, Error>
-where
-    IO: AsyncRead + AsyncWrite + Unpin,
-    F: FnOnce(&ResponseHead<'_>),
-{
+) -> Result<WebSocketStream<IO>, Error> {
     let mut machine = ClientHandshake::new(&options.config);
     let mut rx = ReadBuffer::new(Pooled::new(options.read_limit()));
     let mut sending = Sending::new();
