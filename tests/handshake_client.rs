@@ -4,7 +4,7 @@ mod common;
 use common::http::{RESPONSE_HEADERS, head, replace, response};
 use common::*;
 use sockless::extensions;
-use sockless::handshake::{ConfirmError, ConnectRequest, HandshakeError, Uri};
+use sockless::handshake::{ClientHandshake, ConfirmError, ConnectRequest, HandshakeError, Uri};
 use sockless::{
     Client, Config, EntropyError, Error, Event, Failure, FnEntropy, MessageKind, Misuse,
     ReadBuffer, Server, State, WebSocket, WriteBuffer,
@@ -245,6 +245,23 @@ fn a_rejection_leaves_the_buffer_empty() {
         }
         while ws.receive(&mut rx, &mut tx).is_some() {}
         assert!(ws.is_done() && rx.is_empty() && !rx.at_end(), "{headers} {body}");
+    }
+}
+
+/// A handshake that is over leaves no input and no end of the stream in the buffer.
+#[test]
+fn a_buffer_serves_another_handshake() {
+    let uri = Uri::parse("ws://server.example.com/chat").unwrap();
+    let (mut rx, mut tx) = (ReadBuffer::new([0; 512]), WriteBuffer::new([0; 1024]));
+    for input in [&b""[..], b"HTTP/1.1 404 x\r\nContent-Length: 1\r\n\r\n12", b"SSH-2.0-OpenSSH"] {
+        let mut handshake = ClientHandshake::new(&Config::default());
+        handshake.connect(&ConnectRequest::new(&uri), &mut (sevens as Sevens), &mut tx).unwrap();
+        tx.clear();
+        let _ = rx.extend(input);
+        rx.end_of_stream();
+        assert!(handshake.receive(&mut rx).is_some());
+        while handshake.receive(&mut rx).is_some() {}
+        assert!(handshake.is_done() && rx.is_empty() && !rx.at_end());
     }
 }
 
