@@ -108,13 +108,15 @@ pub enum Misuse {
     NoHandshake,
     /// The name or the value of a header would break the HTTP head.
     InvalidHeader,
-    /// The caller passed a header that the handshake writes itself, for example `Host` or `Origin`.
+    /// The caller passed a header that belongs to the handshake, for example `Host`, `Origin` or
+    /// `Content-Length`. The handshake writes these headers itself, or does not permit them.
     ReservedHeader,
     /// The subprotocols are not unique tokens (RFC 6455 section 4.1).
     InvalidSubprotocol,
     /// A subprotocol that the client did not offer (RFC 6455 section 4.2.2).
     SubprotocolNotOffered,
-    /// A status that cannot end a handshake: one outside 200-599, or 204 or 304 with a body.
+    /// A status that cannot end a handshake: one outside 200-599, one of 204, 205 and 304 with a
+    /// body, or a 2xx in response to a CONNECT.
     InvalidStatus,
 }
 
@@ -134,7 +136,7 @@ impl fmt::Display for Misuse {
             Misuse::MessageCompressed => "the message begun is compressed",
             Misuse::NoHandshake => "no handshake waits for this call",
             Misuse::InvalidHeader => "invalid name or value of a header",
-            Misuse::ReservedHeader => "header that the handshake writes itself",
+            Misuse::ReservedHeader => "header that belongs to the handshake",
             Misuse::InvalidSubprotocol => "subprotocols that are not unique tokens",
             Misuse::SubprotocolNotOffered => "subprotocol that the client did not offer",
             Misuse::InvalidStatus => "status that cannot end a handshake",
@@ -221,7 +223,8 @@ impl fmt::Display for Error {
 impl core::error::Error for Error {}
 
 /// The reason why a connection failed. The Close frame or HTTP refusal is in the write buffer
-/// already. After a [`Local`](Failure::Local) failure it may be missing, if it did not fit.
+/// already. After a [`Local`](Failure::Local) failure it may be missing, because a buffer is too
+/// small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Failure {

@@ -347,6 +347,12 @@ fn rule_15_an_invalid_response_fails() {
     };
     assert_eq!(limit(whole.len()).events[0], "response None");
     assert_eq!(limit(whole.len() - 1).events, ["failed Handshake(HeadTooLarge)"]);
+    // A buffer filled by half a head is too small, also if the stream ends there.
+    let run = at_every_cut(&many[..150], |input, cuts| {
+        let (ws, _) = asked(Config::default(), &[]);
+        run_ws(ws, input, cuts, 150, Take::Messages, true, |_, _, _| {})
+    });
+    assert_eq!(run.events, ["failed Local(ReadBufferTooSmall { minimum: 16384 })"]);
     assert_eq!(client_run(&whole[..whole.len() - 1]).events, ["close 1006 \"\""]);
 }
 

@@ -540,6 +540,19 @@ fn rule_12_heads_are_bounded() {
         run_ws(ws, input, cuts, REQUEST.len(), Take::Messages, true, accept)
     });
     assert_eq!(run.events[0], "request /chat 6");
+    // A buffer filled by half a head is too small, also if the stream ends there.
+    let run = at_every_cut(&REQUEST[..150], |input, cuts| {
+        let ws = WebSocket::server(Config::default());
+        run_ws(ws, input, cuts, 150, Take::Messages, true, accept)
+    });
+    assert_eq!(run.events, ["failed Local(ReadBufferTooSmall { minimum: 16384 })"]);
+    assert_eq!(Answer::whole(&run.output).status, 431);
+    // No result depends on bytes beyond the limit.
+    for limit in 0..8 {
+        let config = Config::default().with_max_head_size(limit);
+        let run = handshake_with(config, b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(run.events, ["failed Handshake(HeadTooLarge)"]);
+    }
 }
 
 /// Memory that replaces searched bytes by the end of a head. A second search of these bytes finds

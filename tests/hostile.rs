@@ -492,7 +492,7 @@ fn buffers_of_the_minimum_are_large_enough() {
         close(1000, &"r".repeat(123)),
     ]
     .concat();
-    for cuts in [vec![], (1..input.len()).collect(), (1..input.len()).step_by(137).collect()] {
+    for cuts in [vec![], (1..=input.len()).collect(), (1..=input.len()).step_by(137).collect()] {
         let ws = WebSocket::from_upgraded(Server, Config::default());
         let run = run_ws(ws, &input, &cuts, READ_BUFFER_MIN, Take::Chunks, true, |_, _, _| {});
         assert_eq!(run.events.len(), 4);

@@ -63,9 +63,9 @@ fn every_size_at_every_kind_of_cut() {
                         }
                     };
                     let whole = each(vec![]);
-                    assert_eq!(whole, each((1..input.len()).collect()));
-                    assert_eq!(whole, each((1..input.len()).step_by(7).collect()));
-                    assert_eq!(whole, each((1..input.len()).step_by(139).collect()));
+                    assert_eq!(whole, each((1..=input.len()).collect()));
+                    assert_eq!(whole, each((1..=input.len()).step_by(7).collect()));
+                    assert_eq!(whole, each((1..=input.len()).step_by(139).collect()));
                 }
             }
         }
@@ -82,7 +82,7 @@ fn a_message_fits_exactly() {
             model::stream::frame(&mut input, 0x82, &vec![b'x'; len], true);
             for step in [1, 5, 1000] {
                 let setup = Setup { rx, tx: 300, take: Take::Messages, eof: false };
-                let cuts = (1..input.len()).step_by(step);
+                let cuts = (1..=input.len()).step_by(step);
                 let run = against_oracle(true, Rules::DEFAULT, setup, &input, cuts).run;
                 assert_eq!(matches!(run.items[0], Item::Message(..)), len <= rx);
             }

@@ -27,7 +27,7 @@ fn message(sizes: &[usize], cut: bool) -> Vec<u8> {
 
 fn outcome(rules: Rules, rx: usize, take: Take, input: &[u8]) -> Item {
     let setup = Setup { rx, tx: 270, take, eof: false };
-    let run = against_oracle(true, rules, setup, input, 1..input.len()).run;
+    let run = against_oracle(true, rules, setup, input, 1..=input.len()).run;
     run.items.first().cloned().unwrap_or(Item::Lost)
 }
 
@@ -115,7 +115,7 @@ proptest! {
             let setup = Setup { rx: 4096, tx: 1024, take: Take::Messages, eof: true };
             let input = request.as_bytes();
             let whole = drive(WebSocket::server(config), input, [], setup, |_, _, _| {}).run;
-            let cuts = 1..input.len();
+            let cuts = 1..=input.len();
             let cut = drive(WebSocket::server(config), input, cuts, setup, |_, _, _| {}).run;
             assert_eq!(whole, cut);
             String::from_utf8(whole.output).unwrap()[..12].to_string()

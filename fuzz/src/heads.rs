@@ -18,7 +18,7 @@ fn cuts(input: &[u8]) -> [Vec<usize>; 3] {
     let at = |index: usize| usize::from(*input.get(index).unwrap_or(&0)) * input.len() / 256;
     let mut places = vec![at(3), at(input.len() / 2), at(input.len().saturating_sub(1))];
     places.sort_unstable();
-    [vec![], (1..input.len()).collect(), places]
+    [vec![], (1..=input.len()).collect(), places]
 }
 
 fn same_at_every_cut(input: &[u8], run: impl Fn(Vec<usize>) -> Run) -> Run {

@@ -31,11 +31,11 @@ pub fn raw(input: &[u8]) {
         let setup = Setup { rx, tx: 4096, take, eof: flags & 2 != 0 };
         let masked = flags & 1 != 0;
         let whole = against_oracle(masked, byte.rules(), setup, input, []);
-        let cut = against_oracle(masked, byte.rules(), setup, input, 1..input.len());
+        let cut = against_oracle(masked, byte.rules(), setup, input, 1..=input.len());
         assert_eq!(whole.run, cut.run);
     }
     slices_against_oracle(flags & 1 != 0, byte.rules(), input, []);
-    slices_against_oracle(flags & 1 != 0, byte.rules(), input, 1..input.len());
+    slices_against_oracle(flags & 1 != 0, byte.rules(), input, 1..=input.len());
 }
 
 /// A stream of pieces with cuts.
@@ -70,7 +70,7 @@ pub fn cut(cut: &Cut) {
     let other = against_oracle(cut.masked, rules, setup, &input, places);
     assert_eq!(whole.run, other.run);
     if input.len() < 1000 {
-        let bytewise = against_oracle(cut.masked, rules, setup, &input, 1..input.len());
+        let bytewise = against_oracle(cut.masked, rules, setup, &input, 1..=input.len());
         assert_eq!(whole.run, bytewise.run);
     }
 }

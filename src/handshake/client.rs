@@ -174,7 +174,7 @@ impl ClientHandshake {
     /// Confirms the response of the last [`ClientEvent::UpgradeResponse`] and returns the
     /// agreement. The handshake is then over, and the connection is open. `offered` lists the
     /// subprotocols of the request. If subprotocols were offered, the server may choose none.
-    /// Browsers then end the connection, and your client may do so too.
+    /// Most browsers then end the connection, and your client may do so too.
     ///
     /// # Errors
     /// - Returns [`ConfirmError::NoHandshake`] if no 101 is waiting to be confirmed.

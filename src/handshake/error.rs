@@ -17,7 +17,7 @@ pub enum HandshakeError {
     HeadTooLarge,
     /// The head has more header lines than configured: 431.
     TooManyHeaders,
-    /// The HTTP version is not 1.1 or a later 1.x: 505.
+    /// The HTTP version is not 1.1 or a later 1.x: 505. A client accepts 1.0 too, except in a 101.
     HttpVersion,
     /// `Host`, or the authority of the target, is missing, repeated or not `host [":" port]`: 400.
     Host,
@@ -26,7 +26,8 @@ pub enum HandshakeError {
     /// An upgrade request announces a body, which one parser would interpret as frames, and another
     /// would not: 400. Or the length of a body is invalid: 400.
     Body,
-    /// `Upgrade` is not `websocket`: 400.
+    /// On a client: `Upgrade` is not `websocket`. To a server, such a request asks for something
+    /// else.
     Upgrade,
     /// `Connection` does not contain the token `Upgrade`: 400.
     Connection,

@@ -100,17 +100,24 @@ impl<const RESPONSE: bool> HeadReader<RESPONSE> {
                 lines.finish(self.headers);
                 Received::Head(rx.take(0, len))
             }
-            Ok(None) if rx.at_end() => Received::EndOfStream,
-            // The configuration allows a longer head, but the buffer is full.
+            // The configuration allows a longer head, but the buffer is full. Checked before the end
+            // of the stream, which may arrive together with the last bytes or later.
             Ok(None) if rx.unread().len() == rx.capacity() => {
                 Received::Failed(HandshakeError::HeadTooLarge, self.max_size)
             }
+            Ok(None) if rx.at_end() => Received::EndOfStream,
             Ok(None) => {
                 rx.starve();
                 Received::Nothing
             }
             Err(error) => Received::Failed(error, 0),
         }
+    }
+
+    /// Returns the part of `input` within the limit on the size of the head. The bytes after it may
+    /// not have arrived, so no result may depend on them.
+    pub(super) fn within<'b>(&self, input: &'b [u8]) -> &'b [u8] {
+        input.get(..self.max_size as usize).unwrap_or(input)
     }
 
     /// Parses more of `head`, which starts with the first byte of the head. Returns the length of

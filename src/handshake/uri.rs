@@ -12,7 +12,8 @@ use crate::ascii::{Class, until};
 /// A parsed address can be written into a request unchanged. The address contains no space, no
 /// control character, no byte outside ASCII and no incomplete percent-encoding. An address
 /// therefore cannot smuggle a header line into the handshake. Nothing is decoded or changed: the
-/// host keeps its case, and percent-encoded parts stay encoded. Equality compares the text.
+/// host keeps its case, and percent-encoded parts stay encoded. Addresses are equal if their
+/// parts are equal: `ws://h` equals `ws://h:80`, but not `ws://h/`.
 ///
 /// ```
 /// use sockless::handshake::Uri;

@@ -81,12 +81,13 @@ fn run<R: Role>(
     let (mut events, mut output) = (Vec::new(), Vec::new());
     let (mut open, mut done) = (false, false);
     let mut at = 0;
-    for end in cuts.iter().copied().chain([input.len()]) {
+    let mut ends = cuts.iter().copied().chain([input.len()]).peekable();
+    while let Some(end) = ends.next() {
         let mut piece = &input[at.min(end)..end];
         at = end;
         while !done {
             piece = &piece[rx.extend(piece)..];
-            if piece.is_empty() && at == input.len() {
+            if piece.is_empty() && ends.peek().is_none() {
                 rx.end_of_stream();
             }
             if !open {

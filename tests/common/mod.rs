@@ -173,9 +173,9 @@ pub fn run_ws<R: Role>(
     let (mut events, mut output) = (Vec::<String>::new(), Vec::new());
     let mut joined: Option<(MessageKind, Vec<u8>)> = None;
     let mut body = Vec::new();
-    let ends = cuts.iter().copied().chain([input.len()]);
+    let mut ends = cuts.iter().copied().chain([input.len()]).peekable();
     let mut at = 0;
-    for end in ends {
+    while let Some(end) = ends.next() {
         let mut piece = &input[at.min(end)..end];
         at = end;
         loop {
@@ -187,7 +187,7 @@ pub fn run_ws<R: Role>(
                 rx.filled(n);
             }
             piece = &piece[n..];
-            if piece.is_empty() && at == input.len() && eof {
+            if piece.is_empty() && ends.peek().is_none() && eof {
                 rx.end_of_stream();
             }
             loop {
@@ -241,10 +241,10 @@ pub fn accept(ws: &mut WebSocket<Server>, event: &Event<'_>, tx: &mut WriteBuffe
 }
 
 /// Returns the cuts to try: none, one at every place, and all of them. Long inputs have fewer
-/// single cuts.
+/// single cuts. A cut after the last byte separates the bytes from the end of the stream.
 pub fn cuts(len: usize) -> Vec<Vec<usize>> {
     let step = (len / 400).max(1);
-    let mut cuts = vec![vec![], (1..len).collect()];
+    let mut cuts = vec![vec![], (1..=len).collect(), vec![len]];
     cuts.extend((1..len).step_by(step).map(|at| vec![at]));
     cuts
 }

@@ -46,8 +46,9 @@ pub struct Counted {
     pub calls: usize,
 }
 
-/// Feeds `input` in pieces that end at `cuts`, and drains the output after each event. Calls
-/// `answer` with every event that is not a chunk.
+/// Feeds `input` in pieces that end at `cuts`, and drains the output after each event. A cut after
+/// the last byte separates the bytes from the end of the stream. Calls `answer` with every event
+/// that is not a chunk.
 pub fn drive<R: Role>(
     mut ws: WebSocket<R>,
     input: &[u8],
@@ -60,7 +61,8 @@ pub fn drive<R: Role>(
     let mut tx = WriteBuffer::new(&mut tx_bytes[..]);
     let mut notes = Notes::default();
     let (mut output, mut calls, mut at) = (Vec::new(), 0, 0);
-    for end in cuts.into_iter().chain([input.len()]) {
+    let mut ends = cuts.into_iter().chain([input.len()]).peekable();
+    while let Some(end) = ends.next() {
         let mut piece = input.get(at..end).unwrap_or_default();
         at = at.max(end);
         loop {
@@ -76,7 +78,7 @@ pub fn drive<R: Role>(
             }
             let stuck = n == 0 && !piece.is_empty() && calls > 0;
             piece = &piece[n..];
-            if setup.eof && piece.is_empty() && at == input.len() {
+            if setup.eof && piece.is_empty() && ends.peek().is_none() {
                 rx.end_of_stream();
             }
             loop {
