@@ -441,6 +441,58 @@ fn a_receiver_over_slices_returns_compressed_bytes() {
     assert_eq!((chunk.bytes(), chunk.text()), (HELLO, None));
 }
 
+/// A message that is inflated in a buffer and ended from a slice leaves nothing for the next
+/// message: no bytes, no part of a block and no context.
+#[test]
+fn an_inflated_message_contains_no_bytes_of_another() {
+    let other = deflate(b"another message");
+    let (block, cut) = ([&other[..], &[0, 0, 0xFF, 0xFF]].concat(), &other[..other.len() / 2]);
+    for (part, params) in [(&block[..], PER_MESSAGE), (cut, PER_MESSAGE), (cut, FULL)] {
+        for take_chunks in [false, true] {
+            let mut receiver = Receiver::server(Config::default()).with_deflate(params, &EAGER);
+            let mut rx = ReadBuffer::new([0; 512]);
+            feed(&mut rx, &masked(0x42, part));
+            assert_eq!(receiver.receive(&mut rx), Ok(None));
+            let mut end = masked(0x80, b"end");
+            assert!(receiver.receive_chunk_in_place(&mut &mut end[..]).is_ok());
+            feed(&mut rx, &compressed(HELLO));
+            let item = if take_chunks {
+                receiver.receive_chunks(&mut rx)
+            } else {
+                receiver.receive(&mut rx)
+            };
+            let Ok(Some(Incoming::Data(chunk))) = item else { panic!("{item:?}") };
+            assert_eq!((chunk.bytes(), chunk.is_whole()), (&b"Hello"[..], true));
+        }
+    }
+}
+
+/// Contract 11: a connection whose read buffer is replaced in a message loses bytes, and does not
+/// panic. Later messages in the first buffer are whole.
+#[test]
+fn a_read_buffer_may_be_replaced_in_a_message() {
+    let mut receiver = Receiver::server(Config::default()).with_deflate(PER_MESSAGE, &EAGER);
+    let (mut first, mut second) = (ReadBuffer::new([0; 256]), ReadBuffer::new([0; 256]));
+    // Half of a message, with the bytes of an empty block and a key of zeros. Its end, and the
+    // header of a compressed message of one byte, arrive in the other buffer.
+    feed(&mut first, b"\x82\x8a\0\0\0\0\0\0\0\xff\xff");
+    assert_eq!(receiver.receive(&mut first), Ok(None));
+    feed(&mut second, b"12345\xc2\x81\0\0\0\0");
+    while receiver.receive(&mut second).unwrap().is_some() {}
+    feed(&mut first, b"\0");
+    assert!(receiver.receive(&mut first).unwrap().is_some());
+    let message = masked(0x82, b"abcdefghij");
+    for piece in message.chunks(9) {
+        feed(&mut first, piece);
+        if let Some(item) = receiver.receive(&mut first).unwrap() {
+            let Incoming::Data(chunk) = item else { panic!("{item:?}") };
+            assert_eq!(chunk.bytes(), b"abcdefghij");
+            return;
+        }
+    }
+    panic!("no message");
+}
+
 /// Rule 50: many connections share one compressor and one decompressor.
 #[test]
 fn rule_50_a_pool_serves_many_connections() {

@@ -334,8 +334,9 @@ impl<S: Storage> ReadBuffer<S> {
 
     /// Returns the number of bytes at the end of the held message that are still masked.
     #[inline]
-    pub(crate) const fn masked(&self) -> usize {
-        self.masked as usize
+    pub(crate) fn masked(&self) -> usize {
+        // The caller may have replaced the buffer in a message, which leaves an old number here.
+        self.held.min(self.masked as usize)
     }
 
     #[inline]

@@ -59,7 +59,8 @@ impl<R: Role> Sender<R> {
         self.deflation.as_ref().map(|deflation| deflation.agreement)
     }
 
-    /// Turns compression on or off for messages that start after this call. The default is on.
+    /// Turns compression on or off for messages that start after this call. The default is on. Has
+    /// no effect before compression is agreed.
     ///
     /// Send data that does not compress, such as pictures, with compression off.
     pub fn set_compress(&mut self, compress: bool) {

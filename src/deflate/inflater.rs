@@ -154,6 +154,15 @@ impl Inflater {
         }
     }
 
+    /// Drops an unfinished message, and the context with it.
+    #[cold]
+    pub(super) fn abandon(&mut self) {
+        if let Some(engine) = &mut self.engine {
+            engine.reset(false);
+        }
+        (self.received, self.produced, self.pending) = (0, 0, false);
+    }
+
     /// Inflates until all input is consumed and its bytes are written, or until the output is full.
     fn advance(
         &mut self,

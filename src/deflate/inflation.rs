@@ -42,6 +42,16 @@ impl Inflation {
         self.piece = Some(last);
     }
 
+    /// Drops an unfinished message.
+    #[inline]
+    pub(crate) fn abandon<S: Storage>(&mut self, rx: &mut ReadBuffer<S>) {
+        if !self.inflater.is_between_messages() {
+            self.piece = None;
+            self.inflater.abandon();
+            rx.release_inflated();
+        }
+    }
+
     /// Inflates the payload in the buffer: all of it for a `whole` message, otherwise at most one
     /// chunk. Returns `true` at the end of the message.
     pub(crate) fn run<S: Storage>(

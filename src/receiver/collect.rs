@@ -53,6 +53,7 @@ impl Receiver {
             return self.fail(Violation::MessageTooBig);
         }
         let len = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(rx.unread_len());
+        let masked = rx.masked() + len;
         rx.hold(len);
         self.remaining -= len as u64;
         rx.expect_frame(self.remaining);
@@ -63,7 +64,6 @@ impl Receiver {
             0..0
         };
         if self.masked {
-            let masked = rx.masked() + len;
             if self.remaining > 0 && due.is_empty() && masked < UNMASK_SIZE {
                 rx.set_masked(masked);
                 return Ok(None);
@@ -90,7 +90,7 @@ impl Receiver {
     ) -> (Range<usize>, usize) {
         let held = rx.held();
         if self.masked {
-            self.key = mask(rx.held_mut(held - rx.masked().min(held)..held), self.key);
+            self.key = mask(rx.held_mut(held - rx.masked()..held), self.key);
         }
         rx.set_masked(0);
         (rx.release_held(), validated_len(held))

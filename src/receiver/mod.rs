@@ -141,8 +141,10 @@ impl Receiver {
     /// bytes are needed after the remaining bytes. A control frame is consumed only when complete,
     /// so a buffer of 139 bytes is enough for any input.
     ///
-    /// Do not continue a message that [`receive`](Self::receive) has started: its bytes in the read
-    /// buffer are lost.
+    /// Before the first call, call [`receive`](Self::receive) or
+    /// [`receive_chunks`](Self::receive_chunks) until it returns `None`. Do not continue a message
+    /// that one of them has started: its bytes in the read buffer are lost. Do not continue a
+    /// compressed message with them that has started here: it cannot be inflated.
     ///
     /// # Errors
     /// Returns a [`Violation`] if the peer broke the protocol. Send a Close with
@@ -305,6 +307,19 @@ impl Receiver {
         matches!(self.state, State::Idle | State::Message)
     }
 
+    /// Drops what the buffer and the inflater still have of a message that
+    /// [`receive_chunk_in_place`](Self::receive_chunk_in_place) has ended.
+    #[inline]
+    fn drop_remainder<S: Storage>(&mut self, rx: &mut ReadBuffer<S>) {
+        if rx.held() > 0 {
+            self.stop_collecting(rx);
+        }
+        #[cfg(feature = "deflate")]
+        if let Some(inflation) = &mut self.inflation {
+            inflation.abandon(rx);
+        }
+    }
+
     /// Returns the next item. Computes the range of the item first, and borrows the buffer only
     /// once, at the end.
     #[inline(never)]
@@ -320,8 +335,7 @@ impl Receiver {
             }
             // Input is discarded, so that there is space for more until the end of the stream.
             State::Closed | State::Ended { .. } => return Ok(self.end_of_input(rx)),
-            // The held bytes belong to a message that `receive_chunk_in_place` has ended.
-            State::Idle if rx.held() > 0 => drop(self.stop_collecting(rx)),
+            State::Idle => self.drop_remainder(rx),
             _ => {}
         }
         // A message that started in chunks continues in chunks, even if only its header has
