@@ -1,5 +1,5 @@
-//! Tests contract 12: the size of an idle connection on a 64-bit machine. On smaller machines all
-//! sizes are smaller.
+//! Tests contract 12: the size of an idle connection on a 64-bit machine. On smaller machines no
+//! size is larger.
 
 use sockless::{Client, EntropyError, Server, WebSocket};
 
