@@ -91,7 +91,7 @@ fn any_byte_anywhere_in_a_head() {
     }
 }
 
-/// Row "a rejected request with a second one behind it": the second request is never parsed.
+/// Row "a rejected request with a second one after it": the second request is never parsed.
 #[test]
 fn what_follows_a_rejected_request_is_never_parsed() {
     let smuggled = [REQUEST, &masked(0x81, b"text")].concat();
