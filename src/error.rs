@@ -38,9 +38,10 @@ pub enum Violation {
     CloseTooShort,
     /// A close code that no frame may carry (section 7.4).
     InvalidCloseCode,
-    /// A frame larger than the configured size, or than the read buffer.
+    /// A frame larger than the configured size of a frame or of a message.
     FrameTooBig,
-    /// A message larger than the configured size, or than the read buffer.
+    /// A message larger than the configured size, or than the read buffer. Or the allocator has no
+    /// memory for the inflated message.
     MessageTooBig,
     /// A message in more fragments than configured.
     TooManyFragments,
@@ -115,8 +116,8 @@ pub enum Misuse {
     InvalidSubprotocol,
     /// A subprotocol that the client did not offer (RFC 6455 section 4.2.2).
     SubprotocolNotOffered,
-    /// A status that cannot end a handshake: one outside 200-599, one of 204, 205 and 304 with a
-    /// body, or a 2xx in response to a CONNECT.
+    /// A status that cannot end a handshake: one outside 200-599, 204, 205 or 304 with a body, or a
+    /// 2xx in response to a CONNECT.
     InvalidStatus,
 }
 
@@ -223,8 +224,8 @@ impl fmt::Display for Error {
 impl core::error::Error for Error {}
 
 /// The reason why a connection failed. The Close frame or HTTP refusal is in the write buffer
-/// already. After a [`Local`](Failure::Local) failure it may be missing, because a buffer is too
-/// small.
+/// already. It is missing if a buffer is too small, if a client got no masking key for it, or if a
+/// Close was sent before. A client sends nothing if the opening handshake fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Failure {

@@ -53,17 +53,18 @@
 //! # States
 //!
 //! ```text
-//!              accept / confirm             close, or the peer's Close
-//!  Connecting ─────────────────────► Open ─────────────────────────────► Closing
-//!      │                               │                                    │ both Closes,
-//!      │ refusal, response,            │ failure (Close in the output),     │ failure,
-//!      ▼ end of the stream             ▼ end of the stream (1006)           ▼ end of the stream
-//!    Closed                          Closed                               Closed
+//!              accept / confirm                    close
+//!  Connecting ─────────────────────► Open ────────────────────────────► Closing
+//!      │                               │ the peer's Close (echoed),        │ the peer's Close,
+//!      │ refusal, response,            │ failure (Close in the output),    │ failure,
+//!      ▼ end of the stream             ▼ end of the stream (1006)          ▼ end of the stream
+//!    Closed                          Closed                              Closed
 //! ```
 //!
 //! [`WebSocket::state`] returns the state. [`WebSocket::is_done`] returns `true` when it is time to
-//! stop reading and to close the transport: for a server as soon as it is closed, for a client when
-//! the server has ended the stream (RFC 6455 section 7.1.1).
+//! stop reading and to close the transport. For a server, and after a failure, this is as soon as
+//! the connection is closed. After both Closes, a client waits until the server has ended the
+//! stream (RFC 6455 section 7.1.1).
 //!
 //! # Which type do I need
 //!
@@ -98,7 +99,7 @@
 //! |---|---|---|
 //! | `handshake` (default) | both opening handshakes and the module `handshake` | `sha1_smol`, `base64` |
 //! | `alloc` | buffers that grow | an allocator |
-//! | `std` | text validation with vector instructions | `alloc`, `simdutf8` |
+//! | `std` | text validation with vector instructions; errors become `std::io::Error` | `alloc`, `simdutf8` |
 //! | `deflate` | permessage-deflate (RFC 7692): `deflate` | `alloc`, `zlib-rs`, which needs `std` |
 //! | `getrandom` | `OsEntropy`: keys from the operating system | `getrandom` |
 //! | `simd` | faster masking of large payloads | `std`, `pulp` |

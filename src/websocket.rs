@@ -1,5 +1,6 @@
 //! Runs a connection: the opening handshake, the open connection with its two halves, and the
-//! closing handshake. Only this module writes output because of received bytes.
+//! closing handshake. Only this module and the server's opening handshake write output because of
+//! received bytes.
 
 pub(crate) mod event;
 #[cfg(feature = "handshake")]
@@ -100,7 +101,8 @@ pub enum State {
     Connecting,
     /// Messages can be sent and received.
     Open,
-    /// A Close was sent or received, but not both.
+    /// Our Close was sent, and the peer's Close has not arrived. A received Close is echoed at
+    /// once, so it leads to [`Closed`](State::Closed).
     Closing,
     /// Nothing more will be sent or received.
     Closed,

@@ -55,9 +55,9 @@ impl Storage for alloc::boxed::Box<[u8]> {}
 /// further growth at least doubles the size.
 ///
 /// If a read has filled all the space, a [`ReadBuffer`] also doubles the memory, up to 64 KiB. More
-/// input is then likely, and many small reads cost more than memory. The size stays within twice
-/// the largest number of buffered bytes. [`ReadBuffer::release`] returns all memory to the
-/// allocator.
+/// input is then likely, and many small reads cost more than memory. Beyond its first size, the
+/// memory stays within four times the largest number of buffered bytes. [`ReadBuffer::release`]
+/// returns all memory to the allocator.
 #[cfg(feature = "alloc")]
 #[derive(Clone)]
 pub struct GrowableBuffer {

@@ -245,8 +245,8 @@ impl<S: Storage> ReadBuffer<S> {
             self.pull(self.start, 0);
         }
         // Many small reads cost more than memory. A buffer that a read has filled therefore grows
-        // before a message needs more space. The memory stays within twice the largest number of
-        // buffered bytes.
+        // before a message needs more space. The memory stays within four times the largest number
+        // of buffered bytes: the buffer doubles only if more than half of it was in use.
         if self.end == len || self.full && len < READ_SIZE {
             self.full = false;
             let grown = self.storage.grow(len.saturating_add(1));

@@ -401,7 +401,7 @@ impl<R: Role> Sender<R> {
 
     /// Writes the pong that replies to a ping, unless our Close was sent. Unlike
     /// [`pong`](Self::pong), the reply always fits in a buffer of
-    /// [`WRITE_BUFFER_MIN`](crate::WRITE_BUFFER_MIN) bytes. A pong that was queued behind 4 KiB of
+    /// [`WRITE_BUFFER_MIN`](crate::WRITE_BUFFER_MIN) bytes. A pong that was queued after 4 KiB of
     /// unsent output, or in the reserve, is replaced by the next pong, until it is partly sent. RFC
     /// 6455 section 5.5.3 allows a reply to only the latest ping.
     ///

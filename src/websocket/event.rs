@@ -50,7 +50,7 @@ pub enum Event<'b> {
     /// event, and [`receive`](crate::WebSocket::receive) inside a message that started in chunks.
     Chunk(Chunk<'b>),
     /// A ping. Unless our Close was sent, the pong is already in the output. A pong that was queued
-    /// behind 4 KiB is replaced by the next pong, until it is partly sent (RFC 6455 section 5.5.3).
+    /// after 4 KiB is replaced by the next pong, until it is partly sent (RFC 6455 section 5.5.3).
     Ping(&'b [u8]),
     /// A pong.
     Pong(&'b [u8]),
@@ -58,7 +58,8 @@ pub enum Event<'b> {
     /// in the output. A Close without a code has the code 1005, and the end of the stream has 1006.
     /// [`Close::is_clean`] distinguishes the two.
     Close(Close<'b>),
-    /// The connection has failed. The Close or the refusal is already in the output.
+    /// The connection has failed. The Close or the refusal is already in the output; see
+    /// [`Failure`] for exceptions.
     Failed(Failure),
 }
 
