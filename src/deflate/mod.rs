@@ -19,8 +19,8 @@
 //! - Text is validated while it is inflated. Invalid text is never delivered. Of a message received
 //!   whole, nothing is.
 //! - A message is compressed straight into the write buffer. If its largest compressed size might
-//!   not fit, it is sent uncompressed. A message that fits without compression therefore always
-//!   fits.
+//!   not fit, it is sent uncompressed. A message sent in one call therefore fits if it fits without
+//!   compression.
 //! - [`WebSocket::send_stream`] compresses messages of any size through a small buffer.
 //!   [`WebSocket::set_compress`] selects compression for each message.
 //!

@@ -100,8 +100,8 @@ impl<const RESPONSE: bool> HeadReader<RESPONSE> {
                 lines.finish(self.headers);
                 Received::Head(rx.take(0, len))
             }
-            // The configuration allows a longer head, but the buffer is full. Checked before the end
-            // of the stream, which may arrive together with the last bytes or later.
+            // The configuration allows a longer head, but the buffer is full. The end of the stream
+            // may arrive with the last bytes or later, so it is checked afterwards.
             Ok(None) if rx.unread().len() == rx.capacity() => {
                 Received::Failed(HandshakeError::HeadTooLarge, self.max_size)
             }

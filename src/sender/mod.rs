@@ -44,7 +44,7 @@ pub struct Sender<R> {
     fragmented: Option<MessageKind>,
     utf8: Utf8Validator,
     closed: bool,
-    /// The compressor, if compression was negotiated or is offered.
+    /// The compressor, if compression was negotiated.
     #[cfg(feature = "deflate")]
     pub(crate) deflation: Option<alloc::boxed::Box<Deflation>>,
 }
