@@ -72,8 +72,8 @@ impl Config {
     }
 
     /// Sets the largest HTTP head of a handshake, in bytes, from its first byte to the end of its
-    /// empty line. A server refuses a larger head with 431. The head must also fit in the read
-    /// buffer.
+    /// empty line. A limit below 16 counts as 16: no head is smaller. A server refuses a larger
+    /// head with 431. The head must also fit in the read buffer.
     #[must_use]
     pub const fn with_max_head_size(mut self, bytes: u32) -> Config {
         self.max_head_size = bytes;

@@ -203,7 +203,7 @@ impl ServerHandshake {
             }
             return None;
         };
-        let input = reader.within(rx.unread());
+        let input = rx.unread();
         let is_head = input.strip_prefix(b"\r\n").unwrap_or(input).starts_with(b"HEAD ");
         let mut lines = Lines::NONE;
         let (error, minimum) = match reader.receive(rx, &mut lines) {

@@ -10,6 +10,11 @@ use crate::buffer::{ReadBuffer, Storage};
 use crate::config::{Config, OPTIMIZE_FOR_SIZE};
 use crate::error::{Error, Failure};
 
+/// Size of the smallest head in bytes: a response without a reason and without headers. A lower
+/// limit would refuse heads before their method has arrived, which decides on the body of a
+/// refusal.
+const MIN_SIZE: u32 = "HTTP/1.1 101\r\n\r\n".len() as u32;
+
 /// Parses one head incrementally and stores its progress. No byte is parsed twice, however the
 /// input is split. The first byte that cannot belong to a head is an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +81,7 @@ impl<const RESPONSE: bool> HeadReader<RESPONSE> {
     /// Makes a reader of a response if `RESPONSE` is `true`, else of a request.
     pub(super) const fn new(config: &Config) -> HeadReader<RESPONSE> {
         HeadReader {
-            max_size: config.max_head_size,
+            max_size: if config.max_head_size < MIN_SIZE { MIN_SIZE } else { config.max_head_size },
             max_headers: config.max_headers,
             at: 0,
             headers: 0,
@@ -112,12 +117,6 @@ impl<const RESPONSE: bool> HeadReader<RESPONSE> {
             }
             Err(error) => Received::Failed(error, 0),
         }
-    }
-
-    /// Returns the part of `input` within the limit on the size of the head. The bytes after it may
-    /// not have arrived, so no result may depend on them.
-    pub(super) fn within<'b>(&self, input: &'b [u8]) -> &'b [u8] {
-        input.get(..self.max_size as usize).unwrap_or(input)
     }
 
     /// Parses more of `head`, which starts with the first byte of the head. Returns the length of
