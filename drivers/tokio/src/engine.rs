@@ -477,13 +477,19 @@ pub(crate) struct Alarm {
 }
 
 impl Alarm {
-    fn now(&self) -> u64 {
+    /// Returns the time in milliseconds.
+    pub(crate) fn now(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Notes a sign of life of the peer.
     pub(crate) fn alive(&self) {
         self.heard.store(self.now(), Ordering::Relaxed);
+    }
+
+    /// Notes that the peer was alive at `time`, unless a later sign is noted.
+    pub(crate) fn alive_at(&self, time: u64) {
+        self.heard.fetch_max(time, Ordering::Relaxed);
     }
 
     /// Returns `true` if the timers are to be polled.

@@ -12,6 +12,7 @@ pub mod http;
 mod message;
 mod options;
 mod pool;
+mod progress;
 mod read;
 mod split;
 mod stream;

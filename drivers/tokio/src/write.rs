@@ -15,6 +15,7 @@ use tokio::task::coop;
 use crate::engine::Timer;
 use crate::message::Message;
 use crate::pool::{Pooled, ThreadEntropy, with_codecs};
+use crate::progress::Progress;
 use crate::{Error, Role};
 
 /// From this many bytes on, a server's payload is written from where it lies.
@@ -99,8 +100,7 @@ pub(crate) struct WriteSide {
     lost: bool,
     /// `true` if there is nothing to wait for in the peer's direction either.
     over: bool,
-    /// `true` if the transport accepted less than was queued, the last time.
-    blocked: bool,
+    progress: Progress,
     timer: Timer,
 }
 
@@ -153,7 +153,7 @@ impl WriteSide {
             failure: None,
             lost: false,
             over: false,
-            blocked: false,
+            progress: Progress::new(),
             timer,
         }
     }
@@ -332,20 +332,14 @@ impl WriteSide {
         if self.is_flushed() || self.lost {
             return Poll::Ready(!self.lost);
         }
-        let unsent = self.tx.len();
         let done = self.poll_write(io, cx);
-        let blocked = if done.is_ready() || has_budget(cx) {
-            done.is_pending()
-        } else {
-            self.blocked // It is not known.
-        };
-        // A transport that was full and accepts bytes is a sign of life, because the peer has made
-        // the space. One that has space proves nothing. The silence that the limits measure starts
-        // over when it becomes full.
-        if self.blocked != blocked || self.blocked && self.tx.len() < unsent {
-            self.timer.alarm().alive();
+        let alarm = self.timer.alarm();
+        self.progress.written(self.written, alarm);
+        if done.is_ready() || has_budget(cx) {
+            let full = done.is_pending() && self.written < self.stop();
+            let waits = done.is_pending() && self.flushed < self.mark;
+            self.progress.polled(full.then_some(self.written), waits, alarm);
         }
-        self.blocked = blocked;
         if let Err(error) = ready!(done) {
             self.abandon(Error::Io(error));
         }
@@ -375,6 +369,11 @@ impl WriteSide {
         self.written + self.tx.len() as u64
     }
 
+    /// The number of bytes to write until the next flush.
+    const fn stop(&self) -> u64 {
+        if self.flushed < self.mark { self.mark } else { self.end() }
+    }
+
     /// Does what the timers ask for: sends a ping, or fails the connection.
     pub(crate) fn poll_limits<W: AsyncWrite + Unpin>(&mut self, io: &mut W, cx: &mut Context<'_>) {
         if self.is_closed() {
@@ -387,6 +386,7 @@ impl WriteSide {
         if !self.is_closed() && !has_budget(cx) {
             return;
         }
+        self.progress.timer_is_due(self.timer.alarm());
         while let Some(action) = self.timer.poll() {
             match action {
                 // While there is no room the peer is not pinged: its silence is measured all the
@@ -416,7 +416,7 @@ impl WriteSide {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
-            let stop = if self.flushed < self.mark { self.mark } else { u64::MAX };
+            let stop = self.stop();
             // Moved out of `self`, because `poll_slices` borrows all of `self`.
             let payload = std::mem::take(&mut self.payload);
             let written = self.poll_slices(&payload, stop, io, cx);
