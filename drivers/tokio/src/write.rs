@@ -389,13 +389,16 @@ impl WriteSide {
         self.progress.timer_is_due(self.timer.alarm());
         while let Some(action) = self.timer.poll() {
             match action {
-                // While there is no room the peer is not pinged: its silence is measured all the
-                // same.
-                Action::Ping => {
-                    if self.has_room() && self.ping(b"").is_ok() {
+                Action::Ping if self.tx.is_empty() => {
+                    // Not marked: no send waits for it.
+                    let tx = &mut self.tx;
+                    if with_sender!(self, sender => sender.ping(b"", tx)).is_ok() {
                         let _ = self.poll_flush(io, cx);
                     }
                 }
+                // A ping could not leave before the unsent bytes. If these leave in time, it is a
+                // sign of life.
+                Action::Ping => {}
                 Action::TimedOut(timeout) => {
                     let cause = Error::TimedOut(timeout);
                     if let Some(code) = cause.close_code() {

@@ -250,6 +250,27 @@ async fn a_send_ends_although_pongs_follow_it() {
     }
 }
 
+/// The messages leave, and the ping of the keepalive after them does not.
+#[tokio::test(start_paused = true)]
+async fn a_send_ends_although_a_ping_follows_it() {
+    let options = Options::new().ping_after(Some(Duration::from_secs(1))).pong_timeout(None);
+    for buffered in [0, 200] {
+        let (a, mut raw) = tokio::io::duplex(64);
+        let (reader, writer) = tokio::io::split(a);
+        let io = tokio::io::join(reader, BufWriter::with_capacity(buffered, writer));
+        let mut ws = WebSocketStream::from_upgraded(io, Role::Server, None, b"", &options);
+        let read = async {
+            tokio::time::sleep(Duration::from_millis(1500)).await;
+            raw.read_exact(&mut [0; 102 - 64]).await.unwrap();
+        };
+        bounded("send", async {
+            let (sent, ()) = tokio::join!(ws.send(vec![7; 100]), read);
+            sent.unwrap();
+        })
+        .await;
+    }
+}
+
 /// The halves of the futures crate share one stream.
 #[tokio::test(start_paused = true)]
 async fn a_sink_ends_although_pongs_follow_it() {

@@ -139,3 +139,25 @@ async fn a_pong_that_leaves_late_is_a_sign_of_life() {
     let mut raw = peer.await.unwrap();
     assert_eq!(raw.read_u16().await.unwrap(), 0x8900); // the ping after that
 }
+
+/// The message fills the pipe, and the ping stays in the buffer: no send waits for it.
+#[tokio::test(start_paused = true)]
+async fn a_ping_that_does_not_leave_prolongs_no_limit() {
+    let (a, _raw) = duplex(64);
+    let mut ws = buffered(a);
+    ws.send(vec![0; 62]).await.unwrap();
+    let begun = Instant::now();
+    let end = bounded(ws.next()).await;
+    assert!(matches!(end, Some(Err(Error::TimedOut(Timeout::Pong)))), "{end:?}");
+    assert_eq!(begun.elapsed(), Duration::from_secs(50));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_unsent_ping_is_kept() {
+    let options = Options::new().ping_after(Some(Duration::from_secs(1))).pong_timeout(None);
+    let (a, _raw) = duplex(64);
+    let mut ws = WebSocketStream::from_upgraded(a, Role::Server, None, b"", &options);
+    ws.send(vec![0; 62]).await.unwrap(); // fills the pipe
+    assert!(timeout(Duration::from_secs(100), ws.next()).await.is_err());
+    assert_eq!(ws.unsent(), 2);
+}
