@@ -31,6 +31,11 @@ impl Progress {
         Progress { refused_at: None, wait: Wait::No }
     }
 
+    /// Returns `true` if the transport wakes both sides when it goes on.
+    pub(crate) const fn is_awaited(&self) -> bool {
+        self.refused_at.is_some() || !matches!(self.wait, Wait::No)
+    }
+
     /// Notes how many bytes have been written.
     pub(crate) fn written(&mut self, written: u64, alarm: &Alarm) {
         if self.refused_at.is_some_and(|refused_at| written > refused_at) {

@@ -328,15 +328,14 @@ impl<IO: SplitTransport> Writer<IO> {
         self.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await
     }
 
-    /// Queues by `queue`. A reader that waits for the peer is woken once, to write what is queued
-    /// when it is polled, and to wait for the transport from then on.
+    /// Queues by `queue`. A reader that waits for the peer is woken, to write what is queued when
+    /// it is polled. While the transport is awaited, it wakes the reader itself.
     fn feed_now(
         &self,
         queue: impl FnOnce(&mut WriteSide) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let (was_flushed, queued) =
-            self.shared.with(|_, write, _| (write.is_flushed(), queue(write)));
-        if was_flushed {
+        let (awaited, queued) = self.shared.with(|_, write, _| (write.is_awaited(), queue(write)));
+        if !awaited {
             self.shared.wakers.wake(Side::Receiving);
         }
         queued

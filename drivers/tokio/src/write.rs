@@ -480,6 +480,11 @@ impl WriteSide {
         self.tx.is_empty() && self.flushed == self.written && !self.lost
     }
 
+    /// Returns `true` if the transport wakes both sides when it goes on.
+    pub(crate) const fn is_awaited(&self) -> bool {
+        self.progress.is_awaited()
+    }
+
     /// Returns `true` if our Close was queued or the connection has failed.
     pub(crate) const fn is_closed(&self) -> bool {
         self.flags() & (CLOSED | FAILED) != 0

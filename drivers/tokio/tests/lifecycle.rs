@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::{once, pair};
+use futures_util::SinkExt;
 use sockless_tokio::{
     Acceptance, CloseCode, CloseFrame, Error, Message, MessageKind, Options, Refusal, Role,
     Timeout, WebSocketStream, accept, accept_with, client,
@@ -291,6 +292,23 @@ async fn a_reader_that_waits_writes_what_is_fed() {
     writer.feed_fragment(MessageKind::Text, b"d", true).await.unwrap();
     raw.read_exact(&mut bytes[..3]).await.unwrap();
     assert_eq!(polls.load(Ordering::Relaxed), 3);
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+}
+
+/// The reader waits for the peer, and is not woken for what the sink has queued.
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_waits_writes_what_is_fed_after_a_sink() {
+    let (a, mut raw) = duplex(4096);
+    let ws = WebSocketStream::from_upgraded(a, Role::Server, None, b"", &Options::new());
+    let (mut reader, mut writer) = ws.split();
+    tokio::spawn(async move { reader.next().await.is_some() });
+    let begun = Instant::now();
+    tokio::task::yield_now().await;
+    SinkExt::feed(&mut writer, Message::text("a")).await.unwrap();
+    writer.feed("b").await.unwrap();
+    let mut bytes = [0; 6];
+    raw.read_exact(&mut bytes).await.unwrap();
+    assert_eq!(&bytes, b"\x81\x01a\x81\x01b");
     assert_eq!(begun.elapsed(), Duration::ZERO);
 }
 
