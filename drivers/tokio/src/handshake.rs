@@ -291,11 +291,15 @@ pub(crate) async fn client_over<IO: AsyncRead + AsyncWrite + Unpin>(
     options: &Options,
     see: impl FnOnce(&ResponseHead<'_>),
 ) -> Result<WebSocketStream<IO>, Error> {
-    let mut refused = None;
-    let ask = async { ask(uri, open.await?, options, see, &mut refused).await };
+    let (mut refused, mut sending) = (None, Sending::new());
+    let ask = async { ask(uri, open.await?, options, see, &mut refused, &mut sending).await };
     let asked = within(options, ask).await;
-    // A refusal counts for more than a limit that passes while its body is read.
-    refused.map_or(asked, |refused| Err(Error::Refused(refused)))
+    // A limit that passes hides no refusal whose body is read, and no failed write.
+    match (refused, asked) {
+        (Some(refused), _) => Err(Error::Refused(refused)),
+        (None, Err(error @ Error::TimedOut(_))) => Err(sending.cause(error)),
+        (None, asked) => asked,
+    }
 }
 
 /// Runs a handshake within the options' time limit.
@@ -398,18 +402,18 @@ fn answer(
     Ok(own(&machine.accept(request, accept, tx)?))
 }
 
-/// Runs the client's handshake. Sets `refused` to a refusal before it reads the body, so that it
-/// outlives a time limit that drops this future.
+/// Runs the client's handshake. Sets `refused` to a refusal before it reads the body, and keeps a
+/// failed write in `sending`, so that both outlive a time limit that drops this future.
 async fn ask<IO: AsyncRead + AsyncWrite + Unpin>(
     uri: &Uri<'_>,
     mut io: IO,
     options: &Options,
     see: impl FnOnce(&ResponseHead<'_>),
     refused: &mut Option<Box<Refused>>,
+    sending: &mut Sending,
 ) -> Result<WebSocketStream<IO>, Error> {
     let mut machine = ClientHandshake::new(&options.config);
     let mut rx = ReadBuffer::new(Pooled::new(options.read_limit()));
-    let mut sending = Sending::new();
     let names: Vec<&str> = options.subprotocols.iter().map(String::as_str).collect();
     let headers = borrowed(&options.headers);
     let request = connect_request(uri, options, &names, &headers);
@@ -428,8 +432,7 @@ async fn ask<IO: AsyncRead + AsyncWrite + Unpin>(
             }
             Some(ClientEvent::Rejected(response)) => {
                 let refused = refused.insert(Box::new(refusal(&response)));
-                let body =
-                    read_body(&mut io, &mut machine, &mut sending, &mut rx, &mut refused.body);
+                let body = read_body(&mut io, &mut machine, sending, &mut rx, &mut refused.body);
                 // A server may be slow to end the body, or the stream that ends it.
                 let _ = timeout(BODY_WITHIN, body).await;
                 return Err(Error::UnexpectedEnd); // `refused` replaces it

@@ -77,6 +77,18 @@ async fn a_client_is_told_why_its_request_was_not_written() {
     assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
 }
 
+/// A failed write counts for more than the limit that passes after it.
+#[tokio::test(start_paused = true)]
+async fn a_failed_write_is_told_although_the_limit_passes_after_it() {
+    let ((a, _raw), (b, _)) = (duplex(64), duplex(64));
+    let io = join(split(a).0, split(b).1); // reads wait, and writes fail
+    let begun = Instant::now();
+    let result = client("ws://a/", io, &Options::new()).await;
+    let Err(Error::Io(error)) = result else { panic!("{result:?}") };
+    assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+    assert_eq!(begun.elapsed(), Duration::from_secs(10));
+}
+
 /// The server reads a long request slowly, and accepts before it has read the end.
 #[tokio::test]
 async fn a_request_is_written_to_its_end_although_it_was_accepted() {
