@@ -110,6 +110,8 @@ impl ReadSide {
                 Poll::Pending => break,
             }
         }
+        // If nothing has arrived, nothing is to be kept: an unsplit connection may never receive.
+        self.rx.release();
         Ok(())
     }
 

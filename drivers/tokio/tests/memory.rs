@@ -1,4 +1,4 @@
-//! The memory of an idle connection, beside that of tokio-tungstenite.
+//! The memory of an idle connection, beside that of tokio-tungstenite, and of an idle sender.
 
 #[path = "../../../tests/common/allocator.rs"]
 #[allow(dead_code)]
@@ -85,4 +85,26 @@ fn an_idle_connection_keeps_less_than_a_kibibyte() {
     drop((streams, theirs));
     println!("bytes for each idle connection: {sockless}, of tokio-tungstenite {tungstenite}");
     assert!(sockless <= 1024, "{sockless} bytes for each connection");
+}
+
+#[test]
+fn an_idle_sender_keeps_no_buffer() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let ((ours, mut theirs), _) = each(&runtime, pipes());
+    let (streams, cost) = each(&runtime, async {
+        let options = Options::new();
+        let mut streams = Vec::with_capacity(CONNECTIONS);
+        for (io, peer) in ours.into_iter().zip(&mut theirs) {
+            let mut ws = WebSocketStream::from_upgraded(io, Role::Server, None, b"", &options);
+            // More than the pipe has space for, so the send waits and reads ahead.
+            let mut bytes = [0; 102];
+            let (sent, read) = tokio::join!(ws.send(vec![0; 100]), peer.read_exact(&mut bytes));
+            sent.unwrap();
+            read.unwrap();
+            streams.push(ws);
+        }
+        streams
+    });
+    drop((streams, theirs));
+    assert!(cost <= 1024, "{cost} bytes for each connection");
 }
