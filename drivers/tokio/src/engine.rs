@@ -312,7 +312,7 @@ impl<L: Link> Engine<L> {
         if matches!(self.phase, Phase::Open) {
             let (io, waker) = self.link.reader();
             if let Err(error) = self.read.read_ahead(io, &mut Context::from_waker(waker)) {
-                self.link.with_writer(|_, write, _| write.fail(Error::Io(error)));
+                self.link.with_writer(|_, write, _| write.fail(error));
             }
         }
         self.poll_limits();

@@ -10,8 +10,8 @@ use sockless::{Config, Incoming, ReadBuffer, Receiver, Violation};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::task::coop;
 
-use crate::Role;
 use crate::pool::{Pooled, with_codecs};
+use crate::{Error, Role};
 
 /// The received bytes, and the machine that decodes them.
 #[derive(Debug)]
@@ -99,16 +99,23 @@ impl ReadSide {
 
     /// Reads as long as there is something to read, up to the capacity of the buffer. Nothing is
     /// consumed.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if a read has failed. [`Error::UnexpectedEnd`] if the stream has ended and
+    /// nothing is unread, which could be a Close.
     pub(crate) fn read_ahead<R: AsyncRead + Unpin>(
         &mut self,
         io: &mut R,
         cx: &mut Context<'_>,
-    ) -> io::Result<()> {
+    ) -> Result<(), Error> {
         while !self.rx.at_end() && !self.rx.space().is_empty() {
             match self.poll_read(io, cx) {
                 Poll::Ready(done) => done?,
                 Poll::Pending => break,
             }
+        }
+        if self.rx.at_end() && self.rx.unread().is_empty() {
+            return Err(Error::UnexpectedEnd);
         }
         // If nothing has arrived, nothing is to be kept: an unsplit connection may never receive.
         self.rx.release();

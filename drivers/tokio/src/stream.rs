@@ -35,6 +35,9 @@ use crate::{Error, Options, Role};
 /// reads ahead what the peer sends, up to the size of one largest message, so two peers that send
 /// to each other before they read do not wait for each other. Beyond that limit they do: read now
 /// and then, or [`split`](Self::split) the stream. Answers to pings take constant memory.
+///
+/// If the peer ends its stream while a send waits, the send fails at once, unless bytes are unread:
+/// these may be a Close. Then the send waits for the peer to read, or for a time limit.
 pub struct WebSocketStream<IO> {
     pub(crate) engine: Engine<Whole<IO>>,
     pub(crate) agreed: Agreed,

@@ -203,6 +203,36 @@ async fn a_blocked_writer_is_told_that_its_message_is_lost() {
     }
 }
 
+/// No limit is on before the Close.
+#[tokio::test(start_paused = true)]
+async fn a_blocked_send_ends_with_the_stream() {
+    let options = Options::new().ping_after(None);
+    let (a, mut raw) = duplex(64);
+    let mut ws = WebSocketStream::from_upgraded(a, Role::Server, None, b"", &options);
+    let ending = tokio::spawn(async move {
+        sleep(Duration::from_millis(10)).await;
+        raw.shutdown().await.unwrap();
+        raw
+    });
+    let sent = bounded(ws.send(vec![0; 10_000])).await;
+    assert!(matches!(sent, Err(Error::UnexpectedEnd)), "{sent:?}");
+    assert!(matches!(ws.next().await, Some(Err(Error::UnexpectedEnd))));
+    assert!(ws.next().await.is_none());
+    drop(ending.await.unwrap());
+
+    // The unread bytes are a Close, and the peer still reads.
+    let (a, mut raw) = duplex(64);
+    let mut ws = WebSocketStream::from_upgraded(a, Role::Server, None, b"", &options);
+    raw.write_all(CLOSE).await.unwrap();
+    raw.shutdown().await.unwrap();
+    let reading = tokio::spawn(read_slowly(raw));
+    bounded(ws.send(vec![0; 10_000])).await.unwrap();
+    assert!(matches!(ws.next().await, Some(Ok(Message::Close(_)))));
+    assert!(ws.next().await.is_none());
+    drop(ws);
+    assert_eq!(reading.await.unwrap(), 10_004 + 4);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_blocked_writer_ends_with_the_closing_handshake() {
     let (a, mut raw) = duplex(64);
