@@ -86,17 +86,23 @@ impl Options {
         self
     }
 
-    /// Sets after how long a silence a ping is sent. `None` sends none. While the queue is full, no
-    /// ping is sent, but [`pong_timeout`](Self::pong_timeout) runs.
+    /// Sets after how long a silence a ping is sent. `None` sends none. While bytes are
+    /// [unsent](crate::WebSocketStream::unsent), no ping is sent, because it could not leave before
+    /// them. [`pong_timeout`](Self::pong_timeout) runs even so.
     #[must_use]
     pub fn ping_after(mut self, silence: Option<Duration>) -> Options {
         self.timers = self.timers.with_ping_after(silence.map(millis));
         self
     }
 
-    /// Sets how long after a ping the connection fails, if nothing arrives. `None` waits without
-    /// limit. A full transport that accepts bytes again counts as a received byte: a peer that
-    /// reads slowly is not given up.
+    /// Sets how long after a ping was due the connection fails, if nothing arrives. `None` waits
+    /// without limit.
+    ///
+    /// A full transport that accepts bytes again counts as a received byte, so a peer that reads
+    /// slowly is not given up. There is one exception. Progress inside a buffer of the transport's
+    /// own, such as TLS has, cannot be seen. If its flush takes longer than
+    /// [`ping_after`](Self::ping_after) and this limit together, the connection fails, even if the
+    /// peer reads.
     #[must_use]
     pub fn pong_timeout(mut self, limit: Option<Duration>) -> Options {
         self.timers = self.timers.with_pong_within(limit.map(millis));
@@ -104,7 +110,8 @@ impl Options {
     }
 
     /// Sets after how long a silence the connection fails. `None` turns the limit off. A full
-    /// transport that accepts bytes again ends the silence.
+    /// transport that accepts bytes again ends the silence. If the transport has a buffer of its
+    /// own, a flush that takes longer than this limit ends the connection.
     #[must_use]
     pub fn idle_timeout(mut self, limit: Option<Duration>) -> Options {
         self.timers = self.timers.with_idle_within(limit.map(millis));
@@ -112,7 +119,8 @@ impl Options {
     }
 
     /// Sets how long after our Close, or after a failed write, the connection ends at the latest.
-    /// `None` turns the limit off.
+    /// `None` turns the limit off. The limit starts when the Close is queued, and includes the time
+    /// to write what was queued before it.
     #[must_use]
     pub fn close_timeout(mut self, limit: Option<Duration>) -> Options {
         self.timers = self.timers.with_close_within(limit.map(millis));

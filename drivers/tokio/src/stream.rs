@@ -164,9 +164,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketStream<IO> {
 
     /// Receives the next message or control frame; `None` when the connection is over.
     ///
-    /// Pings and Closes are answered before they are returned. After a Close, or an error of the
-    /// protocol, the next call ends the connection in order: it flushes, shuts our direction down,
-    /// reads the peer's to its end, within [`Options::close_timeout`], and returns `None`.
+    /// The reply to a ping or a Close is queued before the item is returned. A pong is written by
+    /// later calls; of the reply to a Close, as much as the transport accepts is written at once.
+    /// After a Close, or an error of the protocol, the next call ends the connection in order: it
+    /// flushes, shuts our direction down, reads the peer's to its end, within
+    /// [`Options::close_timeout`], and returns `None`.
     ///
     /// # Cancel safety
     /// If the future is dropped, no message is lost: the next call returns it.
@@ -268,6 +270,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketStream<IO> {
     /// Closes the connection: sends a Close, waits for the peer's and for the end of the stream,
     /// within [`Options::close_timeout`]. Messages that still arrive are dropped; to receive them,
     /// send a [`Message::Close`] instead and call [`next`](Self::next) until it returns `None`.
+    ///
+    /// The time to write what is queued already counts towards the limit. If the peer may read it
+    /// more slowly than that, [`flush`](Self::flush) first.
     ///
     /// # Cancel safety
     /// If the future is dropped, the Close is queued and later calls go on. A second call goes on
