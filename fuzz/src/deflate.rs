@@ -214,20 +214,39 @@ pub fn connection(input: &[u8]) {
     let chunks = run(usize::MAX, true, 1 << 20);
     assert_eq!(chunks, run(1, true, 1 << 20));
     assert_eq!(chunks, run(3, true, 139));
-    // Whole messages show nothing of a message that never ended.
-    let ended = chunks.0.iter().filter(|event| !event.starts_with("unfinished"));
-    assert!(ended.eq(&whole.0));
-    assert_eq!(whole.1, chunks.1);
+    // Whole messages show nothing of a message that never ended. Contract 14: a collected text is
+    // validated late after its first 4 KiB, so another fault or a control frame may come first.
+    if let ([before @ .., last], Some(text)) = (&chunks.events[..], &chunks.unfinished) {
+        if last == "Failed(Protocol(InvalidUtf8))" && text.len() + MAX_CHARACTER > 4096 {
+            assert!(whole.events.starts_with(before));
+            return;
+        }
+    }
+    assert_eq!(whole.events, chunks.events);
+    assert_eq!(whole.output, chunks.output);
 }
 
-/// Returns the events of the input as text, with the chunks of a message joined, and the output.
+/// Length in bytes of the longest character in UTF-8.
+const MAX_CHARACTER: usize = 4;
+
+/// The result of a connection.
+#[derive(Debug, PartialEq, Eq)]
+struct Life {
+    /// The events as text, with the chunks of a message joined.
+    events: Vec<String>,
+    /// The chunks of a message that did not end.
+    unfinished: Option<Vec<u8>>,
+    output: Vec<u8>,
+}
+
+/// Feeds the input in pieces of `step` bytes.
 fn drive<R: Role>(
     mut ws: WebSocket<R>,
     input: &[u8],
     step: usize,
     chunks: bool,
     buffer: usize,
-) -> (Vec<String>, Vec<u8>) {
+) -> Life {
     let mut rx = ReadBuffer::new(vec![0; buffer].into_boxed_slice());
     let mut tx = WriteBuffer::new([0; 1024]);
     let (mut events, mut output, mut joined) = (Vec::new(), Vec::new(), None::<Vec<u8>>);
@@ -268,6 +287,5 @@ fn drive<R: Role>(
             break;
         }
     }
-    events.extend(joined.map(|bytes| format!("unfinished {}", bytes.escape_ascii())));
-    (events, output)
+    Life { events, unfinished: joined, output }
 }
