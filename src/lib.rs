@@ -99,7 +99,7 @@
 //! |---|---|---|
 //! | `handshake` (default) | both opening handshakes and the module `handshake` | `sha1_smol`, `base64` |
 //! | `alloc` | buffers that grow | an allocator |
-//! | `std` | text validation with vector instructions; errors become `std::io::Error` | `alloc`, `simdutf8` |
+//! | `std` | fast text validation, conversions to `std::io::Error` | `alloc`, `simdutf8` |
 //! | `deflate` | permessage-deflate (RFC 7692): `deflate` | `alloc`, `zlib-rs`, which needs `std` |
 //! | `getrandom` | `OsEntropy`: keys from the operating system | `getrandom` |
 //! | `simd` | faster masking of large payloads | `std`, `pulp` |
