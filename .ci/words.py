@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Checks the comments and line lengths of the Rust code.
+"""Checks the comments of the Rust code, and the line lengths of code and documents.
 
     .ci/words.py               every file
     .ci/words.py FILE...       these files
     .ci/words.py --test        checks the checker
 
 - No line has more than 100 columns. Rows of a table and lines without a space to break at are exempt.
-  Outside of src/ and drivers/, only comments are checked: tests and benches have long literals.
+  Outside of src/ and drivers/, only comments are checked: tests and benches have long literals. In
+  documents, blocks of code are exempt.
 - No comment begins with Whether, What, As, Where or How.
 """
 
@@ -58,6 +59,19 @@ def test():
     assert faults_of("    let a = " + "a" * 100 + ";\n") == [(1, "113 columns")]
     assert faults_of("    let a = " + "a" * 100 + ";\n", strict=False) == []
     assert faults_of("// a " + "a" * 100 + "\n", strict=False) == [(1, "105 columns")]
+    long = "a " + "a" * 100
+    assert faults_of_document(f"{long}\n```\n{long}\n```\n| {long}\n") == [(1, "102 columns")]
+
+
+def faults_of_document(text):
+    """Returns the lines of a document that are too long, as `faults_of` does."""
+    found = []
+    fenced = False
+    for number, line in enumerate(text.splitlines(), 1):
+        fenced ^= line.lstrip().startswith("```")
+        if len(line) > WIDTH and not fenced and not line.startswith("|") and " " in line.strip():
+            found.append((number, f"{len(line)} columns"))
+    return found
 
 
 def main():
@@ -69,13 +83,17 @@ def main():
         files = sorted(
             file
             for folder in FOLDERS
-            for file in (ROOT / folder).rglob("*.rs")
-            if "target" not in file.relative_to(ROOT).parts
+            for file in [*(ROOT / folder).rglob("*.rs"), *(ROOT / folder).rglob("*.md")]
+            if not {"target", "node_modules", "results.md"} & set(file.relative_to(ROOT).parts)
         )
+        files += sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
     count = 0
     for file in files:
         name = file.relative_to(ROOT)
-        for number, reason in faults_of(file.read_text(), name.parts[0] in STRICT):
+        text = file.read_text()
+        document = file.suffix == ".md"
+        strict = name.parts[0] in STRICT
+        for number, reason in faults_of_document(text) if document else faults_of(text, strict):
             print(f"{name}:{number}: {reason}")
             count += 1
     if count:
