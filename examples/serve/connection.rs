@@ -133,6 +133,10 @@ impl Connection {
                     if n > 0 {
                         self.keepalive.received(shared.now);
                     }
+                    if self.in_message() {
+                        // The client need not read before it has sent the whole message.
+                        self.stalled = self.stalled.map(|_| shared.now);
+                    }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Next::Wait,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -151,8 +155,9 @@ impl Connection {
         tx.len() <= HIGH_WATER_MARK || self.in_message() && pool.may_grow()
     }
 
-    const fn in_message(&self) -> bool {
-        matches!(&self.purpose, Purpose::Echo(echo) if echo.in_message())
+    /// Returns `true` if a message for the echo has arrived in part.
+    fn in_message(&self) -> bool {
+        matches!(self.purpose, Purpose::Echo(_)) && self.ws.message_kind().is_some()
     }
 
     /// Handles received events while the output has room. Returns `true` if more events may follow:
@@ -160,8 +165,8 @@ impl Connection {
     fn handle_events(&mut self, rx: &mut Rx, tx: &mut Tx, shared: &mut Shared) -> bool {
         let mut inflated = 0;
         while self.may_receive(tx, &shared.pool) && inflated <= INFLATED_PER_READ {
-            let event = match self.purpose {
-                Purpose::Echo(_) => self.ws.receive_chunks(rx, tx),
+            let event = match &mut self.purpose {
+                Purpose::Echo(echo) => echo.receive(&mut self.ws, rx, tx),
                 _ => self.ws.receive(rx, tx),
             };
             let Some(event) = event else { return false };
@@ -174,6 +179,7 @@ impl Connection {
     }
 
     fn handle_event(&mut self, event: Event, tx: &mut Tx, shared: &mut Shared) {
+        let no_echo = |_: Error| "cannot send it back";
         let outcome = match event {
             Event::UpgradeRequest(request) => {
                 self.purpose = routes::upgrade(&request, &mut self.ws, tx, shared);
@@ -199,22 +205,22 @@ impl Connection {
             }
             // The peer sent this before it received our Close.
             _ if self.ws.state() != State::Open => Ok(()),
-            Event::Chunk(chunk) => match &mut self.purpose {
-                Purpose::Echo(echo) => {
-                    // The client need not read before it has sent the whole message.
-                    self.stalled = self.stalled.map(|_| shared.now);
-                    echo.chunk(&chunk, &mut self.ws, tx).map_err(|_| "cannot send it back")
-                }
-                _ => Ok(()),
-            },
-            Event::Text(text) => match self.purpose {
+            Event::Text(text) => match &mut self.purpose {
+                Purpose::Echo(echo) => echo.text(text, &mut self.ws, tx).map_err(no_echo),
                 Purpose::Chat => shared.room.receive(self.id, text, shared.now, &mut shared.outbox),
                 Purpose::Login => {
                     shared.logins.receive(self.id, text, shared.now, &mut shared.outbox)
                 }
+                Purpose::Unknown => Ok(()),
+            },
+            Event::Binary(bytes) => match &mut self.purpose {
+                Purpose::Echo(echo) => echo.binary(bytes, &mut self.ws, tx).map_err(no_echo),
+                _ => Err("only text is understood here"),
+            },
+            Event::Chunk(chunk) => match &mut self.purpose {
+                Purpose::Echo(echo) => echo.chunk(&chunk, &mut self.ws, tx).map_err(no_echo),
                 _ => Ok(()),
             },
-            Event::Binary(_) => Err("only text is understood here"),
             _ => Ok(()), // pings are answered already
         };
         if let Err(reason) = outcome {

@@ -1,11 +1,11 @@
-//! Echoes messages piece by piece as they arrive. If a client reads while it sends, no buffer ever
-//! holds a whole message of 64 MiB. If a client reads only after it has sent everything, the write
-//! buffer collects the echo; see `connection.rs`.
+//! Echoes messages: short ones whole, others piece by piece as they arrive. If a client reads while
+//! it sends, no buffer ever holds a whole message of 64 MiB. If a client reads only after it has
+//! sent everything, the write buffer collects the echo; see `connection.rs`.
 
 use sockless::deflate::CompressionStats;
-use sockless::{Chunk, Error, Server, WebSocket};
+use sockless::{Chunk, Error, Event, FrameHeader, Server, WebSocket};
 
-use crate::buffers::Tx;
+use crate::buffers::{Rx, Tx};
 
 /// Largest accepted message in bytes.
 pub const MAX_MESSAGE: usize = 64 << 20;
@@ -17,13 +17,14 @@ pub const FRAGMENT: usize = 64 << 10;
 pub struct Echo {
     /// Bytes of all messages received.
     bytes: u64,
+    /// `true` if the current message is received whole.
+    whole: bool,
     /// The part of the message that arrived since the last fragment.
     pending: Vec<u8>,
     /// Totals at the start of this message.
     before: CompressionStats,
     /// `true` once a part of this message was sent.
     begun: bool,
-    in_message: bool,
 }
 
 impl Echo {
@@ -31,9 +32,45 @@ impl Echo {
         self.bytes
     }
 
-    /// Returns `true` if a message has arrived in part.
-    pub const fn in_message(&self) -> bool {
-        self.in_message
+    /// Receives the next event. A message of one frame that fits in the read buffer is returned
+    /// whole, so that it is not copied before it is sent and its text is validated once. Other
+    /// messages, and compressed ones, are returned in chunks.
+    pub fn receive<'b>(
+        &mut self,
+        ws: &mut WebSocket<Server>,
+        rx: &'b mut Rx,
+        tx: &mut Tx,
+    ) -> Option<Event<'b>> {
+        if ws.message_kind().is_none() {
+            self.whole = is_short(rx.unread());
+        }
+        if self.whole { ws.receive(rx, tx) } else { ws.receive_chunks(rx, tx) }
+    }
+
+    pub fn text(
+        &mut self,
+        text: &str,
+        ws: &mut WebSocket<Server>,
+        tx: &mut Tx,
+    ) -> Result<(), Error> {
+        self.bytes += text.len() as u64;
+        self.begin(ws);
+        ws.send_text(text, tx)?;
+        self.end(ws);
+        Ok(())
+    }
+
+    pub fn binary(
+        &mut self,
+        bytes: &[u8],
+        ws: &mut WebSocket<Server>,
+        tx: &mut Tx,
+    ) -> Result<(), Error> {
+        self.bytes += bytes.len() as u64;
+        self.begin(ws);
+        ws.send_binary(bytes, tx)?;
+        self.end(ws);
+        Ok(())
     }
 
     pub fn chunk(
@@ -44,7 +81,6 @@ impl Echo {
     ) -> Result<(), Error> {
         let (kind, mut bytes) = (chunk.kind(), chunk.bytes());
         self.bytes += bytes.len() as u64;
-        self.in_message = !chunk.is_last();
         while self.pending.len() + bytes.len() > FRAGMENT {
             let (now, later) = bytes.split_at(FRAGMENT - self.pending.len());
             self.pending.extend_from_slice(now);
@@ -65,9 +101,13 @@ impl Echo {
             ws.send_fragment(kind, &self.pending, true, tx)?;
             self.pending = Vec::new(); // between messages a connection owns nothing
         }
+        self.end(ws);
+        Ok(())
+    }
+
+    fn end(&mut self, ws: &WebSocket<Server>) {
         self.begun = false;
         self.before = ws.inflate_stats();
-        Ok(())
     }
 
     /// Selects compression for the echo of a message. A message that the client's compression did
@@ -84,9 +124,16 @@ impl Echo {
     }
 }
 
+/// Returns `true` if the header at the start of `bytes` is that of a message of one frame, not
+/// compressed and of at most [`FRAGMENT`] bytes.
+fn is_short(bytes: &[u8]) -> bool {
+    matches!(FrameHeader::parse(bytes), Ok(Some((header, _)))
+        if header.fin && header.rsv == 0 && header.payload_len <= FRAGMENT as u64)
+}
+
 #[cfg(test)]
 mod tests {
-    use sockless::{Config, Event, Server, WebSocket};
+    use sockless::{Config, OpCode};
 
     use super::*;
     use crate::buffers::{MAX_TOTAL_GROWTH, Pool};
@@ -105,10 +152,18 @@ mod tests {
         for mut piece in input.chunks(cut) {
             while !piece.is_empty() {
                 piece = &piece[rx.extend(piece)..];
-                while let Some(event) = ws.receive_chunks(&mut rx, &mut tx) {
-                    let Event::Chunk(chunk) = event else { panic!("{event:?}") };
-                    echo.chunk(&chunk, &mut ws, &mut tx).unwrap();
-                    assert_eq!(echo.in_message(), !chunk.is_last());
+                while let Some(event) = echo.receive(&mut ws, &mut rx, &mut tx) {
+                    match event {
+                        Event::Binary(bytes) => {
+                            assert!(len <= FRAGMENT);
+                            echo.binary(bytes, &mut ws, &mut tx).unwrap();
+                        }
+                        Event::Chunk(chunk) => {
+                            assert!(len > FRAGMENT);
+                            echo.chunk(&chunk, &mut ws, &mut tx).unwrap();
+                        }
+                        event => panic!("{event:?}"),
+                    }
                     output.extend(tx.bytes());
                     tx.clear();
                 }
@@ -125,6 +180,23 @@ mod tests {
             for cut in [1, 139, 4096, FRAGMENT + 3] {
                 assert!(echoed(len, cut) == whole, "{len} bytes in pieces of {cut}");
             }
+        }
+    }
+
+    #[test]
+    fn only_a_message_of_one_uncompressed_frame_is_short() {
+        let short = |opcode, fin, rsv, len| {
+            let header = FrameHeader { fin, rsv, opcode, mask: Some([7; 4]), payload_len: len };
+            let header = header.encode();
+            assert!(!is_short(&header.as_bytes()[..header.as_bytes().len() - 1]), "incomplete");
+            is_short(header.as_bytes())
+        };
+        let largest = FRAGMENT as u64;
+        for opcode in [OpCode::Text, OpCode::Binary] {
+            assert!(short(opcode, true, 0, 0) && short(opcode, true, 0, largest));
+            assert!(!short(opcode, true, 0, largest + 1));
+            assert!(!short(opcode, false, 0, 1));
+            assert!(!short(opcode, true, FrameHeader::RSV1, 1));
         }
     }
 
