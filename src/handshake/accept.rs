@@ -37,8 +37,8 @@ impl<'a> Accept<'a> {
         self
     }
 
-    /// Adds header fields. A field that the handshake itself writes is an error when the request is
-    /// accepted.
+    /// Adds header fields. A field that belongs to the handshake is an error when the request is
+    /// accepted: see [`Misuse::ReservedHeader`].
     #[must_use]
     pub const fn with_headers(mut self, headers: &'a [(&'a str, &'a str)]) -> Accept<'a> {
         self.headers = headers;

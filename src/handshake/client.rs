@@ -133,9 +133,10 @@ impl ClientHandshake {
     /// Writes the request with a fresh key.
     ///
     /// # Errors
-    /// - Returns [`Misuse::NoHandshake`] if the request was already written.
+    /// - Returns [`Misuse::NoHandshake`] if the request was already written, or the stream has
+    ///   ended.
     /// - Returns [`Misuse::InvalidHeader`] if a name or value would break the head.
-    /// - Returns [`Misuse::ReservedHeader`] if the handshake itself writes one of the headers.
+    /// - Returns [`Misuse::ReservedHeader`] if one of the headers belongs to the handshake.
     /// - Returns [`Misuse::InvalidSubprotocol`] if the subprotocols are not unique tokens.
     /// - Returns [`Error::Entropy`] if the entropy source fails.
     /// - Returns [`Error::NoRoom`] or [`Error::NeverFits`] if the request does not fit.

@@ -4,16 +4,17 @@ use core::fmt;
 
 /// Describes an error of the peer in the opening handshake.
 ///
-/// On a server, the refusal is in the output before the error is returned (RFC 6455 section 4.2.2).
+/// On a server, the refusal is in the output before the error is returned (RFC 6455 section 4.2.1).
 /// If an HTTP library reads the head, send the [`response`](HandshakeError::response) instead. On a
 /// client, there is nothing to send (RFC 6455 section 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[non_exhaustive]
 pub enum HandshakeError {
-    /// The bytes are not an HTTP/1.1 head: 400.
+    /// The bytes are not an HTTP/1.1 head: 400. On a client, also: a chunked body is broken, or
+    /// bytes arrived before the request was written.
     Malformed,
-    /// The head is larger than configured: 431.
+    /// The head is larger than configured: 431, even if its target alone is too long.
     HeadTooLarge,
     /// The head has more header lines than configured: 431.
     TooManyHeaders,
@@ -37,10 +38,10 @@ pub enum HandshakeError {
     /// after the last byte are accepted, because a sample in RFC 6455 has such bits (erratum 3150).
     Key,
     /// `Sec-WebSocket-Protocol` is not a list of at most 100 unique tokens: 400. On a client: the
-    /// server chose a subprotocol that was not offered.
+    /// server's field is not one token, or not one that was offered.
     Subprotocol,
-    /// `Sec-WebSocket-Extensions` breaks the grammar: 400. On a client: the server names an
-    /// extension or parameters that the offer does not allow.
+    /// `Sec-WebSocket-Extensions` breaks the grammar: 400. An empty list is accepted. On a
+    /// client: the server names an extension or parameters that the offer does not allow.
     Extension,
     /// `Sec-WebSocket-Accept` does not match the client's key, or is not present exactly once.
     Accept,

@@ -10,7 +10,7 @@ use crate::bytes::copy;
 use crate::error::{Error, Misuse};
 
 /// Represents the value of a header field that we send. [`Display`](fmt::Display) writes the value,
-/// which is text without control characters.
+/// which is text without line ends and without other ASCII control characters except the tab.
 #[derive(Clone, Copy)]
 pub struct FieldValue<'a>(pub(super) Inner<'a>);
 

@@ -66,8 +66,8 @@ impl<'a> ConnectRequest<'a> {
         self
     }
 
-    /// Adds header fields, for example for authentication. A field that the handshake itself writes
-    /// is an error when the request is written.
+    /// Adds header fields, for example for authentication. A field that belongs to the
+    /// handshake is an error when the request is written: see [`Misuse::ReservedHeader`].
     #[must_use]
     pub const fn with_headers(mut self, headers: &'a [(&'a str, &'a str)]) -> ConnectRequest<'a> {
         self.headers = headers;
@@ -81,7 +81,7 @@ impl<'a> ConnectRequest<'a> {
     ///
     /// # Errors
     /// - Returns [`Misuse::InvalidHeader`] if a name or value would break the head.
-    /// - Returns [`Misuse::ReservedHeader`] if the handshake itself writes one of the headers.
+    /// - Returns [`Misuse::ReservedHeader`] if one of the headers belongs to the handshake.
     /// - Returns [`Misuse::InvalidSubprotocol`] if the subprotocols are not unique tokens.
     ///
     /// ```

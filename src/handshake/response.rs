@@ -11,7 +11,8 @@ use crate::error::{Error, Misuse};
 
 /// Represents an HTTP response that does not open a WebSocket: a page, a redirect or a refusal. See
 /// [`WebSocket::respond`](crate::WebSocket::respond). Writing the response adds `Connection: close`
-/// and `Content-Length`. The headers may contain further options of `Connection`.
+/// and, except for the statuses 204 and 304, `Content-Length`. The headers may contain further
+/// options of `Connection`.
 ///
 /// ```
 /// let response = sockless::handshake::HttpResponse::new(401)
@@ -162,7 +163,7 @@ impl fmt::Debug for HttpResponse<'_> {
 impl HandshakeError {
     /// Returns the response that refuses the request over HTTP/1.1. The response has the headers
     /// that its status demands (RFC 9110 sections 15.5.6 and 15.5.22, RFC 6455 section 4.4).
-    /// [`ServerHandshake`](super::ServerHandshake) sends equal responses.
+    /// [`ServerHandshake`](super::ServerHandshake) sends equal responses, without the body to HEAD.
     ///
     /// ```
     /// use sockless::handshake::HandshakeError;

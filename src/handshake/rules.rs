@@ -134,10 +134,11 @@ impl<'a, I: IntoIterator<Item: HeaderField<'a>> + Clone> Upgrade<I> {
     /// - Returns [`Misuse::SubprotocolNotOffered`] if the chosen subprotocol was not offered (RFC
     ///   6455 section 4.2.2).
     /// - Returns [`Misuse::InvalidHeader`] if a name or value would break the head.
-    /// - Returns [`Misuse::ReservedHeader`] if the handshake itself writes one of the headers.
+    /// - Returns [`Misuse::ReservedHeader`] if one of the headers belongs to the handshake.
     pub fn accept<'r>(&self, accept: Accept<'r>) -> Result<Accepted<'r>, Misuse> {
         accept.check()?;
-        // RFC 6455 section 4.2.2: the value "MUST be one of" those of the client's handshake.
+        // RFC 6455 section 4.2.2: "The value chosen MUST be derived from the client's handshake,
+        // specifically by selecting one of the values from the |Sec-WebSocket-Protocol| field".
         if accept.subprotocol.is_some_and(|chosen| !self.subprotocols().any(|name| name == chosen))
         {
             return Err(Misuse::SubprotocolNotOffered);

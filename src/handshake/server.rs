@@ -113,7 +113,7 @@ impl ServerHandshake {
     /// - Returns [`Misuse::NoHandshake`] if the last event was not an upgrade request.
     /// - Returns [`Misuse::SubprotocolNotOffered`] if the chosen subprotocol was not offered.
     /// - Returns [`Misuse::InvalidHeader`] if a name or value would break the head.
-    /// - Returns [`Misuse::ReservedHeader`] if the handshake itself writes one of the headers.
+    /// - Returns [`Misuse::ReservedHeader`] if one of the headers belongs to the handshake.
     /// - Returns [`Error::NoRoom`] or [`Error::NeverFits`] if the 101 does not fit.
     ///
     /// After an error nothing is written, and the request can still be answered.
@@ -144,7 +144,8 @@ impl ServerHandshake {
     /// - Returns [`Misuse::InvalidStatus`] if the status is not valid, does not allow the body, or
     ///   accepts a CONNECT.
     /// - Returns [`Misuse::InvalidHeader`] if a name or value would break the head.
-    /// - Returns [`Misuse::ReservedHeader`] if the handshake itself writes one of the headers.
+    /// - Returns [`Misuse::ReservedHeader`] if one of the headers belongs to the handshake.
+    ///   `Upgrade`, `Sec-WebSocket-Version` and further options of `Connection` are allowed.
     /// - Returns [`Error::NoRoom`] or [`Error::NeverFits`] if the response does not fit.
     ///
     /// After an error nothing is written, and the request can still be answered.
@@ -244,7 +245,7 @@ impl ServerHandshake {
         tx: &mut WriteBuffer<T>,
     ) -> Failure {
         self.state = State::Done;
-        // RFC 6455 section 4.2.2: "the server MUST stop processing the client's handshake and
+        // RFC 6455 section 4.2.1: "the server MUST stop processing the client's handshake and
         // return an HTTP response with an appropriate error code". If the refusal does not fit, the
         // write buffer is too small for any handshake.
         let mut response = error.response();
