@@ -640,7 +640,7 @@ fn rule_13_a_plain_get_can_be_answered() {
     let head = b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n";
     let run = handshake_by(Config::default(), head, |ws, event, tx| {
         if let Event::OtherRequest(_) = event {
-            ws.respond(Reply::new(200).with_body(b"<p>well").head_only(), tx).unwrap();
+            ws.respond(Reply::new(200).with_body(b"<p>well"), tx).unwrap();
         }
     });
     let answer = Answer::head(&run.output);

@@ -23,13 +23,13 @@ pub fn upgrade(
         "/chat" => Purpose::Chat,
         "/login" => Purpose::Login,
         _ => {
-            answer(&pages::not_found(), request, ws, tx);
+            answer(&pages::not_found(), ws, tx);
             return Purpose::Unknown;
         }
     };
     // The echo has no secrets, so any page may use it. The other services act for the page's user.
     if !matches!(purpose, Purpose::Echo(_)) && !is_same_origin(request) {
-        answer(&pages::foreign_origin(), request, ws, tx);
+        answer(&pages::foreign_origin(), ws, tx);
         return Purpose::Unknown;
     }
     let is_known = |offered: &&str| shared.subprotocols.iter().any(|known| known == offered);
@@ -72,17 +72,14 @@ pub fn page(request: &RequestHead, ws: &mut WebSocket<Server>, tx: &mut Tx, shar
         }
         None => pages::not_found(),
     };
-    answer(&page, request, ws, tx);
+    answer(&page, ws, tx);
 }
 
-fn answer(page: &Page, request: &RequestHead, ws: &mut WebSocket<Server>, tx: &mut Tx) {
+fn answer(page: &Page, ws: &mut WebSocket<Server>, tx: &mut Tx) {
     let mut headers = vec![("Content-Type", page.media_type)];
     headers.extend(pages::HEADERS);
-    let mut answer =
+    let answer =
         HttpResponse::new(page.status).with_headers(&headers).with_body(page.body.as_bytes());
-    if request.method() == "HEAD" {
-        answer = answer.head_only();
-    }
     // The buffer has room for the largest page. On an error the machine refuses the request.
     let _ = ws.respond(answer, tx);
 }

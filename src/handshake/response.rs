@@ -67,13 +67,6 @@ impl<'a> HttpResponse<'a> {
         self
     }
 
-    /// Omits the body but keeps its `Content-Length`, for a response to HEAD.
-    #[must_use]
-    pub const fn head_only(mut self) -> HttpResponse<'a> {
-        self.send_body = false;
-        self
-    }
-
     /// Returns the status.
     #[must_use]
     pub const fn status(&self) -> u16 {
@@ -90,6 +83,13 @@ impl<'a> HttpResponse<'a> {
     #[must_use]
     pub const fn body(&self) -> &'a [u8] {
         self.body
+    }
+
+    /// Omits the body but keeps its `Content-Length`. RFC 9110 section 9.3.2: the server "MUST NOT
+    /// send content in the response" to HEAD.
+    pub(super) const fn head_only(mut self) -> HttpResponse<'a> {
+        self.send_body = false;
+        self
     }
 
     pub(super) fn check(&self) -> Result<(), Misuse> {

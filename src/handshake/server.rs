@@ -64,6 +64,7 @@ enum State {
 enum Request {
     Upgrade,
     Get,
+    Head,
     Connect,
     OtherMethod,
 }
@@ -137,7 +138,7 @@ impl ServerHandshake {
     }
 
     /// Answers the request of the last event with an HTTP response instead of a WebSocket. The
-    /// handshake is then over, and the connection is done.
+    /// response to HEAD has no body. The handshake is then over, and the connection is done.
     ///
     /// # Errors
     /// - Returns [`Misuse::NoHandshake`] if the last event was not a request.
@@ -160,6 +161,7 @@ impl ServerHandshake {
         if request == Request::Connect && response.status() < 300 {
             return Err(Misuse::InvalidStatus.into());
         }
+        let response = if request == Request::Head { response.head_only() } else { response };
         response.write(tx)?;
         self.state = State::Done;
         Ok(())
@@ -229,6 +231,7 @@ impl ServerHandshake {
         }
         self.state = State::Unanswered(match request.method() {
             "GET" => Request::Get,
+            "HEAD" => Request::Head,
             "CONNECT" => Request::Connect,
             _ => Request::OtherMethod,
         });
@@ -249,7 +252,6 @@ impl ServerHandshake {
         // return an HTTP response with an appropriate error code". If the refusal does not fit, the
         // write buffer is too small for any handshake.
         let mut response = error.response();
-        // RFC 9110 section 9.3.2: the server "MUST NOT send content in the response" to HEAD.
         if is_head {
             response = response.head_only();
         }

@@ -88,7 +88,7 @@ impl WebSocket<Server> {
 
     /// Answers a request with an HTTP response instead of a WebSocket. The connection is then done.
     /// The request is that of the last [`Event::UpgradeRequest`](crate::Event::UpgradeRequest) or
-    /// [`Event::OtherRequest`](crate::Event::OtherRequest).
+    /// [`Event::OtherRequest`](crate::Event::OtherRequest). The response to HEAD has no body.
     ///
     /// # Errors
     /// Returns the errors of [`ServerHandshake::respond`].
