@@ -5,9 +5,9 @@ use crate::EntropyError;
 /// A source of unpredictable bytes, for masking keys (RFC 6455 section 10.3) and the handshake key
 /// (section 4.1).
 ///
-/// The feature `getrandom` adds `OsEntropy`. [`FnEntropy`] makes a source from a closure. Function
-/// pointers and `&mut E` are sources too. With `alloc`, so is `Box<E>`, including `Box<dyn
-/// Entropy>`.
+/// The feature `getrandom` adds `OsEntropy`. [`FnEntropy`] makes a source from a closure. Pointers
+/// of the type `fn(&mut [u8]) -> Result<(), EntropyError>` and `&mut E` are sources too. With
+/// `alloc`, so is `Box<E>`, including `Box<dyn Entropy>`.
 ///
 /// ```
 /// use sockless::{Entropy, EntropyError, FnEntropy};

@@ -224,8 +224,8 @@ impl fmt::Display for Error {
 impl core::error::Error for Error {}
 
 /// The reason why a connection failed. The Close frame or HTTP refusal is in the write buffer
-/// already. It is missing if a buffer is too small, if a client got no masking key for it, or if a
-/// Close was sent before. A client sends nothing if the opening handshake fails.
+/// already, except if a buffer is too small, if a client got no masking key for it, or if a Close
+/// was sent before. A client sends nothing if the opening handshake fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Failure {

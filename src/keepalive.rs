@@ -76,8 +76,9 @@
 //! # With two tasks
 //! The task that writes waits until the deadline: it sends the Pings and the Close, and calls
 //! [`poll`](Keepalive::poll) and [`closing`](Keepalive::closing). The task that reads calls
-//! [`received`](Keepalive::received). Put the timers in a lock that both can take. The writer need
-//! not be woken for received bytes, as long as `pong_within` is not above `ping_after`.
+//! [`received`](Keepalive::received). Put the timers in a lock that both can take. If `pong_within`
+//! is not above `ping_after`, received bytes never bring the deadline forward, and the writer need
+//! not be woken for them.
 //!
 //! # While reads are held back
 //! Unread bytes do not count as received. A Ping queued after unsent output has not been sent. If

@@ -100,7 +100,7 @@
 //! | `handshake` (default) | both opening handshakes and the module `handshake` | `sha1_smol`, `base64` |
 //! | `alloc` | buffers that grow | an allocator |
 //! | `std` | fast text validation, conversions to `std::io::Error` | `alloc`, `simdutf8` |
-//! | `deflate` | permessage-deflate (RFC 7692): `deflate` | `alloc`, `zlib-rs`, which needs `std` |
+//! | `deflate` | permessage-deflate (RFC 7692): the module `deflate` | `alloc`, `zlib-rs`, which needs `std` |
 //! | `getrandom` | `OsEntropy`: keys from the operating system | `getrandom` |
 //! | `simd` | faster masking of large payloads | `std`, `pulp` |
 //! | `arbitrary` | `Arbitrary` for public types | `std`, `arbitrary` |
@@ -126,8 +126,6 @@ mod buffer;
 mod bytes;
 mod close;
 mod config;
-#[cfg(feature = "deflate")]
-pub mod deflate;
 mod entropy;
 mod error;
 pub mod extensions;
@@ -144,6 +142,10 @@ mod role;
 mod sender;
 mod utf8;
 mod websocket;
+
+// The last module: rustdoc lists the methods of a type in the order of the modules.
+#[cfg(feature = "deflate")]
+pub mod deflate;
 
 #[cfg(feature = "alloc")]
 pub use buffer::GrowableBuffer;

@@ -55,8 +55,8 @@ use opening::{Opening as _, Outcome};
 /// * **After our own [`close`](Self::close).** Messages that the peer has already sent still
 ///   arrive. A send then fails with [`Misuse::Closed`]: check [`state`](Self::state) first.
 ///
-/// A failure is final. The Close or the HTTP refusal is already in the output, [`Event::Failed`]
-/// contains the reason, and later input is ignored.
+/// A failure is final. The Close or the HTTP refusal is already in the output, and later input is
+/// ignored. [`Event::Failed`] contains the reason, unless a call such as `confirm` has returned it.
 ///
 /// ```
 /// use sockless::{Config, Event, ReadBuffer, Server, WebSocket, WriteBuffer};
@@ -130,7 +130,8 @@ impl<R: Role> WebSocket<R> {
     /// Makes an open connection after an opening handshake outside of this crate. Examples are an
     /// upgrade by an HTTP/1.1 library, and an extended CONNECT of HTTP/2 (RFC 8441) or HTTP/3 (RFC
     /// 9220). Two programs may also agree to start without a handshake. If bytes were received
-    /// after the upgrade, copy them into the read buffer with [`ReadBuffer::extend`].
+    /// after the upgrade, copy them into the read buffer with [`ReadBuffer::extend`],
+    /// and receive until `None` before the first read.
     ///
     /// ```
     /// use sockless::{Client, Config, FnEntropy, Server, WebSocket};

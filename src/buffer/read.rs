@@ -75,8 +75,8 @@ impl<S> fmt::Debug for ReadBuffer<S> {
 impl<S: Storage> ReadBuffer<S> {
     /// Makes an empty buffer in `storage`, which must have at least [`READ_BUFFER_MIN`] bytes.
     ///
-    /// A message that is received whole must fit together with its header. If the message is
-    /// fragmented, control frames between the fragments need [`READ_BUFFER_MIN`] more bytes.
+    /// A message that is received whole must fit. If the message is fragmented, control frames
+    /// between the fragments need [`READ_BUFFER_MIN`] more bytes.
     #[inline]
     #[must_use]
     pub const fn new(storage: S) -> ReadBuffer<S> {
@@ -98,10 +98,10 @@ impl<S: Storage> ReadBuffer<S> {
         }
     }
 
-    /// Returns the space for the next read. After [`WebSocket::receive`](crate::WebSocket::receive)
-    /// has returned `None`, the space is not empty, unless the allocator has no memory for growable
-    /// storage. Before that, the space can be empty although the buffer is not full: input that is
-    /// not consumed moves only if that frees a quarter of its length.
+    /// Returns the space for the next read. Call it after
+    /// [`WebSocket::receive`](crate::WebSocket::receive) has returned `None`: the space is then not
+    /// empty, unless the allocator has no memory for growable storage. Before that, the space can
+    /// be empty, and a read into it returns 0 like the end of the stream.
     ///
     /// While a large frame of a whole message arrives, the space ends with the frame. The next
     /// message then starts at the front of the buffer, and need not move there later.

@@ -24,10 +24,10 @@ const MAX_PONG_BACKLOG: usize = 4096;
 /// Buffers output. The library appends frames, and the caller consumes them after each write.
 ///
 /// The last 139 bytes of the capacity are reserved for replies, so that a pong and a Close always
-/// fit; see [`WRITE_BUFFER_MIN`]. A server without compression can answer each message of a read
-/// with a message of equal size. To never run out of space for these answers, write all output
-/// before the next read, and use 149 bytes more than the capacity of the
-/// [`ReadBuffer`](crate::ReadBuffer). Compressed answers can be longer than the messages.
+/// fit; see [`WRITE_BUFFER_MIN`]. A server without compression that answers each message with a
+/// message of equal size never gets [`Error::NoRoom`] if it writes all output before each read, and
+/// if this buffer has 149 bytes more than the [`ReadBuffer`](crate::ReadBuffer). Compressed answers
+/// can be longer than the messages.
 ///
 /// ```
 /// use sockless::{Sender, WriteBuffer};

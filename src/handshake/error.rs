@@ -24,8 +24,8 @@ pub enum HandshakeError {
     Host,
     /// The method of an upgrade request is not GET: 405.
     Method,
-    /// An upgrade request announces a body, which one parser would interpret as frames, and another
-    /// would not: 400. Or the length of a body is invalid: 400.
+    /// An upgrade request announces a body: 400. Some servers would read its bytes as frames. Or
+    /// the length of a body is invalid: 400.
     Body,
     /// On a client: `Upgrade` is not `websocket`. To a server, such a request asks for something
     /// else.
@@ -38,7 +38,7 @@ pub enum HandshakeError {
     /// after the last byte are accepted, because a sample in RFC 6455 has such bits (erratum 3150).
     Key,
     /// `Sec-WebSocket-Protocol` is not a list of at most 100 unique tokens: 400. On a client: the
-    /// server's field is not one token, or not one that was offered.
+    /// server's field is not one token, or not one that was offered, or nobody confirmed it.
     Subprotocol,
     /// `Sec-WebSocket-Extensions` breaks the grammar: 400. An empty list is accepted. On a
     /// client: the server names an extension or parameters that the offer does not allow.

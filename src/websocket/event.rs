@@ -11,8 +11,9 @@ use crate::receiver::Chunk;
 /// Describes an event of a connection. Borrows the [`ReadBuffer`](crate::ReadBuffer), never the
 /// [`WebSocket`](crate::WebSocket).
 ///
-/// A `_ =>` arm may ignore every event except the messages that the application needs. Requests,
-/// pings and the peer's Close are answered without the caller. After [`Close`](Event::Close) and
+/// A `_ =>` arm may ignore events that the application does not need. Requests, pings and the
+/// peer's Close are answered without the caller. Only a client that offered subprotocols must
+/// handle [`UpgradeResponse`](Event::UpgradeResponse). After [`Close`](Event::Close) and
 /// [`Failed`](Event::Failed), write the output until [`is_done`](crate::WebSocket::is_done) returns
 /// `true`.
 #[derive(Clone, PartialEq, Eq)]
@@ -49,8 +50,8 @@ pub enum Event<'b> {
     /// A piece of a message. [`receive_chunks`](crate::WebSocket::receive_chunks) returns this
     /// event, and [`receive`](crate::WebSocket::receive) inside a message that started in chunks.
     Chunk(Chunk<'b>),
-    /// A ping. Unless our Close was sent, the pong is already in the output. A pong that was queued
-    /// after 4 KiB is replaced by the next pong, until it is partly sent (RFC 6455 section 5.5.3).
+    /// A ping. Unless our Close was sent, the pong is already in the output. If more than
+    /// 4 KiB of output wait, only the latest unsent pong is kept (RFC 6455 section 5.5.3).
     Ping(&'b [u8]),
     /// A pong.
     Pong(&'b [u8]),

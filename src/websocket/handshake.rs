@@ -173,10 +173,11 @@ impl<E: Entropy> WebSocket<Client<E>> {
     /// subprotocol that the server chose, if any.
     ///
     /// If this call is omitted, the next `receive` confirms the response as if no subprotocol was
-    /// offered.
+    /// offered: if the server chose one, the connection fails.
     ///
     /// # Errors
-    /// Returns the errors of [`ClientHandshake::confirm`].
+    /// Returns the errors of [`ClientHandshake::confirm`]. After [`ConfirmError::Subprotocol`] the
+    /// connection is done, and no event follows.
     pub fn confirm<'b>(
         &mut self,
         response: &ResponseHead<'b>,
