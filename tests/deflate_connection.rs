@@ -493,6 +493,27 @@ fn a_read_buffer_may_be_replaced_in_a_message() {
     panic!("no message");
 }
 
+/// Checks that a later message in a read buffer has no bytes of a compressed message that began
+/// there and ended in another read buffer. The rest of the old message is not text.
+#[test]
+fn an_inflated_part_does_not_outlive_its_message() {
+    for chunks in [false, true] {
+        let mut receiver = Receiver::server(Config::default()).with_deflate(PER_MESSAGE, &EAGER);
+        let (mut first, mut second) = (ReadBuffer::new([0; 256]), ReadBuffer::new([0; 256]));
+        let mut block = deflate(&[0xFF; 8]);
+        block.extend([0, 0, 0xFF, 0xFF]);
+        feed(&mut first, &masked(0x42, &block));
+        assert_eq!(receiver.receive(&mut first), Ok(None));
+        feed(&mut second, &masked(0x80, b"\0"));
+        assert!(receiver.receive(&mut second).unwrap().is_some());
+        feed(&mut first, &masked(0xC1, &deflate(b"next")));
+        let item =
+            if chunks { receiver.receive_chunks(&mut first) } else { receiver.receive(&mut first) };
+        let Ok(Some(Incoming::Data(chunk))) = item else { panic!("{item:?}") };
+        assert_eq!((chunk.bytes(), chunk.is_last()), (&b"next"[..], true));
+    }
+}
+
 /// Rule 50: many connections share one compressor and one decompressor.
 #[test]
 fn rule_50_a_pool_serves_many_connections() {

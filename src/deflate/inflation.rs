@@ -42,14 +42,15 @@ impl Inflation {
         self.piece = Some(last);
     }
 
-    /// Drops an unfinished message.
+    /// Drops an unfinished message, and the inflated part of one in this read buffer. The message
+    /// may have ended in another read buffer.
     #[inline]
     pub(crate) fn abandon<S: Storage>(&mut self, rx: &mut ReadBuffer<S>) {
         if !self.inflater.is_between_messages() {
             self.piece = None;
             self.inflater.abandon();
-            rx.release_inflated();
         }
+        rx.release_inflated();
     }
 
     /// Inflates the payload in the buffer: all of it for a `whole` message, otherwise at most one
