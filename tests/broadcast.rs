@@ -138,6 +138,18 @@ fn some_messages_stay_uncompressed() {
     let mut sender = Sender::server().with_deflate(params(send), &own);
     sender.broadcast(&noise, &mut tx).unwrap();
     assert_eq!(tx.bytes()[..2], [0x82, 126]);
+
+    // A connection that shares the form of a broadcast does not compress it again.
+    let eager = CONFIG.with_threshold(0);
+    let short = Broadcast::text("short").compressed(&CONFIG, WindowBits::MAX, &mut pool);
+    let mut tx = WriteBuffer::growing(1 << 16);
+    let mut sender = Sender::server().with_deflate(params(send), &eager);
+    sender.broadcast(&noise, &mut tx).unwrap();
+    assert_eq!(tx.bytes()[..2], [0x82, 126]);
+    tx.clear();
+    sender.broadcast(&short, &mut tx).unwrap();
+    assert_eq!(tx.bytes(), b"\x81\x05short");
+    assert_eq!(sender.deflate_stats().messages, 0);
 }
 
 /// Checks that a broadcast keeps the order of frames, and that a refused broadcast writes nothing.

@@ -40,10 +40,19 @@ pub struct Broadcast<B> {
     payload: B,
     /// Returns the bytes of the payload. For a text, these are the bytes of its `&str`.
     bytes: fn(&B) -> &[u8],
-    /// The compressed payload, and the window size to inflate it. `None` if the compressed payload
-    /// is not shorter.
+    /// The form for connections that share it, or `None` if each connection decides for itself.
     #[cfg(feature = "deflate")]
-    compressed: Option<(alloc::vec::Vec<u8>, WindowBits)>,
+    shared: Option<Shared>,
+}
+
+/// The form of a message that connections without a context share.
+#[cfg(feature = "deflate")]
+#[derive(Clone)]
+struct Shared {
+    /// The window size to inflate the compressed payload.
+    window: WindowBits,
+    /// The compressed payload, or `None` if the message stays uncompressed.
+    compressed: Option<alloc::vec::Vec<u8>>,
 }
 
 impl<B> fmt::Debug for Broadcast<B> {
@@ -77,8 +86,9 @@ impl<B> Broadcast<B> {
     ///
     /// A connection sends the compressed form only without context takeover in its sending
     /// direction, and with a window at least as large (RFC 7692 section 7.1). With context
-    /// takeover, the connection's own compressor compresses the message. A message stays
-    /// uncompressed if it is below the threshold or does not become shorter.
+    /// takeover, the connection's own compressor compresses the message. A message that is below
+    /// the threshold or does not become shorter stays uncompressed on the connections that would
+    /// send the compressed form.
     ///
     /// ```
     /// use sockless::deflate::{Context, DeflateConfig, DeflateParams, Pool, WindowBits};
@@ -103,9 +113,9 @@ impl<B> Broadcast<B> {
         window: WindowBits,
         pool: &mut Pool,
     ) -> Broadcast<B> {
-        self.compressed = None;
-        let payload = (self.bytes)(&self.payload);
+        let payload = self.payload();
         if payload.len() < config.threshold() {
+            self.shared = Some(Shared { window, compressed: None });
             return self;
         }
         let context = Context { window_bits: window, takeover: false };
@@ -114,11 +124,14 @@ impl<B> Broadcast<B> {
         let mut bytes = alloc::vec![0; deflater.bound(payload.len())];
         let progress = deflater.deflate(payload, &mut bytes, Flush::End);
         deflater.return_to(pool);
-        if progress.step == crate::deflate::Step::End && progress.produced < payload.len() {
+        let shorter =
+            progress.step == crate::deflate::Step::End && progress.produced < payload.len();
+        let compressed = shorter.then(|| {
             bytes.truncate(progress.produced);
             bytes.shrink_to_fit();
-            self.compressed = Some((bytes, window));
-        }
+            bytes
+        });
+        self.shared = Some(Shared { window, compressed });
         self
     }
 
@@ -140,7 +153,7 @@ impl<B> Broadcast<B> {
             payload,
             bytes,
             #[cfg(feature = "deflate")]
-            compressed: None,
+            shared: None,
         }
     }
 }
@@ -156,12 +169,14 @@ impl<R: Role> Sender<R> {
         tx: &mut WriteBuffer<S>,
     ) -> Result<(), Error> {
         #[cfg(feature = "deflate")]
-        if let (Some((bytes, window)), Some(deflation)) = (&message.compressed, &mut self.deflation)
-        {
-            if deflation.shares(*window) {
+        if let (Some(shared), Some(deflation)) = (&message.shared, &self.deflation) {
+            if deflation.shares(shared.window) {
                 self.may_begin(tx)?;
-                let first = message.kind.opcode().first_byte(true) | FrameHeader::RSV1 << 4;
-                self.frame(first, bytes, tx)?;
+                let first = message.kind.opcode().first_byte(true);
+                let Some(bytes) = &shared.compressed else {
+                    return self.frame(first, message.payload(), tx);
+                };
+                self.frame(first | FrameHeader::RSV1 << 4, bytes, tx)?;
                 if let Some(deflation) = &mut self.deflation {
                     deflation.count(message.payload().len(), bytes.len());
                 }
