@@ -91,8 +91,8 @@
 //! its own length. A counter that wraps may never reach [`deadline`](Keepalive::deadline), so call
 //! [`poll`](Keepalive::poll) in each iteration of the loop too. If `now` leaps ahead, because the
 //! machine slept or the loop was late, the peer still gets its Ping and all of `pong_within` to
-//! answer. Only `idle_within` counts the leap as silence, so read from the socket before you call
-//! `poll`.
+//! answer. `idle_within`, and `pong_within` if the Ping was sent before the leap, count the leap as
+//! silence, so read from the socket before you call `poll`.
 
 use core::fmt;
 

@@ -56,8 +56,10 @@ impl Storage for alloc::boxed::Box<[u8]> {}
 ///
 /// If a read has filled all the space, a [`ReadBuffer`] also doubles the memory, up to 64 KiB. More
 /// input is then likely, and many small reads cost more than memory. Beyond its first size, the
-/// memory stays within four times the largest number of buffered bytes. [`ReadBuffer::release`]
-/// returns all memory to the allocator.
+/// memory of a [`ReadBuffer`] stays within four times the largest number of buffered bytes. A
+/// [`WriteBuffer`] also needs memory for its reserve of 139 bytes, and for the largest compressed
+/// size of a message before it is compressed. [`ReadBuffer::release`] and [`WriteBuffer::release`]
+/// return all memory to the allocator.
 #[cfg(feature = "alloc")]
 #[derive(Clone)]
 pub struct GrowableBuffer {

@@ -141,10 +141,12 @@ impl Receiver {
     /// bytes are needed after the remaining bytes. A control frame is consumed only when complete,
     /// so a buffer of 139 bytes is enough for any input.
     ///
-    /// Before the first call, call [`receive`](Self::receive) or
-    /// [`receive_chunks`](Self::receive_chunks) until it returns `None`. Do not continue a message
-    /// that one of them has started: its bytes in the read buffer are lost. Do not continue a
-    /// compressed message with them that has started here: it cannot be inflated.
+    /// After a Close, returns `None`. The rest of the input is then left, and can be ignored.
+    ///
+    /// Change between this method and [`receive`](Self::receive) or
+    /// [`receive_chunks`](Self::receive_chunks) only between two messages, after a call that
+    /// returned `None`. Do not change back if compression keeps a context from message to message.
+    /// Any other change can lose or mix the bytes of messages.
     ///
     /// # Errors
     /// Returns a [`Violation`] if the peer broke the protocol. Send a Close with
@@ -185,7 +187,8 @@ impl Receiver {
     }
 
     /// Consumes the next item of `rx`. Messages are whole: each chunk is the first and the last
-    /// chunk of its message. Returns `None` if more bytes are needed.
+    /// chunk of its message, except in a message that has started in chunks. Returns `None` if more
+    /// bytes are needed.
     ///
     /// # Errors
     /// - Returns a [`Violation`] if the peer broke the protocol; see
@@ -225,7 +228,7 @@ impl Receiver {
         self.in_message().then_some(self.kind)
     }
 
-    /// Returns `true` if a Close was received. Input after the Close is discarded.
+    /// Returns `true` if a Close was received. Input after the Close is ignored.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed | State::Ended { closed: true })
