@@ -145,6 +145,31 @@ fn a_message_in_one_fragment_that_may_not_fit_goes_plain() {
 
 /// Checks that a message fits if it fits uncompressed, although the memory for its longest
 /// compressed form is refused.
+/// Checks that a fragmented message is not compressed if its first fragment fits only without
+/// compression, and that a full buffer does not decide.
+#[test]
+fn a_first_fragment_that_may_not_fit_goes_plain() {
+    let bytes = [b'a'; 350];
+    let mut sender = Sender::server().with_deflate(FULL, &DeflateConfig::DEFAULT);
+    let mut tx = WriteBuffer::new([0; 512]);
+    sender.fragment(MessageKind::Binary, &bytes, false, &mut tx).unwrap();
+    assert_eq!((tx.bytes()[0], tx.len()), (0x02, 354));
+    tx.clear();
+    sender.fragment(MessageKind::Binary, &bytes, true, &mut tx).unwrap();
+    assert_eq!((tx.bytes()[0], tx.len()), (0x80, 354));
+
+    let mut tx = WriteBuffer::new([0; 1024]);
+    sender.set_compress(false);
+    sender.binary(&[0; 500], &mut tx).unwrap();
+    sender.set_compress(true);
+    let refused = sender.fragment(MessageKind::Binary, &bytes, false, &mut tx);
+    assert_eq!(refused, Err(Error::NoRoom));
+    tx.clear();
+    sender.fragment(MessageKind::Binary, &bytes, false, &mut tx).unwrap();
+    assert_eq!(tx.bytes()[0], 0x42);
+    assert!(tx.len() < 50);
+}
+
 #[test]
 fn a_message_goes_plain_if_memory_is_refused() {
     let noise = noise(512 - 4 - 139);

@@ -9,8 +9,9 @@ use model::{Sevens, sevens};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use sockless::{
-    Client, CloseCode, Config, Error, Event, MessageKind, Misuse, READ_BUFFER_MIN, ReadBuffer,
-    Role, Server, State, WRITE_BUFFER_MIN, WebSocket, WriteBuffer,
+    Client, CloseCode, Config, EntropyError, Error, Event, FnEntropy, MessageKind, Misuse,
+    READ_BUFFER_MIN, ReadBuffer, Reply, Role, Sender, Server, State, WRITE_BUFFER_MIN, WebSocket,
+    WriteBuffer,
 };
 
 #[derive(Clone, Debug)]
@@ -288,6 +289,33 @@ fn a_refused_send_leaves_the_waiting_pong_replaceable() {
         Op::PeerCloses(1000),
     ];
     play(WebSocket::from_upgraded(Server, Config::default()), false, WRITE_BUFFER_MIN, &ops);
+}
+
+/// Checks that a send which fails after it has reserved space leaves the waiting pong replaceable.
+#[test]
+fn a_send_without_a_key_leaves_the_waiting_pong_replaceable() {
+    let starved = std::cell::Cell::new(false);
+    let keys = FnEntropy::new(|key: &mut [u8]| {
+        key.fill(7);
+        if starved.get() { Err(EntropyError) } else { Ok(()) }
+    });
+    let mut sender = Sender::client(keys);
+    let mut tx = WriteBuffer::growing(1 << 20);
+    sender.binary(&[0; 5000], &mut tx).unwrap();
+    let before = tx.len();
+    for number in 0..5 {
+        starved.set(false);
+        sender.reply(Reply::pong(&[number]).unwrap(), &mut tx).unwrap();
+        assert_eq!(tx.len(), before + 7);
+        starved.set(true);
+        assert_eq!(sender.text("x", &mut tx), Err(EntropyError.into()));
+        assert_eq!(sender.ping(b"x", &mut tx), Err(EntropyError.into()));
+    }
+    // A pong with another frame after it stays.
+    starved.set(false);
+    sender.ping(b"x", &mut tx).unwrap();
+    sender.reply(Reply::pong(b"y").unwrap(), &mut tx).unwrap();
+    assert_eq!(tx.len(), before + 21);
 }
 
 /// Checks a flood of pings without draining: pongs queue up to 4096 bytes, and one more pong is the

@@ -136,7 +136,7 @@ impl<S: Storage> WriteBuffer<S> {
             place.rotate_right(n);
             copy(payload.get(payload.len() - n..).unwrap_or_default(), place);
         }
-        self.commit(n);
+        self.commit(n, CONTROL_RESERVE);
         Ok(())
     }
 
@@ -267,10 +267,6 @@ impl<S: Storage> WriteBuffer<S> {
     #[inline]
     pub(crate) fn reserve_and_keep(&mut self, n: usize, keep: usize) -> Result<&mut [u8], Error> {
         let fits = self.has_space(n, keep);
-        if keep == CONTROL_RESERVE && fits {
-            // A pong with other bytes after it is not replaced.
-            self.pong = None;
-        }
         let no_room = if fits { Error::NoRoom } else { self.no_room(n.saturating_add(keep)) };
         let room = if fits {
             self.storage.as_mut().get_mut(self.end..).and_then(|room| room.get_mut(..n))
@@ -324,9 +320,14 @@ impl<S: Storage> WriteBuffer<S> {
         len <= SHORT_MOVE || pays(len, self.start)
     }
 
-    /// Appends the first `n` bytes of the last reserved space to the unsent bytes.
+    /// Appends the first `n` bytes of the last reserved space to the unsent bytes. `keep` is that
+    /// of the reservation.
     #[inline]
-    pub(crate) fn commit(&mut self, n: usize) {
+    pub(crate) fn commit(&mut self, n: usize, keep: usize) {
+        if keep == CONTROL_RESERVE {
+            // A pong with other bytes after it is not replaced.
+            self.pong = None;
+        }
         self.end += n;
     }
 
@@ -334,6 +335,13 @@ impl<S: Storage> WriteBuffer<S> {
     pub(crate) fn commit_payload(&mut self, len: usize) {
         let at = self.end - self.start;
         self.payload = NonZeroUsize::new(len).map(|left| Payload { at, left, len });
+    }
+
+    /// Returns the largest number of bytes that [`reserve`](Self::reserve) can return from the
+    /// empty buffer.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn largest_reserve(&self) -> usize {
+        self.storage.limit().saturating_sub(CONTROL_RESERVE)
     }
 
     /// Returns the largest number of bytes that [`reserve`](Self::reserve) can return.

@@ -2,7 +2,7 @@
 
 use super::{CompressionStats, DeflateConfig, DeflateParams, Deflater, Flush, Step, WindowBits};
 use crate::Error;
-use crate::buffer::{Storage, WriteBuffer};
+use crate::buffer::{CONTROL_RESERVE, Storage, WriteBuffer};
 use crate::frame::{FrameHeader, MessageKind, OpCode};
 use crate::mask::mask;
 use crate::role::Role;
@@ -81,6 +81,12 @@ impl Deflation {
     ) -> bool {
         // Storage that can grow may get no memory. Then the message is sent uncompressed.
         self.compresses(len) && tx.reserve(self.needs(len, masks)).is_ok()
+    }
+
+    /// Returns `true` if the empty buffer has space for a fragment of `len` bytes, even if the
+    /// bytes do not compress.
+    pub(crate) fn can_fit<S: Storage>(&self, len: usize, masks: bool, tx: &WriteBuffer<S>) -> bool {
+        self.needs(len, masks) <= tx.largest_reserve()
     }
 
     fn needs(&self, len: usize, masks: bool) -> usize {
@@ -169,10 +175,10 @@ impl Deflation {
         self.totals.add(progress.consumed, progress.produced);
         if ends {
             self.message = Message::None;
-            tx.commit(len);
+            tx.commit(len, CONTROL_RESERVE);
         } else if progress.produced > 0 {
             self.message = Message::Begun;
-            tx.commit(len);
+            tx.commit(len, CONTROL_RESERVE);
         } else if begins {
             self.message = Message::Unseen;
         }

@@ -152,6 +152,6 @@ pub(super) fn write_head<T: Storage>(
             break;
         }
     }
-    tx.commit(len);
+    tx.commit(len, keep);
     Ok(())
 }

@@ -150,6 +150,11 @@ impl<R: Role> Sender<R> {
     /// anywhere, even inside a character. A first fragment with `fin` is a complete message, so
     /// text in a byte slice can be sent in one call.
     ///
+    /// If compression was negotiated and is not switched off, the message is compressed, unless its
+    /// first fragment might not fit in the empty buffer when compressed. A later fragment of a
+    /// compressed message can need a seventh more than its length. [`stream`](Self::stream) needs
+    /// no such space.
+    ///
     /// # Errors
     /// - Returns the errors of [`text`](Self::text), except [`Misuse::MessageUnfinished`].
     /// - Returns [`Misuse::WrongKind`] if the unfinished message has another kind.
@@ -162,10 +167,10 @@ impl<R: Role> Sender<R> {
         tx: &mut WriteBuffer<S>,
     ) -> Result<(), Error> {
         #[cfg(feature = "deflate")]
-        let compressed = if fin && self.fragmented.is_none() {
-            self.compresses_message(bytes, tx)
-        } else {
-            self.compresses_part(bytes, fin)
+        let compressed = match self.fragmented {
+            None if fin => self.compresses_message(bytes, tx),
+            None => self.compresses_part(bytes, fin) && self.can_fit(bytes, tx),
+            Some(_) => self.compresses_part(bytes, fin),
         };
         #[cfg(not(feature = "deflate"))]
         let compressed = false;
@@ -352,6 +357,13 @@ impl<R: Role> Sender<R> {
             .is_some_and(|deflation| deflation.compresses_message(payload.len(), R::MASKS, tx))
     }
 
+    #[cfg(feature = "deflate")]
+    fn can_fit<S: Storage>(&self, fragment: &[u8], tx: &WriteBuffer<S>) -> bool {
+        self.deflation
+            .as_ref()
+            .is_some_and(|deflation| deflation.can_fit(fragment.len(), R::MASKS, tx))
+    }
+
     #[inline]
     fn vectored<S: Storage>(
         &mut self,
@@ -366,7 +378,7 @@ impl<R: Role> Sender<R> {
         let payload_len = payload.len() as u64;
         let len = FrameHeader::len_for(payload_len, false);
         write_header(opcode.first_byte(true), payload_len, None, tx.reserve(len)?);
-        tx.commit(len);
+        tx.commit(len, CONTROL_RESERVE);
         tx.commit_payload(payload.len());
         Ok(())
     }
@@ -555,7 +567,7 @@ impl<R: Role> Sender<R> {
                 }
             }
         }
-        tx.commit(len);
+        tx.commit(len, keep);
         Ok(())
     }
 }
