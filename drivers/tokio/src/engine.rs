@@ -519,6 +519,7 @@ pub(crate) struct Timer {
     /// When `sleep` ends, in the keepalive's time.
     armed: Option<u64>,
     sleep: Option<Pin<Box<Sleep>>>,
+    ping_after: Option<u64>,
 }
 
 impl Timer {
@@ -532,7 +533,9 @@ impl Timer {
             due: AtomicBool::new(true),
             both: wakers.waker().clone(),
         });
-        Timer { keepalive, waker: alarm.clone().into(), alarm, armed: None, sleep: None }
+        let waker = alarm.clone().into();
+        let ping_after = timers.ping_after();
+        Timer { keepalive, alarm, waker, armed: None, sleep: None, ping_after }
     }
 
     pub(crate) const fn alarm(&self) -> &Arc<Alarm> {
@@ -557,7 +560,12 @@ impl Timer {
             if let Some(action) = self.keepalive.poll(self.alarm.now()) {
                 return Some(action);
             }
-            let deadline = self.keepalive.deadline()?;
+            let mut deadline = self.keepalive.deadline()?;
+            if let Some(ping_after) = self.ping_after {
+                // Bytes that arrive before a long wait for a pong is over bring the next ping
+                // forward, and wake nobody here.
+                deadline = deadline.min(self.alarm.now().saturating_add(ping_after.max(1)));
+            }
             // A sleep that ends early is left as it is. So traffic, which moves the deadline on,
             // costs nothing here.
             if self.armed.is_none_or(|armed| armed > deadline) {

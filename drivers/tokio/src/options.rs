@@ -86,9 +86,9 @@ impl Options {
         self
     }
 
-    /// Sets after how long a silence a ping is sent. `None` sends none. While bytes are
-    /// [unsent](crate::WebSocketStream::unsent), no ping is sent, because it could not leave before
-    /// them. [`pong_timeout`](Self::pong_timeout) runs even so.
+    /// Sets after how long a silence a ping is sent. `None` sends none. While the
+    /// transport accepts nothing, no ping is sent, because it could not leave before what is
+    /// [unsent](crate::WebSocketStream::unsent). [`pong_timeout`](Self::pong_timeout) runs even so.
     #[must_use]
     pub fn ping_after(mut self, silence: Option<Duration>) -> Options {
         self.timers = self.timers.with_ping_after(silence.map(millis));
@@ -99,10 +99,14 @@ impl Options {
     /// without limit.
     ///
     /// A full transport that accepts bytes again counts as a received byte, so a peer that reads
-    /// slowly is not given up. There is one exception. Progress inside a buffer of the transport's
-    /// own, such as TLS has, cannot be seen. If its flush takes longer than
-    /// [`ping_after`](Self::ping_after) and this limit together, the connection fails, even if the
-    /// peer reads.
+    /// slowly is not given up. It must read enough for the transport to show it, though, within
+    /// [`ping_after`](Self::ping_after) and this limit together:
+    ///
+    /// - Linux accepts further bytes on a full TCP socket when about a third of the send buffer is
+    ///   free, which can be more than 1 MiB. Set `SO_SNDBUF` to tens of KiB for peers that read a
+    ///   few KiB a second.
+    /// - Progress inside a buffer of the transport's own, such as TLS has, cannot be seen before
+    ///   its flush ends.
     #[must_use]
     pub fn pong_timeout(mut self, limit: Option<Duration>) -> Options {
         self.timers = self.timers.with_pong_within(limit.map(millis));
@@ -110,8 +114,8 @@ impl Options {
     }
 
     /// Sets after how long a silence the connection fails. `None` turns the limit off. A full
-    /// transport that accepts bytes again ends the silence. If the transport has a buffer of its
-    /// own, a flush that takes longer than this limit ends the connection.
+    /// transport that accepts bytes again ends the silence; see
+    /// [`pong_timeout`](Self::pong_timeout) for peers that read slowly.
     #[must_use]
     pub fn idle_timeout(mut self, limit: Option<Duration>) -> Options {
         self.timers = self.timers.with_idle_within(limit.map(millis));

@@ -150,9 +150,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketStream<IO> {
         io: IO,
         role: Role,
         agreed: Agreed,
-        rx: ReadBuffer<Pooled>,
+        mut rx: ReadBuffer<Pooled>,
         options: &Options,
     ) -> WebSocketStream<IO> {
+        rx.release();
         let wakers = Wakers::new();
         let timer = Timer::new(options.timers, &wakers);
         let alarm = timer.alarm().clone();

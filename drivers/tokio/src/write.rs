@@ -275,7 +275,11 @@ impl WriteSide {
     }
 
     pub(crate) fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        queue!(self, sender, tx => sender.close(code, reason, tx))
+        let closed = queue!(self, sender, tx => sender.close(code, reason, tx));
+        if closed.is_ok() {
+            self.timer.closing();
+        }
+        closed
     }
 
     /// Queues the last Close and writes what the transport takes of it at once, so that it is sent
@@ -302,6 +306,7 @@ impl WriteSide {
     fn abandon(&mut self, cause: Error) {
         // The first failure is the cause; later ones follow from it.
         self.failure.get_or_insert(cause);
+        self.timer.closing();
         self.lost |= !self.is_flushed();
         self.tx.consume(usize::MAX);
         self.tx.release();
@@ -389,15 +394,17 @@ impl WriteSide {
         self.progress.timer_is_due(self.timer.alarm());
         while let Some(action) = self.timer.poll() {
             match action {
-                Action::Ping if self.tx.is_empty() => {
+                // Another task can have queued bytes since the last write. They leave with the
+                // ping.
+                Action::Ping if self.tx.is_empty() || !self.progress.is_awaited() => {
                     // Not marked: no send waits for it.
                     let tx = &mut self.tx;
                     if with_sender!(self, sender => sender.ping(b"", tx)).is_ok() {
                         let _ = self.poll_flush(io, cx);
                     }
                 }
-                // A ping could not leave before the unsent bytes. If these leave in time, it is a
-                // sign of life.
+                // The transport accepts nothing, so a ping could not leave before the unsent bytes.
+                // If these leave in time, it is a sign of life.
                 Action::Ping => {}
                 Action::TimedOut(timeout) => {
                     let cause = Error::TimedOut(timeout);
@@ -450,6 +457,13 @@ impl WriteSide {
             let slices = self.tx.slices(payload).map_err(io::Error::other)?;
             let first = slices.iter().position(|slice| !slice.is_empty()).unwrap_or_default();
             let several = slices.iter().filter(|slice| !slice.is_empty()).count() > 1;
+            // Replies behind the mark are written after the flush, so that no send waits for them.
+            let mut left = usize::try_from(stop - self.written).unwrap_or(usize::MAX);
+            let slices = slices.map(|slice| {
+                let (now, _) = slice.split_at(slice.len().min(left));
+                left -= now.len();
+                now
+            });
             let io = Pin::new(&mut *io);
             let n = ready!(if several && io.is_write_vectored() {
                 io.poll_write_vectored(cx, &slices.map(IoSlice::new))

@@ -6,7 +6,7 @@ mod allocator;
 
 use allocator::{Counting, cost_of};
 use futures_util::{SinkExt, StreamExt};
-use sockless_tokio::{Message, Options, Role, WebSocketStream};
+use sockless_tokio::{Message, Options, Role, WebSocketStream, accept, client};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 #[global_allocator]
@@ -107,4 +107,31 @@ fn an_idle_sender_keeps_no_buffer() {
     });
     drop((streams, theirs));
     assert!(cost <= 1024, "{cost} bytes for each connection");
+}
+
+/// Checks that an open connection gives back the buffer of its handshake, even if it only sends and
+/// never waits.
+#[test]
+fn an_open_connection_that_never_waits_keeps_no_buffer() {
+    const PAIRS: usize = 1000;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let options = Options::new();
+    let (pairs, cost) = cost_of(|| {
+        runtime.block_on(async {
+            let mut pairs = Vec::with_capacity(PAIRS);
+            for _ in 0..PAIRS {
+                let (a, b) = duplex(1024);
+                let (a, b) = tokio::join!(accept(a), client("ws://a/", b, &options));
+                let (mut a, mut b) = (a.unwrap(), b.unwrap());
+                a.send("Hello").await.unwrap();
+                b.send("Hello").await.unwrap();
+                pairs.push((a, b));
+            }
+            pairs
+        })
+    });
+    // Both ends, and the pipe between them. The buffers of two handshakes take 16 KiB.
+    let each = cost.left / PAIRS as isize;
+    assert!(each < 4096, "{each} bytes");
+    drop(pairs);
 }

@@ -161,3 +161,28 @@ async fn one_unsent_ping_is_kept() {
     assert!(timeout(Duration::from_secs(100), ws.next()).await.is_err());
     assert_eq!(ws.unsent(), 2);
 }
+
+/// Checks that a send ends when its message has left, although a pong that was queued behind it has
+/// not.
+#[tokio::test(start_paused = true)]
+async fn a_send_waits_for_no_later_pong_behind_a_buffer() {
+    let (io, mut raw) = duplex(64);
+    let (reads, writes) = split(io);
+    let io = join(reads, BufWriter::with_capacity(1000, writes));
+    let (mut reader, mut writer) = server(io).split();
+    let sending = tokio::spawn(async move { writer.send(vec![0; 2000]).await });
+    let reading = tokio::spawn(async move { while reader.next().await.is_some() {} });
+    sleep(Duration::from_millis(1)).await;
+    let mut ping = b"\x89\xfd\0\0\0\0".to_vec();
+    ping.extend([0; 125]);
+    raw.write_all(&ping).await.unwrap(); // after the message was queued
+    sleep(Duration::from_millis(1)).await;
+    let (mut bytes, mut left) = ([0; 50], 2004); // the message with its header
+    while left > 0 {
+        left -= raw.read(&mut bytes[..left.min(50)]).await.unwrap();
+    }
+    sleep(Duration::from_secs(1)).await;
+    assert!(sending.is_finished());
+    bounded(sending).await.unwrap().unwrap();
+    reading.abort();
+}
