@@ -1,6 +1,6 @@
 //! Tests `Broadcast`: a broadcast message has the frames that each sender would write itself.
 
-use sockless::deflate::{Context, DeflateConfig, DeflateParams, Pool, WindowBits};
+use sockless::deflate::{Context, DeflateConfig, DeflateParams, Deflater, Flush, Pool, WindowBits};
 use sockless::{
     Broadcast, Client, CloseCode, Config, Error, Event, FnEntropy, MessageKind, Misuse, ReadBuffer,
     Sender, Server, WebSocket, WriteBuffer,
@@ -150,6 +150,27 @@ fn some_messages_stay_uncompressed() {
     sender.broadcast(&short, &mut tx).unwrap();
     assert_eq!(tx.bytes(), b"\x81\x05short");
     assert_eq!(sender.deflate_stats().messages, 0);
+}
+
+/// Checks that a message whose compressed form is as long as the message stays uncompressed.
+#[test]
+fn an_equal_length_is_not_shorter() {
+    let eager = CONFIG.with_threshold(0);
+    let (mut pool, mut equal) = (Pool::new(1), 0);
+    // Letters of which no two are equal, then equal ones.
+    for repeated in 0..20 {
+        let text: String = ('a'..='z').chain(std::iter::repeat_n('z', repeated)).collect();
+        let mut deflater = Deflater::new(per_message(15), &eager);
+        let mut bytes = vec![0; deflater.bound(text.len())];
+        let compressed = deflater.deflate(text.as_bytes(), &mut bytes, Flush::End).produced;
+        let news = Broadcast::text(&text).compressed(&eager, WindowBits::MAX, &mut pool);
+        let mut tx = WriteBuffer::growing(1 << 16);
+        let mut sender = Sender::server().with_deflate(params(per_message(15)), &eager);
+        sender.broadcast(&news, &mut tx).unwrap();
+        assert_eq!(tx.bytes()[0] == 0xc1, compressed < text.len(), "{repeated}");
+        equal += usize::from(compressed == text.len());
+    }
+    assert!(equal > 0);
 }
 
 /// Checks that a broadcast keeps the order of frames, and that a refused broadcast writes nothing.

@@ -164,6 +164,10 @@ fn a_first_fragment_that_may_not_fit_goes_plain() {
     sender.set_compress(true);
     let refused = sender.fragment(MessageKind::Binary, &bytes, false, &mut tx);
     assert_eq!(refused, Err(Error::NoRoom));
+    // The whole message does fit, as long as it is not compressed.
+    let before = tx.len();
+    sender.fragment(MessageKind::Binary, &bytes, true, &mut tx).unwrap();
+    assert_eq!((tx.bytes()[before], tx.len() - before), (0x82, 354));
     tx.clear();
     sender.fragment(MessageKind::Binary, &bytes, false, &mut tx).unwrap();
     assert_eq!(tx.bytes()[0], 0x42);
