@@ -13,9 +13,8 @@ use crate::receiver::Chunk;
 ///
 /// A `_ =>` arm may ignore events that the application does not need. Requests, pings and the
 /// peer's Close are answered without the caller. Only a client that offered subprotocols must
-/// handle [`UpgradeResponse`](Event::UpgradeResponse). After [`Close`](Event::Close) and
-/// [`Failed`](Event::Failed), write the output until [`is_done`](crate::WebSocket::is_done) returns
-/// `true`.
+/// handle `UpgradeResponse`. After [`Close`](Event::Close) and [`Failed`](Event::Failed), write the
+/// output until [`is_done`](crate::WebSocket::is_done) returns `true`.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'b> {
