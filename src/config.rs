@@ -44,9 +44,9 @@ impl Config {
     }
 
     /// Sets the largest payload of a single data frame, in bytes. A larger frame fails the
-    /// connection with 1009 as soon as its header has arrived. A compressed frame may exceed
-    /// the largest message by an eighth and 64 bytes, because data that does not compress grows,
-    /// unless this limit is below the largest message.
+    /// connection with 1009 as soon as its header has arrived. If this limit is at least the
+    /// largest message, a compressed frame may be an eighth and 64 bytes longer than the largest
+    /// message. Data that does not compress grows.
     #[must_use]
     pub const fn with_max_frame_size(mut self, bytes: u64) -> Config {
         self.max_frame_size = bytes;

@@ -56,7 +56,8 @@ use opening::{Opening as _, Outcome};
 ///   arrive. A send then fails with [`Misuse::Closed`]: check [`state`](Self::state) first.
 ///
 /// A failure is final. The Close or the HTTP refusal is already in the output, and later input is
-/// ignored. [`Event::Failed`] contains the reason, unless a call such as `confirm` has returned it.
+/// ignored. A client sends nothing if its opening handshake fails. [`Event::Failed`] contains the
+/// reason, unless a call such as `confirm` has returned it.
 ///
 /// ```
 /// use sockless::{Config, Event, ReadBuffer, Server, WebSocket, WriteBuffer};

@@ -143,8 +143,6 @@ fn a_message_in_one_fragment_that_may_not_fit_goes_plain() {
     }
 }
 
-/// Checks that a message fits if it fits uncompressed, although the memory for its longest
-/// compressed form is refused.
 /// Checks that a fragmented message is not compressed if its first fragment fits only without
 /// compression, and that a full buffer does not decide.
 #[test]
@@ -174,6 +172,8 @@ fn a_first_fragment_that_may_not_fit_goes_plain() {
     assert!(tx.len() < 50);
 }
 
+/// Checks that a message fits if it fits uncompressed, although the memory for its longest
+/// compressed form is refused.
 #[test]
 fn a_message_goes_plain_if_memory_is_refused() {
     let noise = noise(512 - 4 - 139);

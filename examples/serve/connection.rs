@@ -134,7 +134,8 @@ impl Connection {
                         self.keepalive.received(shared.now);
                     }
                     if self.in_message() {
-                        // The client need not read before it has sent the whole message.
+                        // The client need not read before it has sent the whole message, so each
+                        // read inside a message restarts the limit.
                         self.stalled = self.stalled.map(|_| shared.now);
                     }
                 }

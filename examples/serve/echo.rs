@@ -32,9 +32,9 @@ impl Echo {
         self.bytes
     }
 
-    /// Receives the next event. A message of one frame that fits in the read buffer is returned
-    /// whole, so that it is not copied before it is sent and its text is validated once. Other
-    /// messages, and compressed ones, are returned in chunks.
+    /// Receives the next event. An uncompressed message of one frame of at most [`FRAGMENT`] bytes
+    /// is returned whole, so that it is not copied before it is sent and its text is validated
+    /// once. Other messages are returned in chunks.
     pub fn receive<'b>(
         &mut self,
         ws: &mut WebSocket<Server>,
@@ -183,6 +183,7 @@ mod tests {
         }
     }
 
+    /// Checks the limits of the messages that are received whole.
     #[test]
     fn only_a_message_of_one_uncompressed_frame_is_short() {
         let short = |opcode, fin, rsv, len| {

@@ -320,8 +320,8 @@ impl<S: Storage> WriteBuffer<S> {
         len <= SHORT_MOVE || pays(len, self.start)
     }
 
-    /// Appends the first `n` bytes of the last reserved space to the unsent bytes. `keep` is that
-    /// of the reservation.
+    /// Appends the first `n` bytes of the last reserved space to the unsent bytes. `keep` is the
+    /// argument of the reservation.
     #[inline]
     pub(crate) fn commit(&mut self, n: usize, keep: usize) {
         if keep == CONTROL_RESERVE {

@@ -20,8 +20,8 @@
 //!   whole, nothing is.
 //! - A message is compressed straight into the write buffer. If its largest compressed size might
 //!   not fit, it is sent uncompressed. A message sent in one call therefore fits if it fits without
-//!   compression. A buffer with a seventh more than the largest message, and 300 bytes, always has
-//!   room for the compressed message.
+//!   compression. A buffer with a seventh more than the largest message, and 300 bytes, has room
+//!   for the compressed message when it is empty.
 //! - [`WebSocket::send_stream`] compresses messages of any size through a small buffer.
 //!   [`WebSocket::set_compress`] selects compression for each message.
 //!

@@ -45,7 +45,7 @@ pub struct Pool {
 
 impl Pool {
     /// Makes a pool of at most `max_idle` compressors and as many decompressors. If one more is
-    /// returned, one is freed.
+    /// returned, the oldest compressor, or the returned decompressor, is freed.
     #[must_use]
     pub const fn new(max_idle: usize) -> Self {
         Self { inflate: Vec::new(), deflate: Vec::new(), max_idle }

@@ -38,7 +38,7 @@ pub enum HandshakeError {
     /// after the last byte are accepted, because a sample in RFC 6455 has such bits (erratum 3150).
     Key,
     /// `Sec-WebSocket-Protocol` is not a list of at most 100 unique tokens: 400. On a client: the
-    /// server's field is not one token, or not one that was offered, or nobody confirmed it.
+    /// server's value is not a single offered subprotocol, or the caller did not call `confirm`.
     Subprotocol,
     /// `Sec-WebSocket-Extensions` breaks the grammar: 400. An empty list is accepted. On a
     /// client: the server names an extension or parameters that the offer does not allow.

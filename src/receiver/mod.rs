@@ -145,8 +145,9 @@ impl Receiver {
     ///
     /// Change between this method and [`receive`](Self::receive) or
     /// [`receive_chunks`](Self::receive_chunks) only between two messages, after a call that
-    /// returned `None`. Do not change back if compression keeps a context from message to message.
-    /// Any other change can lose or mix the bytes of messages.
+    /// returned `None`. A change inside a message can lose its bytes, or mix them with those of
+    /// another message. With context takeover, do not return to these methods after a compressed
+    /// message was received here: the decompressor has not seen it.
     ///
     /// # Errors
     /// Returns a [`Violation`] if the peer broke the protocol. Send a Close with

@@ -86,9 +86,9 @@ impl<B> Broadcast<B> {
     ///
     /// A connection sends the compressed form only without context takeover in its sending
     /// direction, and with a window at least as large (RFC 7692 section 7.1). With context
-    /// takeover, the connection's own compressor compresses the message. A message that is below
-    /// the threshold or does not become shorter stays uncompressed on the connections that would
-    /// send the compressed form.
+    /// takeover, the connection's own compressor compresses the message. If the message is
+    /// below the threshold of `config`, or does not become shorter, the connections without context
+    /// takeover send it uncompressed.
     ///
     /// ```
     /// use sockless::deflate::{Context, DeflateConfig, DeflateParams, Pool, WindowBits};

@@ -150,10 +150,10 @@ impl<R: Role> Sender<R> {
     /// anywhere, even inside a character. A first fragment with `fin` is a complete message, so
     /// text in a byte slice can be sent in one call.
     ///
-    /// If compression was negotiated and is not switched off, the message is compressed, unless its
-    /// first fragment might not fit in the empty buffer when compressed. A later fragment of a
-    /// compressed message can need a seventh more than its length. [`stream`](Self::stream) needs
-    /// no such space.
+    /// A first fragment with `fin` is compressed as by [`text`](Self::text). Any other first
+    /// fragment is compressed if compression was negotiated and is not switched off, unless its
+    /// largest compressed size exceeds the empty buffer. A later fragment of a compressed message
+    /// can need a seventh more than its length. [`stream`](Self::stream) needs no such space.
     ///
     /// # Errors
     /// - Returns the errors of [`text`](Self::text), except [`Misuse::MessageUnfinished`].

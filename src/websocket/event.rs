@@ -49,8 +49,9 @@ pub enum Event<'b> {
     /// A piece of a message. [`receive_chunks`](crate::WebSocket::receive_chunks) returns this
     /// event, and [`receive`](crate::WebSocket::receive) inside a message that started in chunks.
     Chunk(Chunk<'b>),
-    /// A ping. Unless our Close was sent, the pong is already in the output. If more than
-    /// 4 KiB of output wait, only the latest unsent pong is kept (RFC 6455 section 5.5.3).
+    /// A ping. Unless our Close was sent, the pong is already in the output. After
+    /// 4 KiB of unsent output, or in the reserve, a pong replaces the pong queued directly before
+    /// it, unless that one is partly sent (RFC 6455 section 5.5.3).
     Ping(&'b [u8]),
     /// A pong.
     Pong(&'b [u8]),

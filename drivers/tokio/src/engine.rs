@@ -519,6 +519,7 @@ pub(crate) struct Timer {
     /// When `sleep` ends, in the keepalive's time.
     armed: Option<u64>,
     sleep: Option<Pin<Box<Sleep>>>,
+    /// The length in milliseconds of the silence before a ping.
     ping_after: Option<u64>,
 }
 
@@ -562,8 +563,8 @@ impl Timer {
             }
             let mut deadline = self.keepalive.deadline()?;
             if let Some(ping_after) = self.ping_after {
-                // Bytes that arrive before a long wait for a pong is over bring the next ping
-                // forward, and wake nobody here.
+                // If the wait for a pong is longer than `ping_after`, a received byte makes the
+                // deadline earlier. Reads do not wake the timer, so it looks again in time.
                 deadline = deadline.min(self.alarm.now().saturating_add(ping_after.max(1)));
             }
             // A sleep that ends early is left as it is. So traffic, which moves the deadline on,

@@ -99,8 +99,8 @@ impl Options {
     /// without limit.
     ///
     /// A full transport that accepts bytes again counts as a received byte, so a peer that reads
-    /// slowly is not given up. It must read enough for the transport to show it, though, within
-    /// [`ping_after`](Self::ping_after) and this limit together:
+    /// slowly is not given up. The peer must read enough, though, that the transport accepts
+    /// more bytes within [`ping_after`](Self::ping_after) and this limit together:
     ///
     /// - Linux accepts further bytes on a full TCP socket when about a third of the send buffer is
     ///   free, which can be more than 1 MiB. Set `SO_SNDBUF` to tens of KiB for peers that read a

@@ -394,8 +394,8 @@ impl WriteSide {
         self.progress.timer_is_due(self.timer.alarm());
         while let Some(action) = self.timer.poll() {
             match action {
-                // Another task can have queued bytes since the last write. They leave with the
-                // ping.
+                // Another task can have queued bytes since the last write. The ping is
+                // written after these bytes.
                 Action::Ping if self.tx.is_empty() || !self.progress.is_awaited() => {
                     // Not marked: no send waits for it.
                     let tx = &mut self.tx;
@@ -457,7 +457,7 @@ impl WriteSide {
             let slices = self.tx.slices(payload).map_err(io::Error::other)?;
             let first = slices.iter().position(|slice| !slice.is_empty()).unwrap_or_default();
             let several = slices.iter().filter(|slice| !slice.is_empty()).count() > 1;
-            // Replies behind the mark are written after the flush, so that no send waits for them.
+            // Replies after the mark are written after the flush, so that no send waits for them.
             let mut left = usize::try_from(stop - self.written).unwrap_or(usize::MAX);
             let slices = slices.map(|slice| {
                 let (now, _) = slice.split_at(slice.len().min(left));

@@ -163,6 +163,7 @@ async fn the_closing_limit_begins_when_the_close_is_queued() {
     assert_eq!(time, Duration::from_secs(5));
 }
 
+/// Checks the same for the first failed write.
 #[tokio::test(start_paused = true)]
 async fn the_closing_limit_begins_when_a_write_fails() {
     let (io, _raw) = duplex(4096);
