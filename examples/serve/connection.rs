@@ -207,7 +207,9 @@ impl Connection {
             // The peer sent this before it received our Close.
             _ if self.ws.state() != State::Open => Ok(()),
             Event::Text(text) => match &mut self.purpose {
-                Purpose::Echo(echo) => echo.text(text, &mut self.ws, tx).map_err(no_echo),
+                Purpose::Echo(echo) => echo
+                    .message(text.len(), &mut self.ws, |ws| ws.send_text(text, tx))
+                    .map_err(no_echo),
                 Purpose::Chat => shared.room.receive(self.id, text, shared.now, &mut shared.outbox),
                 Purpose::Login => {
                     shared.logins.receive(self.id, text, shared.now, &mut shared.outbox)
@@ -215,7 +217,9 @@ impl Connection {
                 Purpose::Unknown => Ok(()),
             },
             Event::Binary(bytes) => match &mut self.purpose {
-                Purpose::Echo(echo) => echo.binary(bytes, &mut self.ws, tx).map_err(no_echo),
+                Purpose::Echo(echo) => echo
+                    .message(bytes.len(), &mut self.ws, |ws| ws.send_binary(bytes, tx))
+                    .map_err(no_echo),
                 _ => Err("only text is understood here"),
             },
             Event::Chunk(chunk) => match &mut self.purpose {

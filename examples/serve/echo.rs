@@ -47,28 +47,16 @@ impl Echo {
         if self.whole { ws.receive(rx, tx) } else { ws.receive_chunks(rx, tx) }
     }
 
-    pub fn text(
+    /// Echoes a whole message of `len` bytes, which `send` sends.
+    pub fn message(
         &mut self,
-        text: &str,
+        len: usize,
         ws: &mut WebSocket<Server>,
-        tx: &mut Tx,
+        send: impl FnOnce(&mut WebSocket<Server>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        self.bytes += text.len() as u64;
+        self.bytes += len as u64;
         self.begin(ws);
-        ws.send_text(text, tx)?;
-        self.end(ws);
-        Ok(())
-    }
-
-    pub fn binary(
-        &mut self,
-        bytes: &[u8],
-        ws: &mut WebSocket<Server>,
-        tx: &mut Tx,
-    ) -> Result<(), Error> {
-        self.bytes += bytes.len() as u64;
-        self.begin(ws);
-        ws.send_binary(bytes, tx)?;
+        send(ws)?;
         self.end(ws);
         Ok(())
     }
@@ -156,10 +144,12 @@ mod tests {
                     match event {
                         Event::Binary(bytes) => {
                             assert!(len <= FRAGMENT);
-                            echo.binary(bytes, &mut ws, &mut tx).unwrap();
+                            echo.message(len, &mut ws, |ws| ws.send_binary(bytes, &mut tx))
+                                .unwrap();
                         }
                         Event::Chunk(chunk) => {
                             assert!(len > FRAGMENT);
+                            assert_eq!(ws.message_kind().is_some(), !chunk.is_last());
                             echo.chunk(&chunk, &mut ws, &mut tx).unwrap();
                         }
                         event => panic!("{event:?}"),
